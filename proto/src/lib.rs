@@ -1,1 +1,3 @@
 //! Countersign.
+#[cfg(feature = "wire")]
+pub mod wire;
