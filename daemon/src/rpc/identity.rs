@@ -37,10 +37,14 @@ pub enum Identity {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Misnamed {
     /// Two or more URIs: which one is meant cannot be known.
-    #[error("the certificate has {0} URI names; expected exactly one, a SPIFFE ID like spiffe://example.org/ci/linux")]
+    #[error(
+        "the certificate has {0} URI names; expected exactly one, a SPIFFE ID like spiffe://example.org/ci/linux"
+    )]
     Uris(usize),
     /// One URI, of another form.
-    #[error("the certificate's URI name is no SPIFFE ID ({why}); expected one like spiffe://example.org/ci/linux")]
+    #[error(
+        "the certificate's URI name is no SPIFFE ID ({why}); expected one like spiffe://example.org/ci/linux"
+    )]
     NotSpiffe {
         /// What is wrong with it.
         why: String,
@@ -49,7 +53,9 @@ pub enum Misnamed {
     #[error("the certificate has {0} DNS names; expected exactly one, or one SPIFFE ID")]
     DnsNames(usize),
     /// A wildcard or something else that names no single host.
-    #[error("the certificate's DNS name does not name one host; expected one like build.example.org, without wildcard")]
+    #[error(
+        "the certificate's DNS name does not name one host; expected one like build.example.org, without wildcard"
+    )]
     DnsName,
     /// Neither.
     #[error(
@@ -67,15 +73,17 @@ pub enum Misnamed {
 pub struct Named {
     /// Who it names.
     pub name: Result<Caller, Misnamed>,
-    /// When it ends.
-    pub not_after: i64,
+    /// When it ends, if that can be read.
+    pub not_after: Option<i64>,
 }
 
 /// Reads the name of a certificate whose chain has been verified.
 pub fn of_certificate(certificate: &CertificateDer<'_>) -> Named {
     match X509Certificate::from_der(certificate) {
-        Ok((_, parsed)) => Named { name: name(&parsed), not_after: parsed.validity().not_after.timestamp() },
-        Err(why) => Named { name: Err(Misnamed::Unreadable(why.to_string())), not_after: 0 },
+        Ok((_, parsed)) => {
+            Named { name: name(&parsed), not_after: Some(parsed.validity().not_after.timestamp()) }
+        }
+        Err(why) => Named { name: Err(Misnamed::Unreadable(why.to_string())), not_after: None },
     }
 }
 
@@ -160,9 +168,11 @@ impl Identity {
                 "no grant admits {}: ask the owners of the access policy for a grant whose principal scope does",
                 caller.id
             ),
-            Self::Anonymous => "this call needs a caller: connect with a client certificate, or over the local \
+            Self::Anonymous => {
+                "this call needs a caller: connect with a client certificate, or over the local \
                                 socket"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::Misnamed(why) => why.to_string(),
         };
         measure::unauthenticated();

@@ -140,7 +140,8 @@ impl Gate {
     pub fn enter(self: &Arc<Self>, of_connection: &Arc<Count>) -> Result<Arc<InProgress>, Refusal> {
         let Limits { requests, requests_of_connection, .. } = self.limits;
         if !of_connection.add(1, requests_of_connection) {
-            let message = format!("more than {requests_of_connection} requests are in progress on this connection");
+            let message =
+                format!("more than {requests_of_connection} requests are in progress on this connection");
             return Err(Refusal::new(Reason::Overloaded, message).after(WAIT));
         }
         if !self.requests.add(1, requests) {

@@ -198,7 +198,9 @@ struct Wall(Arc<dyn Clock>);
 impl TimeProvider for Wall {
     fn current_time(&self) -> Option<UnixTime> {
         let seconds = self.0.wall().microseconds().div_euclid(1_000_000);
-        u64::try_from(seconds).ok().map(|seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)))
+        u64::try_from(seconds)
+            .ok()
+            .map(|seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)))
     }
 }
 

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
-use rcgen::{CertificateParams, DnType, Ia5String, KeyPair, SanType};
+use rcgen::string::Ia5String;
+use rcgen::{CertificateParams, DnType, KeyPair, SanType};
 
 use super::*;
 
