@@ -1,1 +1,3 @@
-//! Countersign.
+//! countersignd: the daemon. See docs for the layers.
+
+pub mod sign;
