@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a tool for people: its output is its purpose")]
 
 mod audit;
+mod generate;
 mod run;
 mod step;
 mod tally;
@@ -24,7 +25,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Everything that must be green before a change is merged: tools, format, lints, bans, tests.
+    /// Everything that must be green before a change is merged: tools, format, lints, bans, tests, generated code.
     Test {
         /// Also build the documentation of every item and refuse broken links.
         #[arg(long)]
@@ -32,12 +33,23 @@ enum Task {
     },
     /// Look the dependencies up in the RustSec advisory database (fetched with git; needs a network).
     Audit,
+    /// Make the checked-in code of the protobuf messages again.
+    Generate,
 }
 
+/// Runs the task. A task that fails has said why; what it returns as `Err` is said here.
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
-        Task::Test { full } => test::run(full),
-        Task::Audit => audit::run(),
+        Task::Test { full } => Ok(test::run(full)),
+        Task::Audit => Ok(audit::run()),
+        Task::Generate => generate::run().map(|()| true),
     };
-    if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
 }

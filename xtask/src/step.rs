@@ -33,8 +33,8 @@ impl Steps {
         self.done += 1;
         println!("\n== {}. {name}", self.done);
         let (outcome, tally) = work();
-        if tally.is_some() {
-            self.tally = tally;
+        if let Some(tally) = tally {
+            *self.tally.get_or_insert_default() += tally;
         }
         let seconds = begun.elapsed().as_secs_f64();
         match outcome {
