@@ -42,7 +42,7 @@ fn diagrams(files: &[Source]) -> Vec<String> {
         .collect()
 }
 
-/// Invariants whose sentence names no test that there is.
+/// Invariants whose sentence names no test that there is: a function, or a file of tests.
 fn invariants(files: &[Source]) -> Vec<String> {
     let mut functions = std::collections::BTreeSet::new();
     for file in files {
@@ -50,23 +50,27 @@ fn invariants(files: &[Source]) -> Vec<String> {
             functions.extend(pair[1].name().map(str::to_owned));
         }
     }
+    let known = |word: &str| {
+        functions.contains(word.rsplit("::").next().unwrap_or(word))
+            || (word.contains("tests/") && files.iter().any(|file| file.path.ends_with(word)))
+    };
     let mut complaints = Vec::new();
     for file in files.iter().filter(|file| !file.within("tests/tests/tidy")) {
         let lines: Vec<&str> = file.text.lines().collect();
         for (at, line) in lines.iter().enumerate() {
-            let comment = |line: &str| {
-                let text = line.trim_start();
-                text.strip_prefix("//").map(|text| text.trim_start_matches(['/', '!']).trim().to_owned())
-            };
             if !comment(line).is_some_and(|text| text.trim_start_matches("* ").starts_with("Invariant:")) {
                 continue;
             }
-            let paragraph: Vec<String> =
+            let paragraph: Vec<&str> =
                 lines[at..].iter().map_while(|line| comment(line).filter(|text| !text.is_empty())).collect();
             let paragraph = paragraph.join(" ");
-            let quoted = paragraph.split('`').skip(1).step_by(2);
-            let named = |word: &str| functions.contains(word.rsplit("::").next().unwrap_or(word));
-            if !quoted.into_iter().any(named) {
+            let named = paragraph.split('`').skip(1).step_by(2).any(known);
+            // The comment of a test is about that test.
+            let next =
+                lines[at..].iter().find(|line| comment(line).is_none()).map_or("", |line| line.trim_start());
+            let own =
+                next.starts_with("#[test]") || (next.starts_with("fn ") && file.text.contains("proptest! {"));
+            if !named && !own {
                 complaints.push(format!(
                     "{}:{}: an invariant that names no test that exists",
                     file.path,
@@ -76,6 +80,11 @@ fn invariants(files: &[Source]) -> Vec<String> {
         }
     }
     complaints
+}
+
+/// The text of a line that is a comment.
+fn comment(line: &str) -> Option<&str> {
+    line.trim_start().strip_prefix("//").map(|text| text.trim_start_matches(['/', '!']).trim())
 }
 
 #[test]
@@ -119,4 +128,12 @@ fn an_invariant_without_a_test_is_noticed() {
     caught(&invariants(&[Source::example("a.rs", bad)]), "a.rs:1: an invariant");
     let good = "//! Invariant: numbers have no gaps\n//! (held by `tests::no_gaps`).\n\nfn no_gaps() {}";
     clean(&invariants(&[Source::example("a.rs", good)]));
+    let good = "/// Invariant: numbers have no gaps.\n#[test]\nfn no_gaps() {}";
+    clean(&invariants(&[Source::example("a.rs", good)]));
+    let bad = "//! Invariant: counted by `tests/count.rs`.";
+    caught(
+        &invariants(&[Source::example("a.rs", bad), Source::example("tests/counts.rs", "")]),
+        "an invariant",
+    );
+    clean(&invariants(&[Source::example("a.rs", bad), Source::example("a/tests/count.rs", "")]));
 }
