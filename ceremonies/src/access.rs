@@ -6,7 +6,7 @@
 //! error denies (Cedar alone would skip the rule).
 //!
 //! [`Policies`] reads both files and says everything that is wrong with them; [`Policies::decide`] asks Cedar about all
-//! rules. The daemon decides on slices of the same rules ([`Rule::concerns`]), and a property test holds the two equal.
+//! rules. The daemon decides on slices of the same rules ([`Rule::principal`], [`Rule::resource`]), and a property test holds the two equal.
 //! [`cases`] runs a table of cases, [`explain`] says which rule decides and what each other one says.
 //!
 //! What this does not do: quotas, stops, key states; none of them is a matter of policy.

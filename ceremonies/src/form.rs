@@ -4,13 +4,15 @@
 //! unknown becomes a [`Problem`], and reading goes on. An unknown key is refused with the known one that looks most like
 //! it. Values are read by serde, so their own sentences say what was expected of them.
 
+mod period;
 mod problem;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-pub use problem::Problem;
+pub use period::{NotAPeriod, Period};
 use problem::Lines;
+pub use problem::Problem;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -24,7 +26,8 @@ pub fn read<T>(text: &str, fill: impl FnOnce(&mut Form<'_, '_>) -> Option<T>) ->
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         let at = |error: &toml::de::Error| error.span().map(|span| lines.number(span.start));
-        let problems: Vec<_> = errors.iter().map(|error| Problem::new(at(error), "", error.message())).collect();
+        let problems: Vec<_> =
+            errors.iter().map(|error| Problem::new(at(error), "", error.message())).collect();
         return Err(problem::sorted(problems));
     }
     let reading = Reading { lines, problems: RefCell::default() };
@@ -36,7 +39,9 @@ pub fn read<T>(text: &str, fill: impl FnOnce(&mut Form<'_, '_>) -> Option<T>) ->
     };
     match (filled, problem::sorted(reading.problems.into_inner())) {
         (Some(value), problems) if problems.is_empty() => Ok(value),
-        (None, problems) if problems.is_empty() => Err(vec![Problem::new(None, "", "the file is incomplete")]),
+        (None, problems) if problems.is_empty() => {
+            Err(vec![Problem::new(None, "", "the file is incomplete")])
+        }
         (_, problems) => Err(problems),
     }
 }
@@ -66,7 +71,8 @@ impl<'r, 't> Form<'r, 't> {
     }
 
     fn place(&self, key: &str) -> String {
-        let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        let plain =
+            !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
         let key = if plain { key.to_owned() } else { format!("\"{key}\"") };
         if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
     }
@@ -165,7 +171,11 @@ impl<'r, 't> Form<'r, 't> {
         match value.into_inner() {
             DeValue::Table(table) => Some(Form::new(self.reading, table, place, Some(line))),
             other => {
-                self.note(Some(line), &place, format!("expected a table, found {}", article(other.type_str())));
+                self.note(
+                    Some(line),
+                    &place,
+                    format!("expected a table, found {}", article(other.type_str())),
+                );
                 None
             }
         }
@@ -219,7 +229,11 @@ impl<'r, 't> Form<'r, 't> {
     }
 
     /// Tables in a list, as `[[case]]` or `[{ … }]`. Those that are wrong are noted and left out.
-    pub fn list<T>(&mut self, key: &'static str, mut fill: impl FnMut(&mut Form<'r, 't>) -> Option<T>) -> Vec<T> {
+    pub fn list<T>(
+        &mut self,
+        key: &'static str,
+        mut fill: impl FnMut(&mut Form<'r, 't>) -> Option<T>,
+    ) -> Vec<T> {
         let Some((line, value)) = self.take(key) else { return Vec::new() };
         let DeValue::Array(items) = value.into_inner() else {
             self.note(Some(line), &self.place(key), "expected a list of tables");
@@ -272,7 +286,8 @@ mod tests {
 
     #[test]
     fn a_good_form_is_read() {
-        let read = house("street = \"a\"\nnumber = 3\n[room.blue]\nwindows = 2\n[[guest]]\nname = \"b\"\n").unwrap();
+        let read =
+            house("street = \"a\"\nnumber = 3\n[room.blue]\nwindows = 2\n[[guest]]\nname = \"b\"\n").unwrap();
         let rooms = [("blue".to_owned(), 2)].into();
         assert_eq!(read, House { street: "a".into(), number: 3, rooms, guests: vec!["b".into()] });
     }

@@ -1,6 +1,8 @@
 //! countersignd: signs with keys that live in HSMs and cloud KMS, and records every signature before it leaves.
 
 pub mod clock;
+pub mod keys;
 pub mod measure;
+pub mod policy;
 pub mod secret;
 pub mod sign;

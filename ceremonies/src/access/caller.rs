@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use proto::term::Term;
+
 /// How an identity was proven.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum CallerKind {
@@ -83,7 +85,11 @@ impl Caller {
     /// # Errors
     /// [`NotACaller`].
     pub fn spiffe(id: &str) -> Result<Self, NotACaller> {
-        if id.starts_with("spiffe://") { Self::parse(id) } else { Err(NotACaller(id.chars().take(200).collect())) }
+        if id.starts_with("spiffe://") {
+            Self::parse(id)
+        } else {
+            Err(NotACaller(id.chars().take(200).collect()))
+        }
     }
 
     /// The caller with this DNS name, which is compared in lower case.
@@ -99,13 +105,26 @@ impl Caller {
         Self { kind: CallerKind::Unix, id: format!("unix:{uid}"), issuer: None, claims: BTreeMap::new() }
     }
 
+    /// What a stop can name that ends this caller: what every seal of its requires.
+    pub fn terms(&self) -> Vec<Term> {
+        let issuer = self.issuer.iter().map(|issuer| Term::Issuer(issuer.clone()));
+        let claims =
+            self.claims.iter().map(|(name, value)| Term::Claim { name: name.clone(), value: value.clone() });
+        std::iter::once(Term::Caller(self.id.clone())).chain(issuer).chain(claims).collect()
+    }
+
     /// The `Callers::"…"` that hold it: its kind, and everything above its id up to the id itself.
     pub fn groups(&self) -> Vec<String> {
         let mut groups = vec![self.kind.name().to_owned()];
         match self.kind {
             CallerKind::Spiffe => {
                 let path = "spiffe://".len();
-                groups.extend(self.id.match_indices('/').filter(|(at, _)| *at >= path).map(|(at, _)| self.id[..at].to_owned()));
+                groups.extend(
+                    self.id
+                        .match_indices('/')
+                        .filter(|(at, _)| *at >= path)
+                        .map(|(at, _)| self.id[..at].to_owned()),
+                );
             }
             CallerKind::Dns => {
                 let name = self.id.trim_start_matches("dns:");
@@ -137,7 +156,9 @@ fn is_spiffe(rest: &str) -> bool {
 
 fn is_dns(name: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-    let label = |l: &str| (1..=63).contains(&l.len()) && l.bytes().all(inner) && !l.starts_with('-') && !l.ends_with('-');
+    let label = |l: &str| {
+        (1..=63).contains(&l.len()) && l.bytes().all(inner) && !l.starts_with('-') && !l.ends_with('-')
+    };
     name.len() <= 253 && name.split('.').all(label)
 }
 
@@ -158,8 +179,22 @@ mod tests {
             assert_eq!((caller.kind, caller.to_string().as_str()), (kind, id));
         }
         for bad in [
-            "", "spiffe://", "spiffe://Example.org", "spiffe://a//b", "spiffe://a/", "spiffe://a/../b", "spiffe://a/b?c",
-            "dns:", "dns:*.example.org", "dns:a..b", "dns:-a", "unix:", "unix:-1", "unix:01", "unix:4294967296", "root",
+            "",
+            "spiffe://",
+            "spiffe://Example.org",
+            "spiffe://a//b",
+            "spiffe://a/",
+            "spiffe://a/../b",
+            "spiffe://a/b?c",
+            "dns:",
+            "dns:*.example.org",
+            "dns:a..b",
+            "dns:-a",
+            "unix:",
+            "unix:-1",
+            "unix:01",
+            "unix:4294967296",
+            "root",
             &format!("spiffe://{}", "a/".repeat(2000)),
         ] {
             assert!(Caller::parse(bad).is_err(), "{bad}");

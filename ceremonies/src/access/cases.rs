@@ -110,8 +110,9 @@ pub fn question(form: &mut Form<'_, '_>) -> Option<Case> {
             None
         }
     });
-    let resource = resource(form, action.as_ref());
-    let facts = facts(form);
+    let kind = form.or("kind", Kind::Blob);
+    let resource = resource(form, action.as_ref(), &kind);
+    let facts = facts(form, kind);
     let facts = facts.filter(|_| action == Some(Action::Sign));
     let caller = Caller { issuer, claims, ..caller? };
     Some(Case { name: String::new(), caller, action: action?, resource, facts, expect: None })
@@ -170,20 +171,21 @@ pub fn read_target(text: &str) -> Result<StopTarget, String> {
     })
 }
 
-fn resource(form: &mut Form<'_, '_>, action: Option<&Action>) -> Option<Resource> {
+/// The key. Its purpose, where it is not given, is the kind that is asked for.
+fn resource(form: &mut Form<'_, '_>, action: Option<&Action>, kind: &Kind) -> Option<Resource> {
     let named: Option<KeyName> = form.optional("key");
     let stopped = match action {
         Some(Action::Stop(StopTarget::Key(key) | StopTarget::Version { key, .. })) => Some(key.clone()),
         _ => None,
     };
-    let kind: Kind = form.has("kind").then_some(Kind::Blob).unwrap_or(Kind::Blob);
-    let purpose = form.optional("purpose").or_else(|| Purpose::new([kind]).ok());
+    let purpose = form.optional("purpose");
     let owner = form.or("owner", String::new());
-    Some(Resource { key: named.or(stopped)?, purpose: purpose?, owner })
+    let key = named.or(stopped)?;
+    let implied = || Purpose::new([kind.clone()]).map_err(|error| form.problem(error.to_string())).ok();
+    Some(Resource { key, purpose: purpose.or_else(implied)?, owner })
 }
 
-fn facts(form: &mut Form<'_, '_>) -> Option<Facts> {
-    let kind = form.or("kind", Kind::Blob);
+fn facts(form: &mut Form<'_, '_>, kind: Kind) -> Option<Facts> {
     let digests: Vec<String> = form.or("digests", Vec::new());
     let digests: Result<Vec<Digest>, _> = digests.iter().map(|digest| digest.parse()).collect();
     let digests = match digests {
@@ -280,17 +282,23 @@ expect = "permit"
     #[test]
     fn everything_that_is_wrong_is_said() {
         let wrong = "[[case]]\nname = \"a\"\ncaller = \"root\"\naction = \"sing\"\nexpct = \"permit\"\nexpect = \"perhaps\"\n";
-        let problems: Vec<String> = parse(wrong).map(|_| ()).unwrap_err().iter().map(ToString::to_string).collect();
+        let problems: Vec<String> =
+            parse(wrong).map(|_| ()).unwrap_err().iter().map(ToString::to_string).collect();
         assert!(problems.iter().any(|p| p.contains("`root` is no caller")), "{problems:#?}");
         assert!(problems.iter().any(|p| p.contains("expected one of sign, get-public-key")), "{problems:#?}");
-        assert!(problems.iter().any(|p| p.contains("expct: unknown; did you mean `expect`?")), "{problems:#?}");
+        assert!(
+            problems.iter().any(|p| p.contains("expct: unknown; did you mean `expect`?")),
+            "{problems:#?}"
+        );
         assert!(problems.iter().any(|p| p.contains("expected \"permit\" or \"deny\"")), "{problems:#?}");
         assert!(parse("").is_err());
     }
 
     #[test]
     fn targets_are_read() {
-        for good in ["all", "key:a/b", "key:a@2", "caller:unix:0", "issuer:https://a", "claim:a=b", "backend:hsm"] {
+        for good in
+            ["all", "key:a/b", "key:a@2", "caller:unix:0", "issuer:https://a", "claim:a=b", "backend:hsm"]
+        {
             assert!(read_target(good).is_ok(), "{good}");
         }
         for bad in ["", "key:", "key:A", "key:a@0", "claim:a", "hsm", "host:a"] {

@@ -1,7 +1,8 @@
 //! One decision: a question, asked of a set of rules.
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Decision as Answer, Entities, EntityUid, PolicyId, PolicySet, Request, Response,
+    AuthorizationError, Authorizer, Decision as Answer, Entities, EntityUid, PolicyId, PolicySet, Request,
+    Response,
 };
 
 use crate::access::entities;
@@ -109,7 +110,27 @@ impl Surroundings {
             all.push(resource);
         }
         let entities = schema::ACTIONS.clone().add_entities(all, None).map_err(unanswerable)?;
-        Ok(Self { entities, principal, action: uid(&schema::ACTION, question.action.name()), resource: about })
+        Ok(Self {
+            entities,
+            principal,
+            action: uid(&schema::ACTION, question.action.name()),
+            resource: about,
+        })
+    }
+
+    /// What a rule's principal scope can name to admit the caller: the caller and whatever holds it.
+    pub fn principals(&self) -> Vec<EntityUid> {
+        self.holders(&self.principal)
+    }
+
+    /// What a rule's resource scope can name to admit the resource: the resource and whatever holds it.
+    pub fn resources(&self) -> Vec<EntityUid> {
+        self.holders(&self.resource)
+    }
+
+    fn holders(&self, of: &EntityUid) -> Vec<EntityUid> {
+        let above = self.entities.ancestors(of).into_iter().flatten().cloned();
+        std::iter::once(of.clone()).chain(above).collect()
     }
 }
 
@@ -145,10 +166,12 @@ fn answer(
     }
     let context = entities::context(facts, needs)?;
     let Surroundings { entities, principal, action, resource } = surroundings;
-    let request = Request::new(principal.clone(), action.clone(), resource.clone(), context, None).map_err(unanswerable)?;
+    let request = Request::new(principal.clone(), action.clone(), resource.clone(), context, None)
+        .map_err(unanswerable)?;
     Ok(match facts {
         Some(facts) if needs.includes("annotations") => {
-            let with = entities.clone().add_entities([entities::annotations(facts)?], None).map_err(unanswerable)?;
+            let with =
+                entities.clone().add_entities([entities::annotations(facts)?], None).map_err(unanswerable)?;
             Authorizer::new().is_authorized(&request, rules, &with)
         }
         _ => Authorizer::new().is_authorized(&request, rules, entities),

@@ -26,8 +26,10 @@ fn entity(
     parents: HashSet<EntityUid>,
     tags: impl IntoIterator<Item = (String, Expression)>,
 ) -> Result<Entity, Unanswerable> {
-    let attributes: HashMap<_, _> = attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Entity::new_with_tags(id, attributes, parents, tags).map_err(|error| Unanswerable::Entity(error.to_string()))
+    let attributes: HashMap<_, _> =
+        attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Entity::new_with_tags(id, attributes, parents, tags)
+        .map_err(|error| Unanswerable::Entity(error.to_string()))
 }
 
 /// The caller as a principal.
@@ -69,7 +71,9 @@ pub(crate) fn resource(question: &Question<'_>) -> Result<Entity, Unanswerable> 
         Action::Sign | Action::GetPublicKey | Action::ListKeys | Action::GetKey | Action::WatchKeys => {
             key(question.resource.ok_or(Unanswerable::NoKey)?)
         }
-        Action::ReadLog | Action::SearchLog | Action::GetReceipt | Action::Redact => bare(uid(&schema::INSTANCE, THIS)),
+        Action::ReadLog | Action::SearchLog | Action::GetReceipt | Action::Redact => {
+            bare(uid(&schema::INSTANCE, THIS))
+        }
         Action::Stop(target) => match target {
             StopTarget::All => bare(uid(&schema::INSTANCE, THIS)),
             StopTarget::Key(name) | StopTarget::Version { key: name, .. } => {
@@ -106,7 +110,9 @@ pub(crate) fn context(facts: Option<&Facts>, needs: Needs) -> Result<Context, Un
         put("annotations", &|| Some(Expression::new_entity_uid(uid(&schema::ANNOTATIONS, THIS))));
         put("kind", &|| Some(text(&facts.kind.to_string())));
         put("repository", &|| facts.repository.as_deref().map(text));
-        put("digests", &|| Some(Expression::new_set(facts.digests.iter().map(|digest| text(&digest.to_string())))));
+        put("digests", &|| {
+            Some(Expression::new_set(facts.digests.iter().map(|digest| text(&digest.to_string()))))
+        });
         put("predicate_type", &|| facts.predicate_type.as_deref().map(text));
         put("subjects", &|| Some(texts(facts.subjects.iter().map(String::as_str))));
     }

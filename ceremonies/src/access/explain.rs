@@ -50,7 +50,11 @@ pub fn explain(policies: &Policies, question: &Question<'_>) -> Explanation {
         Ok(surroundings) => policies
             .rules()
             .iter()
-            .map(|rule| Part { rule: rule.id.clone(), effect: rule.effect, say: say(rule, &surroundings, question) })
+            .map(|rule| Part {
+                rule: rule.id.clone(),
+                effect: rule.effect,
+                say: say(rule, &surroundings, question),
+            })
             .collect(),
         Err(_the_decision_says_it) => Vec::new(),
     };
@@ -66,7 +70,9 @@ fn say(rule: &crate::access::Rule, surroundings: &Surroundings, question: &Quest
         Decision::Permitted { .. } | Decision::Denied(Denial::Forbidden { .. }) => Say::Applies,
         Decision::Denied(Denial::Failed { cause, .. }) => Say::Failed(cause),
         Decision::Denied(Denial::NoGrant | Denial::Unanswerable(_)) => match rule.scope_alone() {
-            Some(scope) if !matches!(alone(&scope), Decision::Denied(Denial::NoGrant)) => Say::ConditionsDiffer,
+            Some(scope) if !matches!(alone(&scope), Decision::Denied(Denial::NoGrant)) => {
+                Say::ConditionsDiffer
+            }
             _ => Say::OutOfScope,
         },
     }
@@ -79,7 +85,10 @@ impl fmt::Display for Explanation {
             Decision::Denied(denial) => writeln!(f, "denied: {denial}")?,
         }
         if !self.admitted {
-            writeln!(f, "no grant names this caller at all: it is answered UNAUTHENTICATED, and nothing is recorded")?;
+            writeln!(
+                f,
+                "no grant names this caller at all: it is answered UNAUTHENTICATED, and nothing is recorded"
+            )?;
         }
         for part in &self.parts {
             let applies = match part.effect {
@@ -88,8 +97,12 @@ impl fmt::Display for Explanation {
             };
             match &part.say {
                 Say::Applies => writeln!(f, "  {:<24} {applies} it", part.rule)?,
-                Say::ConditionsDiffer => writeln!(f, "  {:<24} is about it, but its conditions do not hold", part.rule)?,
-                Say::OutOfScope => writeln!(f, "  {:<24} is about other callers, actions or resources", part.rule)?,
+                Say::ConditionsDiffer => {
+                    writeln!(f, "  {:<24} is about it, but its conditions do not hold", part.rule)?
+                }
+                Say::OutOfScope => {
+                    writeln!(f, "  {:<24} is about other callers, actions or resources", part.rule)?
+                }
                 Say::Failed(cause) => writeln!(f, "  {:<24} cannot be evaluated: {cause}", part.rule)?,
             }
         }

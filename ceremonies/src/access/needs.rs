@@ -97,12 +97,18 @@ mod tests {
         assert_eq!(needs("principal.id == \"a\""), Needs::NOTHING);
         assert_eq!(needs("context.kind == \"oci\""), only(&["kind"]));
         assert_eq!(needs("context has repository && context.repository like \"a/*\""), only(&["repository"]));
-        assert_eq!(needs("context[\"subjects\"].contains(\"a\") || context.digests.isEmpty()"), only(&["subjects", "digests"]));
+        assert_eq!(
+            needs("context[\"subjects\"].contains(\"a\") || context.digests.isEmpty()"),
+            only(&["subjects", "digests"])
+        );
         assert_eq!(
             needs("context.claims.hasTag(\"a\") && context.claims.getTag(\"a\") == resource.name"),
             only(&["claims"])
         );
-        assert_eq!(needs("if context.kind == \"oci\" then context has predicate_type else true"), only(&["kind", "predicate_type"]));
+        assert_eq!(
+            needs("if context.kind == \"oci\" then context has predicate_type else true"),
+            only(&["kind", "predicate_type"])
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use cedar_policy::{Effect as CedarEffect, PolicySet, PrincipalConstraint, Valida
 use miette::Diagnostic as _;
 
 use crate::access::decide::{Denial, Surroundings, ask};
-use crate::access::rule::{Effect, Scope, holders_of_caller};
+use crate::access::rule::{Effect, holders_of_caller};
 use crate::access::{Caller, Decision, Needs, Question, Rule, schema};
 use crate::form::Problem;
 
@@ -94,7 +94,9 @@ impl Policies {
     /// Decides on all rules. [`Question`]s in great number are better asked of a slice.
     pub fn decide(&self, question: &Question<'_>) -> Decision {
         match Surroundings::of(question) {
-            Ok(surroundings) => ask(&self.all, &surroundings, question, Needs::EVERYTHING, |id| self.rank(id)),
+            Ok(surroundings) => {
+                ask(&self.all, &surroundings, question, Needs::EVERYTHING, |id| self.rank(id))
+            }
             Err(cause) => Decision::Denied(Denial::Unanswerable(cause)),
         }
     }
@@ -110,18 +112,24 @@ fn read(file: File, text: &str, problems: &mut Vec<RuleProblem>) -> Vec<(File, R
         Err(errors) => {
             problems.extend(errors.iter().map(|error| {
                 let label = error.labels().and_then(|mut labels| labels.next());
-                let line = label.map(|label| 1 + text.bytes().take(label.offset()).filter(|b| *b == b'\n').count());
+                let line =
+                    label.map(|label| 1 + text.bytes().take(label.offset()).filter(|b| *b == b'\n').count());
                 RuleProblem { file, problem: Problem::new(line, "", error.to_string()) }
             }));
             return Vec::new();
         }
     };
     for template in set.templates() {
-        problems.push(found(file, &template.id().to_string(), "templates (`?principal`, `?resource`) are not used here: write the rule out"));
+        problems.push(found(
+            file,
+            template.id().as_ref(),
+            "templates (`?principal`, `?resource`) are not used here: write the rule out",
+        ));
     }
     // The set numbers its rules `policy0`, `policy1`, … in the order of the text.
     let place = |id: &str| id.trim_start_matches("policy").parse::<usize>().unwrap_or(usize::MAX);
-    let in_order: BTreeMap<usize, _> = set.policies().map(|policy| (place(policy.id().as_ref()), policy)).collect();
+    let in_order: BTreeMap<usize, _> =
+        set.policies().map(|policy| (place(policy.id().as_ref()), policy)).collect();
     let mut rules = Vec::new();
     for (position, policy) in in_order {
         match policy.annotation("id").filter(|id| is_id(id)) {
@@ -146,8 +154,12 @@ fn is_id(id: &str) -> bool {
 /// What is wrong with a rule's effect or principal in this file.
 fn misplaced(file: File, policy: &cedar_policy::Policy) -> Option<&'static str> {
     match (file, policy.effect()) {
-        (File::Guardrails, CedarEffect::Permit) => Some("guardrails only forbid: a permit rule belongs into the grants"),
-        (File::Grants, CedarEffect::Forbid) => Some("grants only permit: a forbid rule belongs into the guardrails"),
+        (File::Guardrails, CedarEffect::Permit) => {
+            Some("guardrails only forbid: a permit rule belongs into the grants")
+        }
+        (File::Grants, CedarEffect::Forbid) => {
+            Some("grants only permit: a forbid rule belongs into the guardrails")
+        }
         (File::Guardrails, CedarEffect::Forbid) => None,
         (File::Grants, CedarEffect::Permit) => match policy.principal_constraint() {
             PrincipalConstraint::Any | PrincipalConstraint::Is(_) => Some(
@@ -170,13 +182,6 @@ fn validate(all: &PolicySet, rules: &[(File, Rule)], problems: &mut Vec<RuleProb
         problems.push(found(file, id, message));
     }
     result.validation_warnings().map(ToString::to_string).collect()
-}
-
-impl Scope {
-    /// Whether it says anything.
-    pub const fn is_any(&self) -> bool {
-        matches!(self, Self::Any)
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
 
 use crate::access::schema::{self, uid};
-use crate::access::{Caller, Needs, Resource};
+use crate::access::{Caller, Needs};
 
 /// What a rule does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,11 +58,15 @@ impl Rule {
         };
         let principal = match policy.principal_constraint() {
             PrincipalConstraint::Any | PrincipalConstraint::Is(_) => Scope::Any,
-            PrincipalConstraint::Eq(id) | PrincipalConstraint::In(id) | PrincipalConstraint::IsIn(_, id) => Scope::Within(id),
+            PrincipalConstraint::Eq(id) | PrincipalConstraint::In(id) | PrincipalConstraint::IsIn(_, id) => {
+                Scope::Within(id)
+            }
         };
         let resource = match policy.resource_constraint() {
             ResourceConstraint::Any | ResourceConstraint::Is(_) => Scope::Any,
-            ResourceConstraint::Eq(id) | ResourceConstraint::In(id) | ResourceConstraint::IsIn(_, id) => Scope::Within(id),
+            ResourceConstraint::Eq(id) | ResourceConstraint::In(id) | ResourceConstraint::IsIn(_, id) => {
+                Scope::Within(id)
+            }
         };
         Self { id, effect, needs: Needs::of(&policy), actions, principal, resource, policy }
     }
@@ -70,6 +74,11 @@ impl Rule {
     /// Whether its action scope admits this action.
     pub fn is_about(&self, action: &str) -> bool {
         self.actions.as_ref().is_none_or(|actions| actions.contains(action))
+    }
+
+    /// The actions that it is about; all where absent.
+    pub fn actions(&self) -> Option<impl Iterator<Item = &str>> {
+        self.actions.as_ref().map(|actions| actions.iter().map(String::as_str))
     }
 
     /// What its principal must be.
@@ -115,10 +124,4 @@ pub fn holders_of_caller(caller: &Caller) -> Vec<EntityUid> {
     let groups = caller.groups();
     let groups = groups.iter().map(|group| uid(&schema::CALLERS, group));
     std::iter::once(uid(&schema::CALLER, &caller.id)).chain(groups).collect()
-}
-
-/// What a key's entity equals or is in.
-pub fn holders_of_key(resource: &Resource) -> Vec<EntityUid> {
-    let groups = resource.groups().map(|group| uid(&schema::KEYS, group));
-    std::iter::once(uid(&schema::KEY, resource.key.as_str())).chain(groups).collect()
 }

@@ -9,7 +9,8 @@ pub const TEXT: &str = include_str!("access.cedarschema");
 
 /// The schema.
 pub(crate) static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
-    let (schema, _warnings) = Schema::from_cedarschema_str(TEXT).expect("the compiled-in schema is valid: tested");
+    let (schema, _warnings) =
+        Schema::from_cedarschema_str(TEXT).expect("the compiled-in schema is valid: tested");
     schema
 });
 
@@ -53,7 +54,8 @@ mod tests {
 
     #[test]
     fn the_schema_is_valid_and_knows_exactly_our_actions() {
-        let mut known: Vec<String> = SCHEMA.actions().map(|action| action.id().unescaped().to_owned()).collect();
+        let mut known: Vec<String> =
+            SCHEMA.actions().map(|action| action.id().unescaped().to_owned()).collect();
         known.sort();
         let mut ours: Vec<String> = Action::NAMES.iter().map(|name| (*name).to_owned()).collect();
         ours.sort();

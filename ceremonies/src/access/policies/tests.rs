@@ -55,14 +55,18 @@ fn a_grant_permits_what_it_says_and_nothing_else() {
     assert_eq!(ask("spiffe://example.org/ci/mac", &image), permitted("team3-images"));
     image.repository = Some("registry.example.org/team4/app".into());
     assert_eq!(ask("spiffe://example.org/ci/mac", &image), Decision::Denied(Denial::NoGrant));
-    assert_eq!(ask("spiffe://example.org/cicd", &image), Decision::Denied(Denial::Forbidden { rule: "releases-from-ci".into() }));
+    assert_eq!(
+        ask("spiffe://example.org/cicd", &image),
+        Decision::Denied(Denial::Forbidden { rule: "releases-from-ci".into() })
+    );
 }
 
 #[test]
 fn annotations_reach_the_rules_that_ask_for_them() {
     let linux = key("release/linux");
     let mut blob = facts(Kind::Blob);
-    let ask = |facts: &Facts| ask_all("spiffe://example.org/ci/linux", &Action::Sign, Some(&linux), Some(facts));
+    let ask =
+        |facts: &Facts| ask_all("spiffe://example.org/ci/linux", &Action::Sign, Some(&linux), Some(facts));
     assert_eq!(ask(&blob), Decision::Denied(Denial::NoGrant));
     blob.annotations.insert("branch".into(), "main".into());
     assert_eq!(ask(&blob), permitted("linux-blobs"));
@@ -80,10 +84,15 @@ fn a_guardrail_wins_over_every_grant() {
 fn the_right_to_stop_may_be_limited_by_target() {
     let stop = |target| ask_all("spiffe://example.org/detector", &Action::Stop(target), None, None);
     assert_eq!(stop(StopTarget::Caller("spiffe://example.org/ci/linux".into())), permitted("detector"));
-    assert_eq!(stop(StopTarget::Caller("spiffe://example.org/other".into())), Decision::Denied(Denial::NoGrant));
+    assert_eq!(
+        stop(StopTarget::Caller("spiffe://example.org/other".into())),
+        Decision::Denied(Denial::NoGrant)
+    );
     assert_eq!(stop(StopTarget::All), Decision::Denied(Denial::NoGrant));
     assert_eq!(stop(StopTarget::Backend("hsm-a".into())), Decision::Denied(Denial::NoGrant));
-    for target in [StopTarget::All, StopTarget::Backend("hsm-a".into()), StopTarget::Issuer("https://a".into())] {
+    for target in
+        [StopTarget::All, StopTarget::Backend("hsm-a".into()), StopTarget::Issuer("https://a".into())]
+    {
         assert_eq!(ask_all("unix:0", &Action::Stop(target), None, None), permitted("local-operators"));
     }
 }
@@ -107,7 +116,9 @@ fn an_error_denies_even_where_another_grant_permits() {
     let caller = Caller::unix(0);
     let question = Question { caller: &caller, action: &Action::ReadLog, resource: None, facts: None };
     match policies.decide(&question) {
-        Decision::Denied(Denial::Failed { rule, cause }) => assert!(rule == "broken" && cause.contains("overflow"), "{cause}"),
+        Decision::Denied(Denial::Failed { rule, cause }) => {
+            assert!(rule == "broken" && cause.contains("overflow"), "{cause}")
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -116,8 +127,16 @@ fn an_error_denies_even_where_another_grant_permits() {
 fn a_caller_that_no_grant_is_for_is_not_admitted() {
     let policies = Policies::load(GUARDRAILS, GRANTS).unwrap();
     let admits = |id: &str| policies.admits(&Caller::parse(id).unwrap());
-    assert!(admits("unix:1000") && admits("spiffe://example.org/ci/anything") && admits("spiffe://example.org/detector"));
-    assert!(!admits("spiffe://example.org/other") && !admits("dns:build.example.org") && !admits("spiffe://example.com/ci"));
+    assert!(
+        admits("unix:1000")
+            && admits("spiffe://example.org/ci/anything")
+            && admits("spiffe://example.org/detector")
+    );
+    assert!(
+        !admits("spiffe://example.org/other")
+            && !admits("dns:build.example.org")
+            && !admits("spiffe://example.com/ci")
+    );
     assert!(!Policies::load(GUARDRAILS, "").unwrap().admits(&Caller::unix(0)));
 }
 
@@ -136,22 +155,53 @@ fn what_check_refuses() {
     refuse("@id(\"a\") permit(principal, action, resource);", "", "guardrails: a: guardrails only forbid");
     refuse("", &format!("@id(\"a\") forbid({unix}, action, resource);"), "grants: a: grants only permit");
     refuse("", "@id(\"a\") permit(principal, action, resource);", "grants: a: a grant says whom it is for");
-    refuse("", "@id(\"a\") permit(principal is Caller, action, resource);", "grants: a: a grant says whom it is for");
+    refuse(
+        "",
+        "@id(\"a\") permit(principal is Caller, action, resource);",
+        "grants: a: a grant says whom it is for",
+    );
     refuse(
         "@id(\"a\") forbid(principal, action, resource);",
         &format!("@id(\"a\") permit({unix}, action, resource);"),
         "grants: a: the id is given twice",
     );
     refuse("", &format!("@id(\"a\") permit({unix}, action == Action::\"sing\", resource);"), "sing");
-    refuse("", &format!("@id(\"a\") permit({unix}, action == Action::\"sign\", resource) when {{ context.knd == \"a\" }};"), "knd");
-    refuse("", &format!("@id(\"a\") permit({unix}, action == Action::\"sign\", resource) when {{ context.kind == 1 }};"), "a: ");
-    refuse("", &format!("@id(\"a\") permit({unix}, action == Action::\"sign\", resource) when {{ context.repository == \"a\" }};"), "repository");
-    refuse("", &format!("@id(\"a\") permit({unix}, action == Action::\"sign\", resource) when {{ context.claims.getTag(\"a\") == \"b\" }};"), "a: ");
+    refuse(
+        "",
+        &format!(
+            "@id(\"a\") permit({unix}, action == Action::\"sign\", resource) when {{ context.knd == \"a\" }};"
+        ),
+        "knd",
+    );
+    refuse(
+        "",
+        &format!(
+            "@id(\"a\") permit({unix}, action == Action::\"sign\", resource) when {{ context.kind == 1 }};"
+        ),
+        "a: ",
+    );
+    refuse(
+        "",
+        &format!(
+            "@id(\"a\") permit({unix}, action == Action::\"sign\", resource) when {{ context.repository == \"a\" }};"
+        ),
+        "repository",
+    );
+    refuse(
+        "",
+        &format!(
+            "@id(\"a\") permit({unix}, action == Action::\"sign\", resource) when {{ context.claims.getTag(\"a\") == \"b\" }};"
+        ),
+        "a: ",
+    );
     refuse("", "@id(\"a\") permit(principal == ?principal, action, resource);", "templates");
 }
 
 #[test]
 fn several_problems_are_said_at_once() {
-    let problems = Policies::load("@id(\"a\") permit(principal, action, resource);", "permit(principal, action, resource);\npermit(principal, action, resource);");
+    let problems = Policies::load(
+        "@id(\"a\") permit(principal, action, resource);",
+        "permit(principal, action, resource);\npermit(principal, action, resource);",
+    );
     assert_eq!(problems.map(|_| ()).unwrap_err().len(), 3);
 }
