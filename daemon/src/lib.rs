@@ -2,7 +2,9 @@
 
 pub mod clock;
 pub mod drain;
+pub mod keys;
 pub mod measure;
+pub mod policy;
 pub mod secret;
 pub mod sign;
 pub mod telemetry;
