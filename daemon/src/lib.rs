@@ -1,3 +1,6 @@
-//! countersignd: the daemon. See docs for the layers.
+//! countersignd: signs with keys that live in HSMs and cloud KMS, and records every signature before it leaves.
 
+pub mod clock;
+pub mod measure;
+pub mod secret;
 pub mod sign;
