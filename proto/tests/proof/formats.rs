@@ -1,0 +1,1 @@
+//! Notes, checkpoints, tiles and receipts.
