@@ -1,6 +1,5 @@
 //! A whole tree in memory, by the code of others: `tlog_tiles` (a port of Go's sumdb/tlog) makes its hashes.
 
-
 use proto::hash::Hash;
 use proto::proof::leaf::leaf_hash;
 use tlog_tiles::HashReader;

@@ -289,12 +289,12 @@ fn nodes_that_no_tile_has_are_refused() {
     assert_eq!(tiles.node(8, 1), Err(TiledError::NoSuchNode { size: 300, level: 8, index: 1 }));
     assert_eq!(tiles.node(0, 256), Err(TiledError::Source { level: 0, number: 1, cause: "unreachable" }));
     let short = Tiled::new(300, |_, _, _| Ok::<_, Infallible>(vec![Hash::ZERO; 43]));
-    assert_eq!(
-        short.node(0, 256),
-        Err(TiledError::Short { level: 0, number: 1, expected: 44, found: 43 })
-    );
+    assert_eq!(short.node(0, 256), Err(TiledError::Short { level: 0, number: 1, expected: 44, found: 43 }));
     assert_eq!(Place::of(64, 0), None);
     assert_eq!(Place::of(63, 2), None);
     assert_eq!((tile::width(300, 0, 0), tile::width(300, 0, 1), tile::width(300, 0, 2)), (256, 44, 0));
-    assert_eq!((tile::width(300, 1, 0), tile::width(300, 9, 0), tile::width(u64::MAX, 0, u64::MAX)), (1, 0, 0));
+    assert_eq!(
+        (tile::width(300, 1, 0), tile::width(300, 9, 0), tile::width(u64::MAX, 0, u64::MAX)),
+        (1, 0, 0)
+    );
 }
