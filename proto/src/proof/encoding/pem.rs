@@ -40,13 +40,14 @@ pub fn encode(label: &str, der: &[u8]) -> Result<String, PemError> {
 /// # Errors
 /// [`PemError`] says what was expected and, where it was PEM of something else, what that is.
 pub fn decode(label: &str, text: &str) -> Result<Vec<u8>, PemError> {
+    let text = text.trim();
     let form = |_described_by_ours| PemError::Form { expected: label.into() };
     let (found, der) = pem::decode_vec(text.as_bytes()).map_err(form)?;
     if found != label {
         return Err(PemError::Label { expected: label.into(), found: found.into() });
     }
     // Reading is writing, line ends and the space around the block apart: nothing hides beside what was understood.
-    if encode(label, &der)?.trim_end() != text.trim().replace("\r\n", "\n") {
+    if encode(label, &der)?.trim_end() != text.replace("\r\n", "\n") {
         return Err(PemError::Form { expected: label.into() });
     }
     Ok(der)
