@@ -15,9 +15,12 @@ pub mod key_id;
 pub mod name;
 pub mod operation;
 pub mod origin;
+pub mod proof;
 pub mod purpose;
 pub mod reason;
 pub mod record;
 pub mod refusal;
 pub mod term;
 pub mod time;
+#[cfg(feature = "wire")]
+pub mod wire;
