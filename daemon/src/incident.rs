@@ -81,10 +81,12 @@ impl Responder {
         })?;
         self.names_something(&target)?;
         let still_signing = state.still_signing(&target).iter().map(ToString::to_string).collect();
-        let salt = Self::salt()?;
-        let detail = ControlDetail { reason: Some(reason), salt };
+        let fresh = self.log.fresh().map_err(|e| Refusal::new(e.reason(), e.to_string()))?;
+        let detail = ControlDetail { reason: Some(reason), salt: fresh.salt.clone() };
+        let (detail, _name) = detail.encode().map_err(|e| Refusal::new(Reason::MalformedRequest, e.to_string()))?;
         let actor = Actor { id: caller.id.clone(), kind: ActorKind::Caller };
-        let draft = ControlDraft::new(actor, Body::Stopped { target }).stopping(terms).with_detail(detail);
+        let body = Body::Stopped { target };
+        let draft = ControlDraft { stops: terms, detail: Some(detail), ..ControlDraft::new(fresh, actor, body) };
         let done = self.log.stop(draft).await.map_err(|error| {
             Refusal::new(error.reason(), format!("the stop could neither be logged nor kept in the stop file: {error}"))
         })?;
@@ -107,12 +109,5 @@ impl Responder {
             }),
             _ => Ok(()),
         }
-    }
-
-    fn salt() -> Result<proto::record::Salt, Refusal> {
-        let mut salt = [0; 16];
-        aws_lc_rs::rand::fill(&mut salt)
-            .map_err(|_nothing_said| Refusal::new(Reason::Internal, "the random number generator failed"))?;
-        Ok(salt.into())
     }
 }

@@ -26,7 +26,7 @@ use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::keys::fold::State;
 
-pub use follow::{Stopped, follow};
+pub use follow::{Unfoldable, follow};
 pub use rules::{Loaded, RulesError, load};
 pub use snapshot::{InForce, Refused, Snapshot};
 

@@ -8,40 +8,34 @@ use crate::keys::fold::{FoldError, State};
 use crate::log::{Control, Controls};
 use crate::policy::quota::Quotas;
 
-/// Why following ended.
+/// A control record that cannot follow the ones before: signing with the state before it would be wrong.
 #[derive(Debug, thiserror::Error)]
-pub enum Stopped {
-    /// The log is closed: nothing more will come.
-    #[error("the log is closed")]
-    Closed,
-    /// A control record that cannot follow the ones before. Signing with the state before it would be wrong.
-    #[error("control record {index}: {cause}")]
-    Unfoldable {
-        /// Its index.
-        index: u64,
-        /// What it breaks.
-        cause: FoldError,
-    },
+#[error("control record {index} cannot be followed: {cause}")]
+pub struct Unfoldable {
+    /// Its index.
+    pub index: u64,
+    /// What it breaks.
+    pub cause: FoldError,
 }
 
-/// Applies control records as they come, until the log closes. Whoever runs this ends the daemon's signing when it
-/// returns: a snapshot that is not followed grows old.
-pub async fn follow(keyring: Arc<Keyring>, mut controls: Controls) -> Stopped {
+/// Applies control records as they come, for ever. Whoever runs this ends the daemon's signing when it returns: a
+/// snapshot that is not followed grows old.
+pub async fn follow(keyring: Arc<Keyring>, mut controls: Controls) -> Unfoldable {
     loop {
-        let Some(control) = controls.next().await else { return Stopped::Closed };
-        if let Err(stopped) = apply(&keyring, &control) {
-            return stopped;
+        let control = controls.next().await;
+        if let Err(unfoldable) = apply(&keyring, &control) {
+            return unfoldable;
         }
         keyring.open_keys();
     }
 }
 
 /// Makes the next snapshot.
-fn apply(keyring: &Keyring, control: &Control) -> Result<(), Stopped> {
+fn apply(keyring: &Keyring, control: &Control) -> Result<(), Unfoldable> {
     let mut state = keyring.snapshot().state().clone();
     state
         .apply(control.index, control.hash, &control.record)
-        .map_err(|cause| Stopped::Unfoldable { index: control.index, cause })?;
+        .map_err(|cause| Unfoldable { index: control.index, cause })?;
     keyring.settle(state);
     Ok(())
 }

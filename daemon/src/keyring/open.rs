@@ -10,6 +10,7 @@ use proto::key_id::KeyId;
 
 use super::Keyring;
 use super::snapshot::Opened;
+use crate::backend::locator::LocatorError;
 use crate::backend::{Backend, Deadline, Failure, KeyReference, PublicKey, SigningKey};
 use crate::keys::state::KeyVersion;
 
@@ -76,8 +77,8 @@ impl Keyring {
 }
 
 async fn open(backend: &dyn Backend, version: &KeyVersion, by: Deadline) -> Result<Arc<dyn SigningKey>, Failure> {
-    let locator = version.locator.parse().map_err(|e| Failure::Unsupported { what: format!("{e}") })?;
-    let expected = PublicKey::parse(&version.public_key).map_err(|e| Failure::Unsupported { what: e.to_string() })?;
+    let locator = version.locator.parse().map_err(|e: LocatorError| Failure::Unsupported { what: e.to_string() })?;
+    let expected = PublicKey::from_spki(&version.public_key).map_err(|e| Failure::Unsupported { what: e.to_string() })?;
     debug_assert_eq!(KeyId::of_spki(&version.public_key), version.key_id);
     let reference = KeyReference { locator, algorithm: version.algorithm };
     backend.open(&reference, &expected, by).await

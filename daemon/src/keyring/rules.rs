@@ -142,7 +142,8 @@ impl Keyring {
         let any = !changed.is_empty();
         for (_, _, _, body) in changed {
             let actor = Actor { id: state.instance().instance.clone(), kind: ActorKind::Daemon };
-            let appended = log.control(ControlDraft::new(actor, body).touching(vec![Term::All])).await?;
+            let draft = ControlDraft { touches: vec![Term::All], ..ControlDraft::new(log.fresh()?, actor, body) };
+            let appended = log.control(draft).await?;
             self.at_least(appended.index).await;
         }
         if !any {

@@ -10,7 +10,7 @@ use proto::record::{Outcome, SignRecord};
 
 use super::admit::Chosen;
 use super::prepare::Reading;
-use super::{Encoding, SignRequest};
+use super::{Encoding, SignRequest, refuse};
 use crate::backend::{Failure, Prepared, RawSignature, SigningKey};
 use crate::log::{Intent, IntentDraft, RequestKey, Requires, Seal};
 use crate::policy::Permit;
@@ -80,11 +80,11 @@ impl Operation {
         match result {
             Ok(signature) => {
                 entry.outcome = Outcome::Released;
-                entry.value = Some(signature.into_recorded());
+                entry.value = Some(signature.as_bytes().to_vec());
             }
             Err(failure) => {
                 crate::measure::backend_failed(&backend, failure.name());
-                entry.outcome = super::refuse::outcome(&failure);
+                entry.outcome = refuse::outcome(&failure);
                 entry.reason = Some(failure.reason());
                 self.failure.get_or_insert((backend, failure));
             }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use proto::operation::OperationId;
 use proto::reason::Reason;
-use proto::record::{PolicyDetail, Salt};
+use proto::record::PolicyDetail;
 use proto::refusal::Refusal;
 use proto::time::Time;
 use tokio::sync::oneshot;
@@ -18,7 +17,7 @@ use super::{SignRequest, Signer, prepare, recorded, refuse};
 use crate::backend::{Deadline, Priority, Turn};
 use crate::clock::Monotonic;
 use crate::keyring::Snapshot;
-use crate::log::{Intended, Intent, Plain, Sealed};
+use crate::log::{Fresh, Intended, Intent, LogError, Plain, Sealed};
 use crate::measure::{self, Stage};
 use crate::policy::Denied;
 use crate::policy::caller::Caller;
@@ -116,7 +115,7 @@ impl Signer {
             }));
         }
         snapshot.take_quota(caller, &request.key)?;
-        let (id, salt) = self.fresh(asked)?;
+        let Fresh { operation: id, salt, .. } = self.log.fresh().map_err(|e| refuse::unlogged(&e))?;
         let named = recorded::caller_detail(caller, |claim| snapshot.records_claim(claim));
         let (record, detail) = recorded::of(id, asked, &request, &reading, &chosen, named, &permit, salt)?;
         let signers = chosen.iter().map(|chosen| snapshot.signer(&chosen.version.key_id)).collect();
@@ -137,17 +136,6 @@ impl Signer {
             failure: None,
             decided: 0,
         })))
-    }
-
-    /// A new operation id and a salt.
-    pub(crate) fn fresh(&self, asked: Time) -> Result<(OperationId, Salt), Refusal> {
-        let mut random = [0; 26];
-        aws_lc_rs::rand::fill(&mut random)
-            .map_err(|_nothing_said| Refusal::new(Reason::Internal, "the random number generator failed"))?;
-        let (mut id, mut salt) = ([0; 10], [0; 16]);
-        id.copy_from_slice(&random[..10]);
-        salt.copy_from_slice(&random[10..]);
-        Ok((OperationId::new(asked.milliseconds(), id), salt.into()))
     }
 
     /// Records a refusal by policy, or counts it.
@@ -172,11 +160,11 @@ impl Signer {
         let state = snapshot.state();
         let policy = PolicyDetail { grants: state.grants().index, guardrails: state.guardrails().index, rule };
         let recorded = async {
-            let (id, salt) = self.fresh(asked)?;
+            let Fresh { operation: id, salt, .. } = self.log.fresh().map_err(|e| refuse::unlogged(&e))?;
             let named = recorded::caller_detail(caller, |_| false);
             let (record, detail) = recorded::denied(id, asked, request, reading, named, policy, salt)?;
             let draft = record.draft().map_err(|e| Refusal::new(Reason::Internal, e.to_string()))?;
-            self.log.append(Plain { draft, detail }).await.map_err(|e| refuse::unlogged(&e))?;
+            self.log.append(Plain { draft, detail, last: false }).await.map_err(|e| refuse::unlogged(&e))?;
             Ok::<_, Refusal>(id)
         };
         match recorded.await {
@@ -231,9 +219,9 @@ impl Signer {
     async fn run(
         self: Arc<Self>,
         operations: Vec<Box<Operation>>,
-        intended: Vec<Result<Intended, crate::log::LogError>>,
+        intended: Vec<Result<Intended, LogError>>,
         by: Option<Monotonic>,
-        mut answered: oneshot::Sender<Vec<(usize, Answer)>>,
+        answered: oneshot::Sender<Vec<(usize, Answer)>>,
     ) {
         let mut answers = vec![];
         let mut ready = vec![];

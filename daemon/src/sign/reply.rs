@@ -8,7 +8,7 @@ use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::name::KeyName;
 use proto::operation::OperationId;
-use proto::proof::encoding::{EcdsaCurve, der_to_fixed};
+use proto::proof::encoding::{Curve, EcdsaDer};
 use proto::reason::Reason;
 use proto::record::{Outcome, Record, SignRecord};
 use proto::refusal::Refusal;
@@ -104,10 +104,12 @@ impl Operation {
         released
             .map(|(_, entry)| {
                 let value = entry.value.as_deref().unwrap_or_default();
-                let curve = EcdsaCurve::of(entry.algorithm).filter(|_| self.is_fixed());
+                let curve = Curve::of(entry.algorithm.shape()).filter(|_| self.is_fixed());
                 let value = match curve {
-                    Some(curve) => der_to_fixed(curve, value)
-                        .map_err(|e| Refusal::new(Reason::Internal, e.to_string()).recorded(self.id))?,
+                    Some(curve) => EcdsaDer::parse(curve, value)
+                        .map_err(|e| Refusal::new(Reason::Internal, e.to_string()).recorded(self.id))?
+                        .to_fixed()
+                        .into_bytes(),
                     None => value.to_vec(),
                 };
                 Ok(Signature {
@@ -158,10 +160,11 @@ impl Operation {
             }
         }
         let leaf_hash = receipt_of.leaf_hash;
+        let checkpoint_of = receipt_of.checkpoint.ok_or_else(|| known(Reason::Internal, "the newest tree has a checkpoint"))?;
         let receipt = receipt(self.request.receipt, index, leaf_hash, || FullReceipt {
             leaf: receipt_of.leaf,
             path: receipt_of.path,
-            checkpoint: receipt_of.checkpoint,
+            checkpoint: checkpoint_of,
         });
         Ok(Reply {
             signatures: self.signatures(&record, &[])?,

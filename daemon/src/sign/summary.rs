@@ -7,7 +7,7 @@ use proto::refusal::Refusal;
 
 use super::denials::Count;
 use super::{Signer, refuse};
-use crate::log::Plain;
+use crate::log::{Fresh, Plain};
 
 /// Bytes that one summary takes with its detail, for the hourly budget.
 const SIZE: usize = 1024;
@@ -28,10 +28,9 @@ impl Signer {
     }
 
     async fn summary(&self, count: Count) -> Result<(), Refusal> {
-        let asked = self.clock.wall();
         let snapshot = self.keyring.snapshot();
         let state = snapshot.state();
-        let (operation, salt) = self.fresh(asked)?;
+        let Fresh { operation, salt, asked } = self.log.fresh().map_err(|e| refuse::unlogged(&e))?;
         let detail = Detail {
             annotations: Default::default(),
             backend: None,
@@ -59,7 +58,7 @@ impl Signer {
             v: VERSION,
         };
         let draft = record.draft().map_err(internal)?;
-        self.log.append(Plain { draft, detail }).await.map_err(|e| refuse::unlogged(&e))?;
+        self.log.append(Plain { draft, detail, last: true }).await.map_err(|e| refuse::unlogged(&e))?;
         Ok(())
     }
 }
