@@ -1,0 +1,193 @@
+//! Canonical JSON: one form for records, details, statements, acts and bundles.
+//!
+//! RFC 8785, restricted to what has one reading everywhere: integers only, |n| ≤ 2^53 − 1; no floats, no null; at most
+//! 16 levels deep; strict UTF-8. *Reading* is: parse strictly, write again, bytes must be equal. That one check catches
+//! white space, order, escapes, duplicates and number forms.
+//!
+//! Structs declare their fields sorted, so that writing is plain serde_json; debug builds compare with an independent
+//! canonicalizer. Callers' maps are [`Map`], which orders keys as RFC 8785, 3.2.3 wants: by UTF-16 code units.
+
+mod map;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use serde::de::{DeserializeOwned, Visitor};
+use serde::{Deserializer, Serialize};
+use serde_json::Value;
+
+pub use map::{Key, Map};
+
+/// Deepest nesting of objects and arrays.
+pub const DEPTH: usize = 16;
+
+/// Largest magnitude of an integer: 2^53 − 1.
+pub const LARGEST: u64 = (1 << 53) - 1;
+
+/// Why bytes are no canonical JSON of the expected shape.
+#[derive(Debug, thiserror::Error)]
+pub enum CanonicalError {
+    /// Not JSON, or not of the expected shape.
+    #[error("expected canonical JSON of the documented shape: {0}")]
+    Shape(#[from] serde_json::Error),
+    /// A float, a null, an integer beyond 2^53 − 1, or nesting deeper than 16.
+    #[error("canonical JSON here has no {0}")]
+    Forbidden(&'static str),
+    /// The same value, but not in its one form.
+    #[error(
+        "the JSON is not in canonical form (RFC 8785): white space, order of keys, escapes, duplicates or number form differ"
+    )]
+    NotCanonical,
+}
+
+/// The canonical bytes of `value`.
+///
+/// # Errors
+/// [`CanonicalError::Shape`] where serde cannot write it (a map with keys that are no strings).
+pub fn to_vec<T: Serialize>(value: &T) -> Result<Vec<u8>, CanonicalError> {
+    let mut out = Vec::with_capacity(1024);
+    serde_json::to_writer(&mut out, value)?;
+    debug_assert_eq!(
+        serde_json_canonicalizer::to_vec(value).ok().as_deref(),
+        Some(out.as_slice()),
+        "a struct does not declare its fields sorted: {}",
+        String::from_utf8_lossy(&out)
+    );
+    Ok(out)
+}
+
+/// The value whose canonical bytes these are.
+///
+/// # Errors
+/// [`CanonicalError`]; `T` should refuse unknown fields.
+pub fn from_slice<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, CanonicalError> {
+    allowed(&serde_json::from_slice(bytes)?, 0)?;
+    let value: T = serde_json::from_slice(bytes)?;
+    if serde_json::to_vec(&value)? == bytes { Ok(value) } else { Err(CanonicalError::NotCanonical) }
+}
+
+fn allowed(value: &Value, depth: usize) -> Result<(), CanonicalError> {
+    match value {
+        Value::Null => Err(CanonicalError::Forbidden("null")),
+        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(n), _) if n <= LARGEST => Ok(()),
+            (None, Some(n)) if n.unsigned_abs() <= LARGEST => Ok(()),
+            (Some(_), _) | (None, Some(_)) => Err(CanonicalError::Forbidden("integer beyond 2^53 - 1")),
+            (None, None) => Err(CanonicalError::Forbidden("floating point number")),
+        },
+        Value::Array(_) | Value::Object(_) if depth >= DEPTH => {
+            Err(CanonicalError::Forbidden("nesting deeper than 16"))
+        }
+        Value::Array(items) => items.iter().try_for_each(|item| allowed(item, depth + 1)),
+        Value::Object(fields) => fields.values().try_for_each(|field| allowed(field, depth + 1)),
+        Value::Bool(_) | Value::String(_) => Ok(()),
+    }
+}
+
+/// Deserializes a string by its `FromStr`, for values that are shown and stored as text.
+///
+/// # Errors
+/// The parser's own sentence.
+pub fn parse_str<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    struct Text<T>(PhantomData<T>);
+    impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_str(Text(PhantomData))
+}
+
+/// Binary values in JSON: standard base64 with padding (RFC 4648, 4). For `#[serde(with = "…")]`.
+pub mod base64_bytes {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes base64.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    /// Reads base64.
+    ///
+    /// # Errors
+    /// Where the text is no standard base64 with padding.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD
+            .decode(text)
+            .map_err(|e| serde::de::Error::custom(format!("expected standard base64 with padding: {e}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+    use proptest::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq, Serialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        a: i64,
+        b: Map<String>,
+    }
+
+    #[test]
+    fn one_form_is_read() {
+        assert!(from_slice::<Sample>(br#"{"a":1,"b":{"x":"y"}}"#).is_ok());
+        for (bad, why) in [
+            (&br#"{"a":1, "b":{}}"#[..], "form"),
+            (br#"{"b":{},"a":1}"#, "form"),
+            (br#"{"a":1,"b":{"\u0078":"y"}}"#, "form"),
+            (br#"{"a":1,"b":{"x":"1","x":"2"}}"#, "twice"),
+            (br#"{"a":1,"a":1,"b":{}}"#, "duplicate field"),
+            (br#"{"a":1,"b":{},"c":1}"#, "unknown field"),
+            (br#"{"a":1e0,"b":{}}"#, "floating"),
+            (br#"{"a":1.0,"b":{}}"#, "floating"),
+            (br#"{"a":null,"b":{}}"#, "null"),
+            (br#"{"a":9007199254740992,"b":{}}"#, "2^53"),
+            (br#"{"a":-9007199254740992,"b":{}}"#, "2^53"),
+            (br#"{"a":1,"b":{"x":"\ud800"}}"#, "hex escape"),
+            (br#"{"a":1,"b":{}}x"#, "trailing"),
+            (b"{\"a\":1,\"b\":{\"x\":\"\xff\"}}", "invalid unicode"),
+        ] {
+            let error = from_slice::<Sample>(bad).unwrap_err().to_string();
+            assert!(error.contains(why), "{}: {error}", String::from_utf8_lossy(bad));
+        }
+        let deep = format!("{}{}", "[".repeat(17), "]".repeat(17));
+        assert!(matches!(from_slice::<Value>(deep.as_bytes()), Err(CanonicalError::Forbidden(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_what_an_independent_canonicalizer_writes(a in -1000_i64..1000, keys: Vec<(String, String)>) {
+            let sample = Sample { a, b: keys.into_iter().collect() };
+            let bytes = to_vec(&sample).unwrap();
+            prop_assert_eq!(&serde_json_canonicalizer::to_vec(&sample).unwrap(), &bytes);
+            prop_assert_eq!(from_slice::<Sample>(&bytes).unwrap(), sample);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            let _ = from_slice::<Sample>(&bytes);
+        }
+    }
+}

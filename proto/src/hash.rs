@@ -1,0 +1,112 @@
+//! SHA-256 values: leaves, nodes, roots, key ids, names of details.
+//!
+//! Shown and stored as 64 lower-case hexadecimal digits; no other form is read.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A SHA-256 value: 32 bytes (FIPS 180-4).
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Hash([u8; 32]);
+
+/// The text was not 64 lower-case hexadecimal digits.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("expected 64 lower-case hexadecimal digits")]
+pub struct NotAHash;
+
+impl Hash {
+    /// 32 zero bytes: what the first control record names as its predecessor.
+    pub const ZERO: Self = Self([0; 32]);
+
+    /// The SHA-256 of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::of_parts(&[bytes])
+    }
+
+    /// The SHA-256 of the parts, one after the other.
+    pub fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        for part in parts {
+            context.update(part);
+        }
+        let mut out = [0; 32];
+        out.copy_from_slice(context.finish().as_ref());
+        Self(out)
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl From<[u8; 32]> for Hash {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl TryFrom<&[u8]> for Hash {
+    type Error = NotAHash;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, NotAHash> {
+        <[u8; 32]>::try_from(bytes).map(Self).map_err(|_wrong_length| NotAHash)
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0; 64];
+        hex::encode_to_slice(self.0, &mut text).map_err(|_wrong_length| fmt::Error)?;
+        f.pad(std::str::from_utf8(&text).map_err(|_not_text| fmt::Error)?)
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Hash {
+    type Err = NotAHash;
+
+    fn from_str(text: &str) -> Result<Self, NotAHash> {
+        if text.len() != 64 || text.bytes().any(|b| b.is_ascii_uppercase()) {
+            return Err(NotAHash);
+        }
+        let mut out = [0; 32];
+        hex::decode_to_slice(text, &mut out).map_err(|_not_hex| NotAHash)?;
+        Ok(Self(out))
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::canonical::parse_str(deserializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_and_reads_only_lower_case_hexadecimal() {
+        let hash = Hash::of(b"");
+        let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(hash.to_string(), text);
+        assert_eq!(text.parse(), Ok(hash));
+        assert_eq!(text.to_uppercase().parse::<Hash>(), Err(NotAHash));
+        assert_eq!(text[1..].parse::<Hash>(), Err(NotAHash));
+        assert_eq!(Hash::of_parts(&[b"a", b"bc"]), Hash::of(b"abc"));
+    }
+}

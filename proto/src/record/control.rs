@@ -1,0 +1,319 @@
+//! Control records: what changes what may be signed.
+//!
+//! They share one envelope and are chained: `previous` is the leaf hash of the control record before, 64 zeros in
+//! `genesis`. An unknown kind refuses the start of an older version.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::algorithm::Algorithm;
+use crate::canonical::{self, CanonicalError, base64_bytes};
+use crate::hash::Hash;
+use crate::key_id::KeyId;
+use crate::name::KeyName;
+use crate::operation::OperationId;
+use crate::purpose::Purpose;
+use crate::record::{Draft, RecordError, Times, VERSION, kind};
+use crate::term::Term;
+
+/// A record that changes what may be signed.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(try_from = "Envelope", into = "Envelope")]
+pub struct ControlRecord {
+    /// Who did it.
+    pub actor: Actor,
+    /// What was done; it decides the kind.
+    pub body: Body,
+    /// SHA-256 of the detail, where there is one.
+    pub detail: Option<Hash>,
+    /// Stops that end.
+    pub lifts: Vec<Lift>,
+    /// Names the record for ever.
+    pub operation: OperationId,
+    /// Leaf hash of the control record before; spliced by the writer.
+    pub previous: Hash,
+    /// These sign no more.
+    pub stops: Vec<Term>,
+    /// When.
+    pub time: Times,
+    /// For these, permits of before are decided again.
+    pub touches: Vec<Term>,
+}
+
+/// Who did something: never a name or an address of a person, but a stable id.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Actor {
+    /// Stable id: of the caller, of the operator's uid, or the daemon's instance.
+    pub id: String,
+    /// What the id is.
+    pub kind: ActorKind,
+}
+
+/// What the id of an actor is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActorKind {
+    /// An authenticated caller.
+    Caller,
+    /// The daemon itself.
+    Daemon,
+    /// Somebody with the state directory in hand, by uid.
+    Operator,
+}
+
+/// The end of a stop, or of some of its terms.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lift {
+    /// Index of the record that made the stop.
+    pub index: u64,
+    /// The terms of it that end.
+    pub terms: Vec<Term>,
+}
+
+/// What a control record says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// `genesis`: record 0, with the genesis statement.
+    Genesis {
+        /// The statement; its canonical bytes' SHA-256 is the configuration's `genesis_sha256`.
+        statement: Value,
+    },
+    /// `grant`: the grants file in force, by the SHA-256 of its bytes.
+    Grant {
+        /// SHA-256 of the file.
+        sha256: Hash,
+    },
+    /// `incident.stopped`: a stop; its terms are in `stops`.
+    Stopped {
+        /// What was named.
+        target: StopTarget,
+    },
+    /// `key.enrolled`: a key of a rehearsal instance, without ceremony.
+    Enrolled(Enrolled),
+    /// `log.anchor`: a place outside the database that keeps the newest checkpoint.
+    Anchor {
+        /// Where.
+        place: String,
+    },
+    /// `log.redacted`: details that were erased.
+    Redacted {
+        /// Indices of their records, sorted.
+        indices: Vec<u64>,
+    },
+    /// `policy`: the guardrails file in force, by the SHA-256 of its bytes.
+    Policy {
+        /// SHA-256 of the file.
+        sha256: Hash,
+    },
+}
+
+/// A key version that was enrolled into a rehearsal instance.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enrolled {
+    /// How it signs, for life.
+    pub algorithm: Algorithm,
+    /// Where the private key lives, by the backend's name in the configuration.
+    pub backend: String,
+    /// The key.
+    pub key: KeyName,
+    /// SHA-256 of `public_key`.
+    pub key_id: KeyId,
+    /// Where in the backend: a URI without secrets.
+    pub locator: String,
+    /// Who answers for the key.
+    pub owner: String,
+    /// DER SubjectPublicKeyInfo.
+    #[serde(with = "base64_bytes")]
+    pub public_key: Vec<u8>,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Serial number of the token, where the backend has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// From 1, without gaps.
+    pub version: u32,
+}
+
+/// What a stop names.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum StopTarget {
+    /// Everything.
+    All,
+    /// A backend, by name.
+    Backend(String),
+    /// A caller, by stable id.
+    Caller(String),
+    /// A claim of callers.
+    Claim {
+        /// Name of the claim.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// An issuer of identities.
+    Issuer(String),
+    /// Every version of a key.
+    Key(KeyName),
+    /// One version of a key.
+    Version {
+        /// The key.
+        key: KeyName,
+        /// Its number.
+        version: u32,
+    },
+}
+
+/// The form in which control records are written: fields sorted, empty lists absent.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope {
+    actor: Actor,
+    body: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    detail: Option<Hash>,
+    kind: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lifts: Vec<Lift>,
+    operation: OperationId,
+    previous: Hash,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stops: Vec<Term>,
+    time: Times,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    touches: Vec<Term>,
+    v: u8,
+}
+
+macro_rules! body {
+    ($($name:ident { $($field:ident: $type:ty),* })*) => {
+        $(
+            #[derive(Deserialize, Serialize)]
+            #[serde(deny_unknown_fields)]
+            struct $name { $($field: $type,)* }
+        )*
+    };
+}
+
+body! {
+    GenesisBody { statement: Value }
+    DigestBody { sha256: Hash }
+    StoppedBody { target: StopTarget }
+    AnchorBody { place: String }
+    RedactedBody { indices: Vec<u64> }
+}
+
+impl Body {
+    /// The record's kind.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Genesis { .. } => "genesis",
+            Self::Grant { .. } => "grant",
+            Self::Stopped { .. } => "incident.stopped",
+            Self::Enrolled(_) => "key.enrolled",
+            Self::Anchor { .. } => "log.anchor",
+            Self::Redacted { .. } => "log.redacted",
+            Self::Policy { .. } => "policy",
+        }
+    }
+
+    fn write(self) -> Value {
+        let written = match self {
+            Self::Genesis { statement } => serde_json::to_value(GenesisBody { statement }),
+            Self::Grant { sha256 } | Self::Policy { sha256 } => serde_json::to_value(DigestBody { sha256 }),
+            Self::Stopped { target } => serde_json::to_value(StoppedBody { target }),
+            Self::Enrolled(enrolled) => serde_json::to_value(enrolled),
+            Self::Anchor { place } => serde_json::to_value(AnchorBody { place }),
+            Self::Redacted { indices } => serde_json::to_value(RedactedBody { indices }),
+        };
+        written.expect("bodies have string keys and no failing serializers")
+    }
+
+    fn read(kind: &str, body: Value) -> Result<Self, RecordError> {
+        fn of<T: serde::de::DeserializeOwned>(kind: &str, body: Value) -> Result<T, RecordError> {
+            serde_json::from_value(body)
+                .map_err(|e| RecordError::Body { kind: kind.to_owned(), cause: e.to_string() })
+        }
+        Ok(match kind {
+            "genesis" => Self::Genesis { statement: of::<GenesisBody>(kind, body)?.statement },
+            "grant" => Self::Grant { sha256: of::<DigestBody>(kind, body)?.sha256 },
+            "incident.stopped" => Self::Stopped { target: of::<StoppedBody>(kind, body)?.target },
+            "key.enrolled" => Self::Enrolled(of(kind, body)?),
+            "log.anchor" => Self::Anchor { place: of::<AnchorBody>(kind, body)?.place },
+            "log.redacted" => Self::Redacted { indices: of::<RedactedBody>(kind, body)?.indices },
+            "policy" => Self::Policy { sha256: of::<DigestBody>(kind, body)?.sha256 },
+            _ => return Err(RecordError::UnknownControl(kind.to_owned())),
+        })
+    }
+}
+
+impl TryFrom<Envelope> for ControlRecord {
+    type Error = RecordError;
+
+    fn try_from(envelope: Envelope) -> Result<Self, RecordError> {
+        let Envelope { actor, body, detail, kind, lifts, operation, previous, stops, time, touches, v } =
+            envelope;
+        if v != VERSION {
+            return Err(RecordError::Bounds(format!("record version {v}: this version reads {VERSION}")));
+        }
+        Ok(Self {
+            actor,
+            body: Body::read(&kind, body)?,
+            detail,
+            lifts,
+            operation,
+            previous,
+            stops,
+            time,
+            touches,
+        })
+    }
+}
+
+impl From<ControlRecord> for Envelope {
+    fn from(record: ControlRecord) -> Self {
+        let ControlRecord { actor, body, detail, lifts, operation, previous, stops, time, touches } = record;
+        let kind = body.kind().to_owned();
+        Self {
+            actor,
+            body: body.write(),
+            detail,
+            kind,
+            lifts,
+            operation,
+            previous,
+            stops,
+            time,
+            touches,
+            v: VERSION,
+        }
+    }
+}
+
+impl ControlRecord {
+    /// The leaf's draft.
+    ///
+    /// # Errors
+    /// [`RecordError`].
+    pub fn draft(&self) -> Result<Draft, RecordError> {
+        Draft::control(canonical::to_vec(self)?)
+    }
+
+    /// Reads a leaf that is known to be a control record.
+    ///
+    /// # Errors
+    /// [`RecordError`].
+    pub fn parse(leaf: &[u8]) -> Result<Self, RecordError> {
+        let kind = serde_json::from_slice::<Value>(leaf).map_err(CanonicalError::from)?;
+        let kind = kind.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+        canonical::from_slice(leaf).map_err(|error| explain(&kind, error))
+    }
+}
+
+/// An unknown kind is said as such; serde would bury it in a sentence.
+pub(super) fn explain(kind: &str, error: CanonicalError) -> RecordError {
+    if kind::CONTROL.contains(&kind) { error.into() } else { RecordError::UnknownControl(kind.to_owned()) }
+}

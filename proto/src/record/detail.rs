@@ -1,0 +1,112 @@
+//! Details: the part of a record that can be erased while every proof still holds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::canonical::{self, Map, base64_bytes};
+use crate::hash::Hash;
+use crate::record::RecordError;
+
+/// Most annotations of one request.
+pub const ANNOTATIONS: usize = 16;
+
+/// Longest name or value of an annotation in bytes, name and value together.
+pub const LONGEST_ANNOTATION: usize = 256;
+
+/// 16 random bytes, so that the name of a detail gives nothing away.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Salt(#[serde(with = "base64_bytes")] Vec<u8>);
+
+impl From<[u8; 16]> for Salt {
+    fn from(bytes: [u8; 16]) -> Self {
+        Self(bytes.to_vec())
+    }
+}
+
+/// The detail of `sign` and `denied` records.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detail {
+    /// The caller's own word, always apart from claims.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub annotations: Map<String>,
+    /// Where the private key lives, by its name in the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// Who asked.
+    pub caller: CallerDetail,
+    /// What decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyDetail>,
+    /// The repository of an image, as the caller named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// The caller's request id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// Random.
+    pub salt: Salt,
+    /// Subjects beyond those in the leaf.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<String>,
+}
+
+/// An identity as it was proven.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallerDetail {
+    /// The claims that policy used.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub claims: Map<String>,
+    /// Stable id, for instance `spiffe://example.org/ci/linux`.
+    pub id: String,
+    /// `spiffe`, `dns` or `unix`.
+    pub kind: String,
+}
+
+/// What decided: the records of the policy in force, and the rule.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyDetail {
+    /// Index of the record that put the grants in force.
+    pub grants: u64,
+    /// Index of the record that put the guardrails in force.
+    pub guardrails: u64,
+    /// Id of the rule.
+    pub rule: String,
+}
+
+impl Detail {
+    /// Its canonical bytes and the name that the leaf gives it.
+    ///
+    /// # Errors
+    /// [`RecordError::Canonical`].
+    pub fn encode(&self) -> Result<(Vec<u8>, Hash), RecordError> {
+        let bytes = canonical::to_vec(self)?;
+        let name = Hash::of(&bytes);
+        Ok((bytes, name))
+    }
+}
+
+/// The detail of a control record: reasons and, from people, the acts themselves.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlDetail {
+    /// Why, in the words of whoever did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Random.
+    pub salt: Salt,
+}
+
+impl ControlDetail {
+    /// Its canonical bytes and the name that the leaf gives it.
+    ///
+    /// # Errors
+    /// [`RecordError::Canonical`].
+    pub fn encode(&self) -> Result<(Vec<u8>, Hash), RecordError> {
+        let bytes = canonical::to_vec(self)?;
+        let name = Hash::of(&bytes);
+        Ok((bytes, name))
+    }
+}

@@ -1,0 +1,35 @@
+//! The registry of record kinds: their names, and which of them are control records.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! tags {
+    ($($(#[$doc:meta])* $name:ident $text:literal;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+            pub enum $name {
+                /// The only value.
+                #[serde(rename = $text)]
+                Tag,
+            }
+        )*
+    };
+}
+
+tags! {
+    /// `sign`: a signing operation.
+    SignTag "sign";
+    /// `denied`: a request that policy refused.
+    DeniedTag "denied";
+    /// `denied.summary`: how many requests policy refused beyond those recorded one by one.
+    DeniedSummaryTag "denied.summary";
+    /// `audit.read`: that somebody read the log.
+    ReadTag "audit.read";
+}
+
+/// Kinds of plain records that this version writes.
+pub const PLAIN: [&str; 4] = ["audit.read", "denied", "denied.summary", "sign"];
+
+/// Kinds of control records that this version writes and folds.
+pub const CONTROL: [&str; 7] =
+    ["genesis", "grant", "incident.stopped", "key.enrolled", "log.anchor", "log.redacted", "policy"];
