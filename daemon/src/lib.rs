@@ -1,1 +1,5 @@
-//! Countersign.
+//! Countersign's daemon: signs with keys that live in HSMs and cloud KMS, and records every signature before it leaves.
+
+pub mod clock;
+pub mod measure;
+pub mod secret;
