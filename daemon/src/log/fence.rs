@@ -54,7 +54,7 @@ impl StopSet {
         })
     }
 
-    fn raise(&mut self, operation: OperationId, index: Option<u64>, terms: &[Term]) {
+    pub(super) fn raise(&mut self, operation: OperationId, index: Option<u64>, terms: &[Term]) {
         for term in terms {
             let standing = self.0.entry(term.clone()).or_default();
             match standing.iter_mut().find(|(known, _)| *known == operation) {

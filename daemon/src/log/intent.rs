@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::error::LogError;
 use super::queue::Queue;
 use super::replay::Hold;
+use crate::store::Owner;
 
 /// A caller's id for its request, and what it asked.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -142,6 +143,8 @@ impl Drop for Intent {
 pub(super) struct Closure {
     pub(super) number: u64,
     pub(super) operation: OperationId,
+    /// Whose intent it is; this process's where nothing is said.
+    pub(super) owner: Option<Owner>,
     pub(super) end: End,
 }
 
@@ -156,7 +159,7 @@ pub(super) enum End {
 
 impl Closure {
     pub(super) fn bare(number: u64, operation: OperationId, outcome: Outcome, reason: Reason) -> Self {
-        Self { number, operation, end: End::Bare(outcome, reason) }
+        Self { number, operation, owner: None, end: End::Bare(outcome, reason) }
     }
 }
 

@@ -13,7 +13,7 @@ use proto::record::{ControlRecord, Draft};
 use tokio::sync::oneshot;
 
 use super::error::LogError;
-use super::head::Appended;
+use super::watch::Appended;
 use super::intent::{Closure, IntentDraft, Intended};
 use super::replay::Hold;
 use super::seal::{Prepared, Sealed};
@@ -223,24 +223,9 @@ impl Queue {
         Ok(())
     }
 
-    /// Puts control records back at the head, in this order.
-    pub(super) fn control_again(&self, jobs: Vec<ControlJob>) {
-        let mut lanes = self.lanes();
-        for job in jobs.into_iter().rev() {
-            lanes.controls.push_front(job);
-        }
-    }
-
     /// Takes the end of an intent; never refused.
     pub(super) fn close(&self, closure: Closure) {
         self.put(0, 0, |lanes| lanes.closures.push_back(closure));
-    }
-
-    pub(super) fn close_again(&self, closures: Vec<Closure>) {
-        let mut lanes = self.lanes();
-        for closure in closures.into_iter().rev() {
-            lanes.closures.push_front(closure);
-        }
     }
 
     /// Takes seals. Those that end an intent are never refused.
@@ -287,7 +272,10 @@ impl Queue {
 
     /// Request rows to forget.
     pub(super) fn forget(&self, keys: Vec<(String, String)>, before: i64) {
-        self.put(0, 0, |lanes| lanes.forget = Some((keys, before)));
+        self.put(0, 0, |lanes| match &mut lanes.forget {
+            Some(waiting) => waiting.0.extend(keys),
+            none => *none = Some((keys, before)),
+        });
     }
 
     pub(super) fn order(&self, change: impl FnOnce(&mut Orders)) {
@@ -398,5 +386,15 @@ impl Lanes {
         }
         jobs.forget = self.forget.take();
         jobs
+    }
+}
+
+impl ControlJob {
+    /// What the record is about, for the table of control records.
+    pub(super) fn subject(&self) -> String {
+        match &self.record.body {
+            proto::record::Body::Enrolled(enrolled) => format!("{}@{}", enrolled.key, enrolled.version),
+            _ => self.record.stops.iter().chain(&self.record.touches).map(ToString::to_string).next().unwrap_or_default(),
+        }
     }
 }

@@ -41,6 +41,17 @@ impl<'a> Append<'a> {
         Ok(deleted == 1)
     }
 
+    /// What an open intent of this number, operation and owner holds.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn intent_body(&self, number: u64, operation: &OperationId, owner: Owner) -> Result<Option<Vec<u8>>, StoreError> {
+        self.statement("select body from intent where number = ?1 and operation = ?2 and owner = ?3")?
+            .query_row(params![to_sql(number), operation.as_bytes(), owner.0], |row| row.get(0))
+            .optional()
+            .map_err(|e| StoreError::of("reading an intent", e))
+    }
+
     /// Inserts open intents.
     ///
     /// # Errors
@@ -74,7 +85,7 @@ impl<'a> Append<'a> {
     pub fn insert_records<'r>(
         &self,
         first: u64,
-        records: impl Iterator<Item = (&'r [u8], &'r [u8])>,
+        records: impl Iterator<Item = (&'r [u8], Option<&'r [u8]>)>,
     ) -> Result<(), StoreError> {
         let mut insert = self.statement("insert into record(idx, leaf, detail) values(?1, ?2, ?3)")?;
         for (index, (leaf, detail)) in (first..).zip(records) {
