@@ -36,6 +36,8 @@ mod shared;
 mod signer;
 mod stop;
 mod stops;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod watch;
 mod writer;
