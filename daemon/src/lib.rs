@@ -1,17 +1,19 @@
 //! countersignd: signs with keys that live in HSMs and cloud KMS, and records every signature before it leaves.
 
 pub mod app;
+pub mod audit;
 pub mod backend;
 pub mod clock;
 pub mod drain;
-pub mod keys;
 pub mod incident;
 pub mod keyring;
 pub mod keys;
 pub mod log;
 pub mod measure;
 pub mod policy;
+pub mod rpc;
 pub mod secret;
 pub mod sign;
-pub mod telemetry;
 pub mod store;
+pub mod telemetry;
+pub mod web;
