@@ -6,3 +6,8 @@ pub mod measure;
 pub mod secret;
 pub mod sign;
 pub mod store;
+pub mod drain;
+pub mod measure;
+pub mod secret;
+pub mod sign;
+pub mod telemetry;
