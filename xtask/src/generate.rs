@@ -34,5 +34,9 @@ pub fn run() -> Result<(), String> {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .map_err(|why| format!("cannot run cargo to build the protobuf compiler: {why}"))?;
-    if status.success() { Ok(()) } else { Err(format!("`xtask generate` with the protobuf compiler: {status}")) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("`xtask generate` with the protobuf compiler: {status}"))
+    }
 }

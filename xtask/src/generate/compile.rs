@@ -86,6 +86,10 @@ mod tests {
             names.sort();
             names
         };
-        assert_eq!(names(fresh.path()), names(&generated_directory()), "nothing else lies beside generated code");
+        assert_eq!(
+            names(fresh.path()),
+            names(&generated_directory()),
+            "nothing else lies beside generated code"
+        );
     }
 }
