@@ -1,1 +1,6 @@
-//! Countersign.
+//! countersignd: signs with keys that live in HSMs and cloud KMS, and records every signature before it leaves.
+
+pub mod clock;
+pub mod measure;
+pub mod secret;
+pub mod sign;

@@ -15,6 +15,7 @@ pub mod key_id;
 pub mod name;
 pub mod operation;
 pub mod origin;
+pub mod proof;
 pub mod purpose;
 pub mod reason;
 pub mod record;

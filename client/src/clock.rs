@@ -1,0 +1,13 @@
+//! The one place of this crate that looks at a clock.
+//!
+//! Request ids and terms like "two hours ago" need the wall clock; deadlines use tokio's monotonic clock. Nothing that is verified
+//! depends on either.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Microseconds since the Unix epoch; 0 for a clock set before it.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "this is the crate's one look at the wall clock")]
+pub fn wall_micros() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,163 @@
+//! The names of all metrics, and how each is counted. Any layer may use this; nothing is shown here.
+//!
+//! Everything goes through the `metrics` facade, so without a recorder nothing happens and nothing is kept. The names are
+//! in one place because dashboards and alarms are built on them: a name, once released, keeps its meaning. Labels are
+//! from small fixed sets (stages, reasons, backends): never a caller, a key's input or anything a stranger can choose.
+
+mod names;
+
+use std::time::Duration;
+
+pub use names::*;
+
+/// A stage of the signing pipeline, in the order of the pipeline.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Stage {
+    /// Converting the request and finding its kind.
+    Prepare,
+    /// The policy decision.
+    Policy,
+    /// Until the intent was durable.
+    Intent,
+    /// Waiting in the backend's queue.
+    Queue,
+    /// The backend's own work.
+    Backend,
+    /// Verifying the fresh signature.
+    Verify,
+    /// Until the seal was durable.
+    Seal,
+    /// The whole, from the request's arrival to its answer.
+    Whole,
+}
+
+impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Prepare,
+        Self::Policy,
+        Self::Intent,
+        Self::Queue,
+        Self::Backend,
+        Self::Verify,
+        Self::Seal,
+        Self::Whole,
+    ];
+
+    /// The label's value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Policy => "policy",
+            Self::Intent => "intent",
+            Self::Queue => "queue",
+            Self::Backend => "backend",
+            Self::Verify => "verify",
+            Self::Seal => "seal",
+            Self::Whole => "whole",
+        }
+    }
+}
+
+/// A stage took so long.
+pub fn stage(stage: Stage, took: Duration) {
+    metrics::histogram!(STAGE_SECONDS, "stage" => stage.name()).record(took);
+}
+
+/// A signature ended with this outcome (`released`, `withheld`, `not-executed`, `unknown`).
+pub fn signature(outcome: &'static str) {
+    metrics::counter!(SIGNATURES, "outcome" => outcome).increment(1);
+}
+
+/// A request was refused with this stable reason.
+pub fn refused(reason: &'static str) {
+    metrics::counter!(REFUSALS, "reason" => reason).increment(1);
+}
+
+/// Somebody asked whom no grant admits: counted, never recorded.
+pub fn unauthenticated() {
+    metrics::counter!(UNAUTHENTICATED).increment(1);
+}
+
+/// A backend's health changed.
+pub fn backend_healthy(backend: &str, healthy: bool) {
+    metrics::gauge!(BACKEND_HEALTHY, "backend" => backend.to_owned()).set(f64::from(u8::from(healthy)));
+}
+
+/// A backend failed a call, with the failure's name.
+pub fn backend_failed(backend: &str, failure: &'static str) {
+    metrics::counter!(BACKEND_FAILURES, "backend" => backend.to_owned(), "failure" => failure).increment(1);
+}
+
+/// So many calls wait in front of a backend.
+pub fn backend_waiting(backend: &str, calls: usize) {
+    metrics::gauge!(BACKEND_WAITING, "backend" => backend.to_owned()).set(number(calls as u64));
+}
+
+/// The host process of a module was started again.
+pub fn host_restarted(backend: &str) {
+    metrics::counter!(HOST_RESTARTS, "backend" => backend.to_owned()).increment(1);
+}
+
+/// A batch of so many records was committed in this time.
+pub fn log_committed(records: usize, took: Duration) {
+    metrics::histogram!(LOG_COMMIT_SECONDS).record(took);
+    metrics::histogram!(LOG_BATCH_RECORDS).record(number(records as u64));
+}
+
+/// The log has so many records.
+pub fn log_size(records: u64) {
+    metrics::gauge!(LOG_RECORDS).set(number(records));
+}
+
+/// Whether the log takes records.
+pub fn log_ready(ready: bool) {
+    metrics::gauge!(LOG_READY).set(f64::from(u8::from(ready)));
+}
+
+/// So many intents have no seal yet.
+pub fn log_open_intents(open: usize) {
+    metrics::gauge!(LOG_OPEN_INTENTS).set(number(open as u64));
+}
+
+/// The search index lags behind the log by so many records.
+pub fn index_lag(records: u64) {
+    metrics::gauge!(INDEX_LAG_RECORDS).set(number(records));
+}
+
+/// So many standing stops are in force.
+pub fn stops_standing(stops: usize) {
+    metrics::gauge!(STOPS_STANDING).set(number(stops as u64));
+}
+
+/// Whether the clock is trusted.
+pub fn clock_trusted(trusted: bool) {
+    metrics::gauge!(CLOCK_TRUSTED).set(f64::from(u8::from(trusted)));
+}
+
+/// A connection was opened (`+1`) or closed (`-1`).
+pub fn connections(change: i8) {
+    metrics::gauge!(CONNECTIONS).increment(f64::from(change));
+}
+
+/// The age of a key's active version.
+pub fn key_age(key: &str, age: Duration) {
+    metrics::gauge!(KEY_AGE_SECONDS, "key" => key.to_owned()).set(age.as_secs_f64());
+}
+
+/// A count as a metric's value: exact up to 2^53, which no count of ours reaches.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_have_distinct_names() {
+        let names: std::collections::BTreeSet<_> = Stage::ALL.iter().map(|stage| stage.name()).collect();
+        assert_eq!(names.len(), Stage::ALL.len());
+    }
+}
