@@ -66,7 +66,8 @@ pub enum ReceiptError {
 
 const EXTRA: &str = "\"extra \" and the record in base64, at most 65535 bytes";
 const INDEX: &str = "\"index \" and a decimal number without leading zeros";
-const HASH: &str = "a hash of the inclusion proof (base64 of 32 bytes, at most 64 lines), or empty before the checkpoint";
+const HASH: &str =
+    "a hash of the inclusion proof (base64 of 32 bytes, at most 64 lines), or empty before the checkpoint";
 const CHECKPOINT: &str = "the checkpoint, at most 1 MiB, after an empty line";
 
 impl FromStr for Receipt {
@@ -93,7 +94,8 @@ impl FromStr for Receipt {
         let index = index.strip_prefix("index ").and_then(decimal).ok_or_else(|| wrong(line, INDEX))?;
         let mut path = Vec::new();
         for (line, hash) in lines {
-            let hash = base64_hash(hash).filter(|_| path.len() < PATH_LIMIT).ok_or_else(|| wrong(line, HASH))?;
+            let hash =
+                base64_hash(hash).filter(|_| path.len() < PATH_LIMIT).ok_or_else(|| wrong(line, HASH))?;
             path.push(hash);
         }
         if checkpoint.len() > NOTE_LIMIT {
