@@ -2,7 +2,11 @@
 
 pub mod clock;
 pub mod keys;
+pub mod drain;
+pub mod log;
 pub mod measure;
 pub mod policy;
 pub mod secret;
 pub mod sign;
+pub mod store;
+pub mod telemetry;
