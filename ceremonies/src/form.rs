@@ -6,6 +6,8 @@
 
 mod period;
 mod problem;
+mod size;
+mod whole;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,8 +16,9 @@ pub use period::{NotAPeriod, Period};
 use problem::Lines;
 pub use problem::Problem;
 use serde::de::{DeserializeOwned, IntoDeserializer};
+pub use size::{NotASize, Size};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 /// Reads a whole text with `fill`.
 ///
@@ -51,10 +54,17 @@ struct Reading {
     problems: RefCell<Vec<Problem>>,
 }
 
+/// A key with its value, not read yet.
+struct Entry<'t> {
+    line: usize,
+    key: Spanned<DeString<'t>>,
+    value: Spanned<DeValue<'t>>,
+}
+
 /// One table that is being read. A getter that returns `None` for something required has noted the problem.
 pub struct Form<'r, 't> {
     reading: &'r Reading,
-    rest: BTreeMap<String, (usize, Spanned<DeValue<'t>>)>,
+    rest: BTreeMap<String, Entry<'t>>,
     known: Vec<&'static str>,
     path: String,
     line: Option<usize>,
@@ -62,10 +72,9 @@ pub struct Form<'r, 't> {
 
 impl<'r, 't> Form<'r, 't> {
     fn new(reading: &'r Reading, table: DeTable<'t>, path: String, line: Option<usize>) -> Self {
-        let entry = |(key, value): (Spanned<_>, _)| {
+        let entry = |(key, value): (Spanned<DeString<'t>>, _)| {
             let line = reading.lines.number(key.span().start);
-            let key: std::borrow::Cow<'_, str> = key.into_inner();
-            (key.into_owned(), (line, value))
+            (key.get_ref().clone().into_owned(), Entry { line, key, value })
         };
         Self { reading, rest: table.into_iter().map(entry).collect(), known: Vec::new(), path, line }
     }
@@ -88,13 +97,28 @@ impl<'r, 't> Form<'r, 't> {
 
     /// Notes that the value of `key` is wrong. To be called before it is taken.
     pub fn problem_at(&self, key: &str, message: impl Into<String>) {
-        let line = self.rest.get(key).map(|entry| entry.0).or(self.line);
+        let line = self.rest.get(key).map(|entry| entry.line).or(self.line);
         self.note(line, &self.place(key), message);
+    }
+
+    /// Notes something about this table on a line that [`Self::line_of`] has said before the key was taken.
+    pub fn problem_on(&self, line: Option<usize>, message: impl Into<String>) {
+        self.note(line.or(self.line), &self.path, message);
+    }
+
+    /// Whether anything has been noted, here or elsewhere in the text.
+    pub fn has_problems(&self) -> bool {
+        !self.reading.problems.borrow().is_empty()
+    }
+
+    /// Says nothing about the keys that have not been taken: what is wrong here has been noted.
+    pub fn ignore_the_rest(&mut self) {
+        self.rest.clear();
     }
 
     /// The line of `key`, before it is taken.
     pub fn line_of(&self, key: &str) -> Option<usize> {
-        self.rest.get(key).map(|entry| entry.0)
+        self.rest.get(key).map(|entry| entry.line)
     }
 
     /// The names of the keys that have not been taken yet, for tables whose keys are names.
@@ -109,7 +133,7 @@ impl<'r, 't> Form<'r, 't> {
 
     fn take(&mut self, key: &'static str) -> Option<(usize, Spanned<DeValue<'t>>)> {
         self.known.push(key);
-        self.rest.remove(key)
+        self.rest.remove(key).map(|entry| (entry.line, entry.value))
     }
 
     fn value<T: DeserializeOwned>(&self, key: &str, line: usize, value: Spanned<DeValue<'t>>) -> Option<T> {
@@ -219,7 +243,7 @@ impl<'r, 't> Form<'r, 't> {
         let mut out = BTreeMap::new();
         let Some((line, value)) = self.take(key) else { return out };
         let Some(mut form) = self.table(key, line, value) else { return out };
-        for (name, (line, value)) in std::mem::take(&mut form.rest) {
+        for (name, Entry { line, value, .. }) in std::mem::take(&mut form.rest) {
             let Some(table) = form.table(&name, line, value) else { continue };
             if let Some(value) = Self::filled(table, |table| fill(&name, table)) {
                 out.insert(name, value);
@@ -250,7 +274,7 @@ impl<'r, 't> Form<'r, 't> {
     }
 
     fn refuse_the_rest(&self) {
-        for (key, (line, _)) in &self.rest {
+        for (key, Entry { line, .. }) in &self.rest {
             self.note(Some(*line), &self.place(key), problem::unknown(key, &self.known));
         }
     }

@@ -7,6 +7,8 @@ pub mod clock;
 pub mod drain;
 pub mod incident;
 pub mod keyring;
+pub mod config;
+pub mod drain;
 pub mod keys;
 pub mod log;
 pub mod measure;

@@ -28,6 +28,11 @@ impl Period {
         Self(Duration::from_millis(milliseconds))
     }
 
+    /// This duration, cut to whole milliseconds where it is shown.
+    pub const fn of(duration: Duration) -> Self {
+        Self(duration)
+    }
+
     /// As the standard library has it.
     pub const fn duration(self) -> Duration {
         self.0

@@ -150,7 +150,7 @@ impl State {
         let name = version.version().name();
         let ring = match self.rings.remove(&enrolled.key) {
             // `refuse::enrolment` has refused a ring with an active version, so this does not fail.
-            Some(ring) => ring.succeed(version).unwrap_or_else(|unchanged| unchanged),
+            Some(ring) => ring.succeed(version).unwrap_or_else(|unchanged| *unchanged),
             None => Ring::begin(enrolled.purpose.clone(), enrolled.owner.clone(), version),
         };
         self.rings.insert(enrolled.key.clone(), ring);

@@ -62,9 +62,9 @@ impl Ring {
     ///
     /// # Errors
     /// The ring as it was, where a version is active already.
-    pub(super) fn succeed(self, next: Active) -> Result<Self, Self> {
+    pub(super) fn succeed(self, next: Active) -> Result<Self, Box<Self>> {
         match self.phase {
-            Phase::Steady { .. } => Err(self),
+            Phase::Steady { .. } => Err(Box::new(self)),
             Phase::Halted { suspended } => {
                 let mut past = self.past;
                 past.push(suspended);

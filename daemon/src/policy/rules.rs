@@ -17,12 +17,19 @@ use crate::policy::slice::{Slice, Slices};
 #[derive(Debug)]
 pub struct Rules {
     policies: Policies,
-    /// Per action: positions of rules by what their principal and resource must be; `None` for anything.
-    index: HashMap<&'static str, HashMap<(Option<EntityUid>, Option<EntityUid>), Vec<usize>>>,
+    /// Per action: positions of rules by their scopes.
+    index: HashMap<&'static str, HashMap<Scopes, Vec<usize>>>,
     granted_to: HashSet<EntityUid>,
     slices: Slices,
     guardrails: u64,
     grants: u64,
+}
+
+/// What a rule's principal and resource must be; `None` for anything.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct Scopes {
+    principal: Option<EntityUid>,
+    resource: Option<EntityUid>,
 }
 
 impl Rules {
@@ -45,12 +52,12 @@ impl Rules {
             Scope::Within(id) => Some(id.clone()),
         };
         for (position, rule) in policies.rules().iter().enumerate() {
-            let scope = (named(rule.principal()), named(rule.resource()));
+            let scopes = Scopes { principal: named(rule.principal()), resource: named(rule.resource()) };
             if rule.effect == Effect::Permit {
-                granted_to.extend(scope.0.clone());
+                granted_to.extend(scopes.principal.clone());
             }
             for action in Action::NAMES.into_iter().filter(|action| rule.is_about(action)) {
-                index.entry(action).or_default().entry(scope.clone()).or_default().push(position);
+                index.entry(action).or_default().entry(scopes.clone()).or_default().push(position);
             }
         }
         let slices = Slices::default();
@@ -85,7 +92,7 @@ impl Rules {
         if matches!(question.action, Action::Stop(_)) {
             return self
                 .slice(caller, question)
-                .map_or_else(|denial| Decision::Denied(denial), |s| s.decide(question));
+                .map_or_else(Decision::Denied, |slice| slice.decide(question));
         }
         match self.slices.find(caller, question, || self.slice(caller, question)) {
             Ok(slice) => slice.decide(question),
@@ -102,8 +109,8 @@ impl Rules {
                 anything().chain(surroundings.resources().into_iter().map(Some)).collect();
             for principal in anything().chain(surroundings.principals().into_iter().map(Some)) {
                 for resource in &resources {
-                    positions
-                        .extend(scopes.get(&(principal.clone(), resource.clone())).into_iter().flatten());
+                    let here = Scopes { principal: principal.clone(), resource: resource.clone() };
+                    positions.extend(scopes.get(&here).into_iter().flatten());
                 }
             }
         }

@@ -224,6 +224,10 @@ proptest! {
 
 /// Prints what a decision costs with 1,000 grants; asserts nothing about time.
 #[test]
+#[expect(
+    clippy::print_stdout,
+    reason = "the figure is what this test is for; the bench measures it in earnest"
+)]
 fn what_a_decision_costs_with_a_thousand_grants() {
     let grants: String = (0..1000)
         .map(|n| {
