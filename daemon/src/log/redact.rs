@@ -6,6 +6,7 @@ use proto::record::{Body, Record};
 
 use super::error::LogError;
 use super::index;
+use super::queue::Erased;
 use super::load::sealed_of;
 use super::watch::Appended;
 use super::{ControlDraft, Log};
@@ -16,8 +17,8 @@ const YOUNG: Duration = Duration::from_secs(24 * 3600);
 
 impl Log {
     /// Erases the detail of one record. `draft` is the `log.redacted` record that names exactly this index; it is written
-    /// in the same transaction. When this returns, the detail is in no file of the log: not in the database, its WAL, or
-    /// the search index.
+    /// in the same transaction. When this returns, the detail is in no file of the log: not in the database, its WAL,
+    /// the request ids, or the search index.
     ///
     /// # Errors
     /// [`LogError::Kept`] for control records, for records younger than a day and for details that are gone already;
@@ -32,7 +33,8 @@ impl Log {
         self.indexed(index + 1, Duration::from_secs(1)).await?;
         let (_, private) = index::terms_of(&record);
         let mut job = draft.job()?;
-        job.erases = Some(index);
+        let request = record.detail.as_deref().and_then(index::request_of);
+        job.erases = Some(Erased { index, request });
         let appended = self.write_control(job).await?;
         // A crash here leaves the terms of an erased record in the index, which is rebuilt from the log without them when
         // it is deleted; the operator sees no answer and asks again, or deletes it.
