@@ -223,8 +223,9 @@ impl Writing<'_> {
             self.control = (index, self.batch.rows[row].hash);
             let kind = job.record.body.kind().to_owned();
             self.append.insert_control(&ControlRow { index, kind, subject: job.subject() })?;
-            if let Some(erased) = job.erases {
-                self.append.erase_detail(erased)?;
+            if let Some(erased) = &job.erases {
+                self.append.erase_detail(erased.index)?;
+                self.append.forget_requests(erased.request.as_slice(), i64::MAX)?;
             }
             touches.apply(index, &job.record);
             stops.raise(job.record.operation, Some(index), &job.record.stops);

@@ -14,6 +14,7 @@ use crate::store::{IndexReader, Posting, Term};
 
 pub(super) use follow::run;
 pub use terms::Sought;
+pub(super) use terms::{of as terms_of, request_of};
 
 /// Records in a segment.
 pub(super) const SEGMENT: u64 = 65_536;

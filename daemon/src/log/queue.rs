@@ -28,11 +28,20 @@ pub(super) struct ControlJob {
     pub(super) record: ControlRecord,
     pub(super) draft: Draft,
     pub(super) detail: Option<Vec<u8>>,
-    /// The detail of this record is erased by the same commit.
-    pub(super) erases: Option<u64>,
+    /// What the same commit erases.
+    pub(super) erases: Option<Erased>,
     /// A stop: it waits until it is in the log, whatever happens.
     pub(super) stays: bool,
     pub(super) reply: Option<Reply<Appended>>,
+}
+
+/// What a `log.redacted` record erases.
+#[derive(Debug)]
+pub(super) struct Erased {
+    /// The record whose detail goes.
+    pub(super) index: u64,
+    /// Its request row: (id, caller).
+    pub(super) request: Option<(String, String)>,
 }
 
 /// Intents of one call.

@@ -27,6 +27,21 @@ pub struct Settings {
     pub anchors: Vec<AnchorPlace>,
     /// Bounds.
     pub limits: Limits,
+    /// What goes wrong: in tests alone.
+    #[cfg(test)]
+    pub(super) faults: std::sync::Arc<Faults>,
+}
+
+/// Faults that tests switch on.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// The disk has room for so many pages of 4 KiB; 0: as many as there are.
+    pub(super) pages: std::sync::atomic::AtomicU32,
+    /// The next commit happens and says that it failed.
+    pub(super) unknown: std::sync::atomic::AtomicBool,
+    /// Commits wait for this lock.
+    pub(super) slow: std::sync::Mutex<()>,
 }
 
 /// Bounds of the log.
@@ -74,7 +89,13 @@ impl Default for Limits {
 impl Settings {
     /// Settings with the usual bounds.
     pub fn new(state_directory: impl Into<PathBuf>, anchors: Vec<AnchorPlace>) -> Self {
-        Self { state_directory: state_directory.into(), anchors, limits: Limits::default() }
+        Self {
+            state_directory: state_directory.into(),
+            anchors,
+            limits: Limits::default(),
+            #[cfg(test)]
+            faults: std::sync::Arc::default(),
+        }
     }
 
     /// The stop file: beside the first anchor.

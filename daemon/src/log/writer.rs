@@ -147,7 +147,12 @@ impl Writer {
     fn commit(&mut self, mut jobs: Jobs) {
         let Some(open) = &mut self.open else { return self.fail(jobs, &LogError::unavailable("it is not loaded")) };
         let began = self.shared.clock.monotonic();
-        match batch::write(open, &self.shared, &mut jobs) {
+        #[cfg(test)]
+        faulty::before(open, &self.shared);
+        let written = batch::write(open, &self.shared, &mut jobs);
+        #[cfg(test)]
+        let written = faulty::after(written, &self.shared);
+        match written {
             Ok(batch) => {
                 let took = self.shared.clock.monotonic().since(began);
                 self.shared.queue.committed(took);
@@ -322,4 +327,26 @@ fn withheld(item: Prepared) -> Option<Closure> {
     };
     intent.end();
     Some(closure)
+}
+
+/// Where tests make a commit fail.
+#[cfg(test)]
+mod faulty {
+    use std::sync::atomic::Ordering;
+
+    use super::{Batch, BatchError, Open, Shared, StoreError};
+
+    pub(super) fn before(open: &Open, shared: &Shared) {
+        drop(shared.settings.faults.slow.lock());
+        let pages = shared.settings.faults.pages.load(Ordering::SeqCst);
+        let bound = if pages == 0 { u32::MAX - 1 } else { pages };
+        open.store.bound(bound).expect("a bound can be set");
+    }
+
+    pub(super) fn after(written: Result<Batch, BatchError>, shared: &Shared) -> Result<Batch, BatchError> {
+        if shared.settings.faults.unknown.swap(false, Ordering::SeqCst) {
+            return Err(BatchError::Store(StoreError::Shape("the commit said that it failed")));
+        }
+        written
+    }
 }

@@ -209,6 +209,21 @@ impl Readers {
         Self { path, idle: Mutex::new(Vec::new()) }
     }
 
+    /// Runs reads that must see one moment: one read transaction. They are few and short.
+    ///
+    /// # Errors
+    /// What `read` says.
+    pub fn snapshot<T>(&self, read: impl FnOnce(View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.read(|view| {
+            view.statement("begin")?.execute(()).map_err(|e| StoreError::of("beginning a read", e))?;
+            let found = read(view);
+            let ended = view.statement("commit").and_then(|mut commit| {
+                commit.execute(()).map_err(|e| StoreError::of("ending a read", e))
+            });
+            found.and_then(|found| ended.map(|_rows| found))
+        })
+    }
+
     /// Runs one read on a connection of its own. `read` must not keep anything of the view.
     ///
     /// # Errors

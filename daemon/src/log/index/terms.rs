@@ -128,6 +128,12 @@ pub(in crate::log) fn of(record: &Stored) -> (Vec<Term>, Vec<Term>) {
     (public.iter().map(Sought::term).collect(), private.iter().map(Sought::term).collect())
 }
 
+/// Request id and caller that a detail names.
+pub(in crate::log) fn request_of(detail: &[u8]) -> Option<(String, String)> {
+    let detail: Detail = serde_json::from_slice(detail).ok()?;
+    Some((detail.request?, detail.caller?.id?))
+}
+
 fn of_leaf(leaf: Leaf, found: &mut Vec<Sought>) {
     found.extend(leaf.kind.map(Sought::Kind));
     found.extend(leaf.operation.map(Sought::Operation));

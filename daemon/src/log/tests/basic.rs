@@ -172,3 +172,14 @@ async fn records_survive_closing_and_reopening_and_search_finds_them() {
     assert!(all.more);
     assert_eq!(log.receipt(last.index, Some(last.size)).await.unwrap().path, last.path);
 }
+
+#[tokio::test]
+async fn request_ids_are_forgotten_after_a_day() {
+    let site = Site::new();
+    let log = site.open().log;
+    let first = released(&log, site.software("a", Some("one"), 0)).await;
+    // Past its day a row does not stand in the way, swept or not.
+    site.clock.advance(std::time::Duration::from_secs(24 * 3600 + 1));
+    let second = released(&log, site.software("a", Some("one"), 0)).await;
+    assert_ne!(first.index, second.index);
+}
