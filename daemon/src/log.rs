@@ -22,6 +22,7 @@ mod batch;
 mod create;
 mod error;
 mod fence;
+mod fresh;
 mod handover;
 mod index;
 mod intent;
@@ -63,6 +64,7 @@ pub use backup::Backup;
 pub use create::create;
 pub use error::{CreateError, LoadError, LogError};
 pub use fence::StandingStop;
+pub use fresh::Fresh;
 pub use handover::HandOver;
 pub use index::Sought;
 pub use intent::{Earlier, Intended, Intent, IntentDraft, RequestKey};
@@ -120,6 +122,12 @@ pub struct ControlDraft {
 }
 
 impl ControlDraft {
+    /// A draft that stops, lifts and touches nothing, without detail.
+    pub fn new(fresh: Fresh, actor: Actor, body: Body) -> Self {
+        let Fresh { operation, asked, .. } = fresh;
+        Self { operation, actor, body, stops: vec![], lifts: vec![], touches: vec![], detail: None, asked }
+    }
+
     fn job(self) -> Result<ControlJob, LogError> {
         let longest = proto::record::LONGEST_CONTROL_DETAIL;
         if self.detail.as_ref().is_some_and(|detail| detail.len() > longest) {
