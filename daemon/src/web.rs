@@ -15,19 +15,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use crate::keyring::Keyring;
 use crate::log::Log;
-
-/// `[web]` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// For instance `127.0.0.1:7480`.
-    pub address: SocketAddr,
-}
 
 /// What the pages show.
 #[derive(Clone)]
@@ -50,12 +41,11 @@ pub struct BindError {
     pub cause: std::io::Error,
 }
 
-/// Binds the address.
+/// Binds the address: `[web]` of the configuration, for instance `127.0.0.1:7480`.
 ///
 /// # Errors
 /// [`BindError`].
-pub async fn bind(settings: &Settings) -> Result<TcpListener, BindError> {
-    let address = settings.address;
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     TcpListener::bind(address).await.map_err(|cause| BindError { address, cause })
 }
 
@@ -83,7 +73,8 @@ fn router(pages: Pages) -> Router {
 
 async fn metrics(State(pages): State<Arc<Pages>>) -> Response {
     pages.metrics.run_upkeep();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], pages.metrics.render()).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], pages.metrics.render())
+        .into_response()
 }
 
 async fn nothing() -> Response {

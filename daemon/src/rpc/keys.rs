@@ -62,7 +62,10 @@ pub fn version(ring: &Ring, number: u32) -> Result<&KeyVersion, Refusal> {
     let name = ring.name();
     if number == 0 {
         return ring.active().ok_or_else(|| {
-            let message = format!("`{name}` has no version that signs now; name one, for instance {}", ring.newest().version);
+            let message = format!(
+                "`{name}` has no version that signs now; name one, for instance {}",
+                ring.newest().version
+            );
             Refusal::new(Reason::KeyNotActive, message).with("key", name)
         });
     }

@@ -103,7 +103,8 @@ impl LogService for Service {
         }
         let shown = request.into_inner().checkpoint;
         if shown.is_empty() || shown.len() > LONGEST_CHECKPOINT {
-            let expected = format!("expected the text of a signed checkpoint of at most {LONGEST_CHECKPOINT} bytes");
+            let expected =
+                format!("expected the text of a signed checkpoint of at most {LONGEST_CHECKPOINT} bytes");
             return Err(status::of(&value::malformed("checkpoint", expected)));
         }
         match self.0.log.present(&shown).await.map_err(|error| unread(&error))? {
@@ -131,7 +132,8 @@ impl LogService for Service {
         request: Request<v1::ListRecordsRequest>,
     ) -> Result<Response<Self::ListRecordsStream>, Status> {
         self.reader(&request, &Action::ReadLog, Query::List).await?;
-        let range = range::Range::of(&self.0.log, &request.into_inner()).map_err(|refusal| status::of(&refusal))?;
+        let range =
+            range::Range::of(&self.0.log, &request.into_inner()).map_err(|refusal| status::of(&refusal))?;
         Ok(Response::new(Box::pin(range.stream())))
     }
 
@@ -168,7 +170,8 @@ impl LogService for Service {
             let asked = self.may(&snapshot, &caller, &Action::GetReceipt, Query::Receipt).await;
             asked.map_err(|refusal| status::of(&refusal))?;
         }
-        let proven = self.0.log.receipt(index, size(request.tree_size)).await.map_err(|error| unread(&error))?;
+        let proven =
+            self.0.log.receipt(index, size(request.tree_size)).await.map_err(|error| unread(&error))?;
         Ok(Response::new(v1::GetReceiptResponse { receipt: Some(proof::receipt(proven)) }))
     }
 
@@ -185,7 +188,8 @@ impl LogService for Service {
             }
             None => return Err(status::of(&value::malformed("leaf", "expected log_index"))),
         };
-        let proven = self.0.log.receipt(index, size(request.tree_size)).await.map_err(|error| unread(&error))?;
+        let proven =
+            self.0.log.receipt(index, size(request.tree_size)).await.map_err(|error| unread(&error))?;
         Ok(Response::new(proof::inclusion(&proven)))
     }
 
@@ -212,6 +216,7 @@ const _: () = assert!(LONGEST_CHECKPOINT <= NOTE_LIMIT, "what is looked at can b
 
 /// Whether the record is of an operation of this caller. One whose detail was erased is nobody's.
 fn is_of(record: &Stored, caller: &Caller) -> bool {
-    let detail = record.detail.as_deref().and_then(|bytes| proto::canonical::from_slice::<Detail>(bytes).ok());
+    let detail =
+        record.detail.as_deref().and_then(|bytes| proto::canonical::from_slice::<Detail>(bytes).ok());
     detail.is_some_and(|detail| detail.caller.id == caller.id)
 }

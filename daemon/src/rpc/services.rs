@@ -102,7 +102,8 @@ impl Services {
     /// `UNAUTHENTICATED`.
     pub(super) fn caller(&self, extensions: &Extensions) -> Result<(Arc<Caller>, Arc<Snapshot>), Status> {
         let snapshot = self.keyring.snapshot();
-        let caller = connection(extensions)?.identity.admitted(&snapshot).map_err(|refusal| status::of(&refusal))?;
+        let caller =
+            connection(extensions)?.identity.admitted(&snapshot).map_err(|refusal| status::of(&refusal))?;
         Ok((caller, snapshot))
     }
 }

@@ -5,6 +5,7 @@ pub(super) mod ask;
 
 use std::sync::Arc;
 
+use proto::proof::encoding::pem;
 use proto::reason::Reason;
 use proto::refusal::Refusal;
 use proto::wire::v1;
@@ -53,8 +54,10 @@ impl SigningService for Service {
         }
         let mut signed = self.0.signer.sign_batch(&caller, asked, by).await.into_iter();
         let missing = || Err(Refusal::new(Reason::Internal, "a request without an answer"));
-        let answers =
-            answers.into_iter().map(|answer| answer.or_else(|| signed.next()).unwrap_or_else(missing)).collect();
+        let answers = answers
+            .into_iter()
+            .map(|answer| answer.or_else(|| signed.next()).unwrap_or_else(missing))
+            .collect();
         let (response, held) = answer::many(&self.0, &caller, answers);
         let mut response = Response::new(response);
         response.extensions_mut().insert(held);
@@ -69,10 +72,11 @@ impl SigningService for Service {
         let request = request.into_inner();
         let found = value::key("key", &request.key).and_then(|name| {
             let ring = keys::permitted(&snapshot, &caller, &name, &Action::GetPublicKey)?;
-            keys::version(ring, request.version).map(|version| keys::convert::version(version))
+            keys::version(ring, request.version).map(keys::convert::version)
         });
         let version = found.map_err(|refusal| status::of(&refusal))?;
-        let pem = proto::proof::encoding::pem("PUBLIC KEY", &version.public_key);
+        let pem = pem::encode("PUBLIC KEY", &version.public_key)
+            .map_err(|why| status::of(&Refusal::new(Reason::Internal, why.to_string())))?;
         Ok(Response::new(v1::GetPublicKeyResponse { version: Some(version), pem }))
     }
 }

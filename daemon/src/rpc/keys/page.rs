@@ -27,9 +27,13 @@ pub struct Page {
 /// # Errors
 /// `MALFORMED_REQUEST`.
 pub fn check_prefix(prefix: &str) -> Result<(), Refusal> {
-    let of_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-' | b'/');
+    let of_name =
+        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-' | b'/');
     if prefix.len() > LONGEST_PREFIX || !prefix.bytes().all(of_name) {
-        return Err(value::malformed("prefix", "expected the beginning of a key name: at most 128 of a-z, 0-9, `.`, `_`, `-`, `/`"));
+        return Err(value::malformed(
+            "prefix",
+            "expected the beginning of a key name: at most 128 of a-z, 0-9, `.`, `_`, `-`, `/`",
+        ));
     }
     Ok(())
 }
@@ -89,7 +93,10 @@ mod tests {
         let token = URL_SAFE_NO_PAD.encode("release/linux");
         assert_eq!(page(0, &token, "release/").unwrap().after.unwrap().as_str(), "release/linux");
         for bad in ["?", "AAAA", "release/linux"] {
-            assert!(page(0, bad, "").is_err_and(|refusal| refusal.message.starts_with("page_token")), "{bad}");
+            assert!(
+                page(0, bad, "").is_err_and(|refusal| refusal.message.starts_with("page_token")),
+                "{bad}"
+            );
         }
         assert!(page(0, "", "Re lease").is_err_and(|refusal| refusal.message.starts_with("prefix")));
     }

@@ -53,9 +53,7 @@ pub fn begin(
         ended: false,
     };
     let log_index = snapshot.control();
-    let shown = |ring: &&Ring| {
-        watch.matches(ring) && may(&snapshot, &watch.caller, ring, &Action::WatchKeys)
-    };
+    let shown = |ring: &&Ring| watch.matches(ring) && may(&snapshot, &watch.caller, ring, &Action::WatchKeys);
     let present: VecDeque<_> = snapshot
         .state()
         .rings()
@@ -95,7 +93,10 @@ impl Watch {
         }
         let before = self.state.clone();
         self.state.apply(control.index, control.hash, &control.record).map_err(|why| {
-            Refusal::new(Reason::LogUnavailable, format!("control record {} cannot be followed: {why}", control.index))
+            Refusal::new(
+                Reason::LogUnavailable,
+                format!("control record {} cannot be followed: {why}", control.index),
+            )
         })?;
         let snapshot = self.services.keyring.at_least(control.index).await;
         if !snapshot.admits(&self.caller) {

@@ -31,7 +31,10 @@ impl Range {
         let size = head.borrow().size;
         let end = if wire.end == 0 { size } else { wire.end };
         if wire.end != 0 && wire.end < wire.start {
-            return Err(value::malformed("end", "expected an index that is not below start, or 0 for the newest"));
+            return Err(value::malformed(
+                "end",
+                "expected an index that is not below start, or 0 for the newest",
+            ));
         }
         if wire.follow && wire.end != 0 {
             return Err(value::malformed("end", "expected 0 with follow: it has no end"));

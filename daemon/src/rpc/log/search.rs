@@ -42,7 +42,15 @@ impl Search {
         let receipt = ask::receipt("receipt", wire.receipt)?;
         let left = (wire.limit != 0).then_some(u64::from(wire.limit));
         let query = query(wire)?;
-        Ok(Self { log: log.clone(), query, receipt, left, indexed_to: None, found: VecDeque::new(), more: true })
+        Ok(Self {
+            log: log.clone(),
+            query,
+            receipt,
+            left,
+            indexed_to: None,
+            found: VecDeque::new(),
+            more: true,
+        })
     }
 
     /// The matches.
@@ -67,7 +75,9 @@ impl Search {
             }
             self.page().await?;
         }
-        let (Some(index), Some(indexed_to)) = (self.found.pop_front(), self.indexed_to) else { return Ok(None) };
+        let (Some(index), Some(indexed_to)) = (self.found.pop_front(), self.indexed_to) else {
+            return Ok(None);
+        };
         self.left = self.left.map(|left| left - 1);
         let record = self.log.record(index).await?;
         let receipt = match self.receipt {
@@ -110,7 +120,9 @@ fn query(wire: v1::SearchRecordsRequest) -> Result<Query, Refusal> {
     let request = short("request_id", wire.request_id)?;
     match (caller.is_empty(), request.is_empty()) {
         (true, true) => {}
-        (true, false) => return Err(value::malformed("request_id", "expected the caller who gave it beside it")),
+        (true, false) => {
+            return Err(value::malformed("request_id", "expected the caller who gave it beside it"));
+        }
         (false, true) => terms.push(Sought::Caller(caller)),
         (false, false) => terms.push(Sought::Request { caller, id: request }),
     }
@@ -119,8 +131,12 @@ fn query(wire: v1::SearchRecordsRequest) -> Result<Query, Refusal> {
     if terms.is_empty() && since.is_none() && until.is_none() {
         return Err(value::malformed("terms", "expected at least one of digest, key, caller, since, until"));
     }
-    if wire.kinds.len() > KINDS || wire.kinds.iter().any(|kind| kind.is_empty() || kind.len() > LONGEST_TERM) {
-        return Err(value::malformed("kinds", "expected at most 32 kinds, for instance `sign` or `incident.stopped`"));
+    if wire.kinds.len() > KINDS || wire.kinds.iter().any(|kind| kind.is_empty() || kind.len() > LONGEST_TERM)
+    {
+        return Err(value::malformed(
+            "kinds",
+            "expected at most 32 kinds, for instance `sign` or `incident.stopped`",
+        ));
     }
     let (kinds, oldest_first) = (wire.kinds, wire.oldest_first);
     Ok(Query { terms, kinds, since, until, oldest_first, after: None, limit: 0 })
@@ -180,15 +196,15 @@ mod tests {
     fn what_cannot_be_found_is_refused_with_what_was_expected() {
         for (bad, begin) in [
             (wire(), "terms: "),
-            (v1::SearchRecordsRequest { digest: vec![1; 20], ..wire() }, "digest: expected 32, 48 or 64 bytes, got 20"),
+            (
+                v1::SearchRecordsRequest { digest: vec![1; 20], ..wire() },
+                "digest: expected 32, 48 or 64 bytes, got 20",
+            ),
             (v1::SearchRecordsRequest { version: 3, ..wire() }, "version: "),
             (v1::SearchRecordsRequest { request_id: "a".into(), ..wire() }, "request_id: "),
             (v1::SearchRecordsRequest { key: "No Key".into(), ..wire() }, "key: "),
             (v1::SearchRecordsRequest { caller: "x".repeat(3000), ..wire() }, "caller: "),
-            (
-                v1::SearchRecordsRequest { key: "a".into(), kinds: vec![String::new()], ..wire() },
-                "kinds: ",
-            ),
+            (v1::SearchRecordsRequest { key: "a".into(), kinds: vec![String::new()], ..wire() }, "kinds: "),
         ] {
             let refusal = query(bad).unwrap_err();
             assert!(refusal.message.starts_with(begin), "{refusal}");

@@ -86,7 +86,8 @@ pub fn many(
     let look = move || {
         // One stopped item holds back the whole reply; ids fetch what is not stopped.
         let refusal = leaving.last_look()?;
-        let message = format!("{}; ask again: items with a request id are given, not signed twice", refusal.message);
+        let message =
+            format!("{}; ask again: items with a request id are given, not signed twice", refusal.message);
         Some(Refusal { reason: Reason::ChangedMeanwhile, message, ..refusal })
     };
     (response, Held::new(guards, look))
@@ -126,8 +127,6 @@ fn algorithm(algorithm: Algorithm) -> v1::Algorithm {
 fn prove(proof: Receipt) -> v1::Receipt {
     match proof.full {
         None => receipt::index_only(proof.index, &proof.leaf_hash),
-        Some(full) => {
-            receipt::full(proof.index, &proof.leaf_hash, full.leaf, &full.path, &full.checkpoint)
-        }
+        Some(full) => receipt::full(proof.index, &proof.leaf_hash, full.leaf, &full.path, &full.checkpoint),
     }
 }

@@ -61,7 +61,9 @@ pub fn many(wire: v1::SignBatchRequest) -> Result<Vec<Result<SignRequest, Refusa
     }
     let together: usize = wire.requests.iter().map(length).sum();
     if together > LONGEST_MESSAGE {
-        let message = format!("requests: the messages of a batch have together at most 4 MiB, these have {together} bytes");
+        let message = format!(
+            "requests: the messages of a batch have together at most 4 MiB, these have {together} bytes"
+        );
         return Err(Refusal::new(Reason::InputTooLarge, message).with("field", "requests"));
     }
     let mut ids = HashSet::new();
@@ -92,7 +94,9 @@ fn length(request: &v1::SignRequest) -> usize {
 fn input(wire: Option<sign_request::Input>) -> Result<Input, Refusal> {
     match wire {
         None => Err(value::malformed("input", "expected one of digest, message, dsse, oci, notation")),
-        Some(sign_request::Input::Digest(wire)) => Ok(Input::Digest(digest::digests("digest", &wire.digests)?)),
+        Some(sign_request::Input::Digest(wire)) => {
+            Ok(Input::Digest(digest::digests("digest", &wire.digests)?))
+        }
         Some(sign_request::Input::Message(message)) => Ok(Input::Message(short("message", message)?)),
         Some(sign_request::Input::Dsse(wire)) => {
             if !(1..=LONGEST_TYPE).contains(&wire.payload_type.len()) {
@@ -101,7 +105,8 @@ fn input(wire: Option<sign_request::Input>) -> Result<Input, Refusal> {
             Ok(Input::Dsse { payload_type: wire.payload_type, payload: short("dsse.payload", wire.payload)? })
         }
         Some(sign_request::Input::Oci(wire)) => {
-            let named = wire.digest.as_ref().ok_or_else(|| value::malformed("oci.digest", "expected a digest"))?;
+            let named =
+                wire.digest.as_ref().ok_or_else(|| value::malformed("oci.digest", "expected a digest"))?;
             Ok(Input::Oci {
                 reference: wire.reference,
                 digest: digest::digest("oci.digest", named)?,
@@ -135,11 +140,16 @@ fn request_id(id: String) -> Result<Option<String>, Refusal> {
 
 fn annotations(field: &str, wire: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Refusal> {
     if wire.len() > ANNOTATIONS {
-        return Err(value::malformed(field, format!("expected at most {ANNOTATIONS} entries, got {}", wire.len())));
+        return Err(value::malformed(
+            field,
+            format!("expected at most {ANNOTATIONS} entries, got {}", wire.len()),
+        ));
     }
     let long = |(name, value): (&String, &String)| name.len() + value.len() > LONGEST_ANNOTATION;
     if wire.iter().any(long) || wire.contains_key("") {
-        let expected = format!("expected names that are not empty, and at most {LONGEST_ANNOTATION} bytes of name and value");
+        let expected = format!(
+            "expected names that are not empty, and at most {LONGEST_ANNOTATION} bytes of name and value"
+        );
         return Err(value::malformed(field, expected));
     }
     Ok(wire)
@@ -187,7 +197,11 @@ mod tests {
         let cases: [(Refusal, Reason, &str); 9] = [
             (refused(|r| r.key = "Release".into()), Reason::MalformedRequest, "key: `Release`"),
             (refused(|r| r.input = None), Reason::MalformedRequest, "input: expected one of digest"),
-            (refused(|r| r.request_id = "a b".into()), Reason::MalformedRequest, "request_id: expected 1 to 128"),
+            (
+                refused(|r| r.request_id = "a b".into()),
+                Reason::MalformedRequest,
+                "request_id: expected 1 to 128",
+            ),
             (refused(|r| r.request_id = "a".repeat(129)), Reason::MalformedRequest, "request_id: "),
             (refused(|r| r.encoding = 7), Reason::MalformedRequest, "encoding: 7"),
             (refused(|r| r.receipt = 7), Reason::MalformedRequest, "receipt: 7"),
