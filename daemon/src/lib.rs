@@ -3,10 +3,10 @@
 pub mod app;
 pub mod backend;
 pub mod clock;
+pub mod drain;
 pub mod incident;
 pub mod keyring;
 pub mod keys;
-pub mod drain;
 pub mod log;
 pub mod measure;
 pub mod policy;
