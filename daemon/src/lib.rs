@@ -3,6 +3,7 @@
 pub mod app;
 pub mod backend;
 pub mod clock;
+pub mod config;
 pub mod drain;
 pub mod incident;
 pub mod keyring;
@@ -10,6 +11,7 @@ pub mod keys;
 pub mod log;
 pub mod measure;
 pub mod policy;
+pub mod rpc;
 pub mod secret;
 pub mod sign;
 pub mod store;
