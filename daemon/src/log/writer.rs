@@ -312,6 +312,18 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    /// The thread ends, in order or by a panic: whoever waits or comes is told.
+    fn drop(&mut self) {
+        self.shared.readers.store(None);
+        self.shared.set_health(|health| match health {
+            LogHealth::Failed { .. } => None,
+            _ => Some(LogHealth::Failed { cause: "the log's writer ended; restart the daemon".into() }),
+        });
+        self.shared.queue.die();
+    }
+}
+
 /// The end of a seal's intent when its record could not be written: nobody got anything.
 fn withheld(item: Prepared) -> Option<Closure> {
     let seal = item.seal;
