@@ -167,6 +167,18 @@ impl StoreError {
         }
     }
 
+    /// Whether the file itself is damaged or is none.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Foreign { .. } | Self::Newer { .. } | Self::Shape(_) => true,
+            Self::Failed { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+            ),
+            _ => false,
+        }
+    }
+
     fn io(doing: &'static str, path: impl Into<PathBuf>, source: impl Into<std::io::Error>) -> Self {
         Self::Io { doing, path: path.into(), source: source.into() }
     }

@@ -196,7 +196,6 @@ impl Writer {
         }
         if batch.head.is_some() {
             self.shared.head.send_replace(head);
-            self.shared.following.wake();
             crate::measure::log_size(open.head.size);
         }
         let bytes: usize = batch.rows.iter().map(|row| row.leaf.len() * 2).sum();
@@ -207,6 +206,7 @@ impl Writer {
         let stays: HashSet<OperationId> =
             jobs.controls.iter().filter(|job| job.stays).map(|job| job.record.operation).collect();
         release::release(open, &self.shared, jobs, batch);
+        self.shared.following.wake();
         open.frontier.settle();
         crate::measure::log_open_intents(self.shared.queue.open_intents());
         if !stays.is_empty() {
