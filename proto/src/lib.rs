@@ -22,3 +22,5 @@ pub mod record;
 pub mod refusal;
 pub mod term;
 pub mod time;
+#[cfg(feature = "wire")]
+pub mod wire;

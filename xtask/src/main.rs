@@ -1,2 +1,55 @@
-//! Countersign.
-fn main() {}
+//! The toolbox: `cargo xtask …` runs what people and CI run on this repository.
+//!
+//! Each subcommand does one real thing and says which commands it starts. Nothing here is part of the product.
+#![allow(clippy::print_stdout, reason = "a tool for people: its output is its purpose")]
+
+mod audit;
+mod generate;
+mod run;
+mod step;
+mod tally;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The command line of `cargo xtask`.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that must be green before a change is merged: tools, format, lints, bans, tests, generated code.
+    Test {
+        /// Also build the documentation of every item and refuse broken links.
+        #[arg(long)]
+        full: bool,
+    },
+    /// Look the dependencies up in the RustSec advisory database (fetched with git; needs a network).
+    Audit,
+    /// Make the checked-in code of the protobuf messages again.
+    Generate,
+}
+
+/// Runs the task. A task that fails has said why; what it returns as `Err` is said here.
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Test { full } => Ok(test::run(full)),
+        Task::Audit => Ok(audit::run()),
+        Task::Generate => generate::run().map(|()| true),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}

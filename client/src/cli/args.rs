@@ -1,0 +1,101 @@
+//! The grammar of the command line.
+//!
+//! Promises: what can be told wrong from the words alone (two inputs, a version without a key) is refused before any file is read.
+
+pub mod connection;
+pub mod log;
+pub mod policy;
+pub mod signing;
+pub mod stopping;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::screen::Output;
+
+/// Ask Countersign for signatures, check them, stop keys, and read the log.
+#[derive(Debug, Parser)]
+#[command(
+    name = "countersign",
+    version,
+    about,
+    disable_help_subcommand = true,
+    propagate_version = true,
+    after_help = "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 unavailable: try again.\n\
+                  Settings come from flags, then COUNTERSIGN_* variables, then ~/.config/countersign/config.toml."
+)]
+pub struct Arguments {
+    /// Which instance to talk to, and as whom.
+    #[command(flatten)]
+    pub connection: connection::Connection,
+    /// For people (table) or for programs (json).
+    #[arg(long, global = true, value_enum, default_value = "table", env = "COUNTERSIGN_OUTPUT", hide_env = true, help_heading = "Output")]
+    pub output: Output,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Have files, a digest, an image or a DSSE payload signed
+    Sign(signing::Sign),
+    /// Check a signature and its receipt, offline
+    Verify(signing::Verify),
+    /// Stop a key, a caller, a backend or everything, now
+    Stop(stopping::Stop),
+    /// Keys, their versions and states
+    Keys(Keys),
+    /// Read and check the signing log
+    Log(log::Log),
+    /// Check, test and explain access policy, offline
+    Policy(policy::Policy),
+    /// Print the completion script of a shell
+    Completion(Completion),
+}
+
+/// Keys, their versions and states.
+#[derive(Debug, Args)]
+pub struct Keys {
+    /// What about them.
+    #[command(subcommand)]
+    pub what: KeysCommand,
+}
+
+/// What about keys.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// All keys that this caller may list
+    List {
+        /// Only names that begin with this
+        #[arg(default_value = "")]
+        prefix: String,
+    },
+    /// One key with all its versions
+    Show {
+        /// Name of the key, for instance release/linux
+        key: String,
+    },
+    /// Print a public key as PEM
+    Public {
+        /// KEY for the version that signs now, or KEY@VERSION
+        key: String,
+    },
+    /// The state of every key, then each change as it happens
+    Watch {
+        /// Only names that begin with this
+        #[arg(default_value = "")]
+        prefix: String,
+    },
+}
+
+/// Print the completion script of a shell.
+#[derive(Debug, Args)]
+pub struct Completion {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests;

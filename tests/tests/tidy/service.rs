@@ -1,0 +1,48 @@
+//! The systemd unit is hardened: `systemd-analyze security` rates its exposure below 2.0, without systemd running.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::source::root;
+
+/// The rating's words, or the reason why it is above the threshold. 20 is an exposure of 2.0.
+fn rated(unit: &Path) -> Result<String, String> {
+    let output = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--threshold=20", "--no-pager"])
+        .arg(unit)
+        .output()
+        .expect("systemd-analyze comes with Debian's package systemd (`cargo xtask test` installs it)");
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let last = said
+        .lines()
+        .rev()
+        .find(|line| line.contains("Overall exposure level"))
+        .unwrap_or_default()
+        .to_owned();
+    assert!(!last.is_empty(), "systemd-analyze gave no rating: {said}");
+    if output.status.success() { Ok(last) } else { Err(last) }
+}
+
+#[test]
+fn the_unit_is_hardened() {
+    let unit = root().join("daemon/systemd/countersignd.service");
+    let rating = rated(&unit).unwrap();
+    assert!(rating.contains("countersignd.service"), "{rating}");
+    let text = std::fs::read_to_string(unit).unwrap();
+    // What the rating does not count and the daemon needs.
+    for line in
+        ["Type=notify", "LimitCORE=0", "LimitMEMLOCK=infinity", "LoadCredential=log.key:", "PrivateUsers=no"]
+    {
+        assert!(text.lines().any(|own| own.starts_with(line)), "the unit lacks {line}");
+    }
+}
+
+#[test]
+fn a_unit_without_hardening_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let unit = directory.path().join("bare.service");
+    std::fs::write(&unit, "[Service]\nExecStart=/bin/true\n").unwrap();
+    let rating = rated(&unit).unwrap_err();
+    assert!(rating.contains("bare.service"), "{rating}");
+}

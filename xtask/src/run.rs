@@ -1,0 +1,86 @@
+//! Starting other programs: cargo, apt-get and the like, with their output shown as it comes.
+//!
+//! A program that fails is a sentence that names the command and how it ended. Standard input is always closed, so
+//! nothing can wait for a person.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The repository's root: the parent of this crate's directory.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies one directory below the root")
+}
+
+/// `cargo` with the given arguments, in the repository's root.
+///
+/// Uses the cargo that started us, so that one run never mixes two toolchains.
+pub fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// How a command reads on a terminal: program without its directory, then its arguments.
+pub fn spelled(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
+    std::iter::once(program)
+        .chain(command.get_args())
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Says and runs a command, with its output going where ours goes. `Err` says how it ended.
+pub fn shown(mut command: Command) -> Result<(), String> {
+    let name = spelled(&command);
+    println!("$ {name}");
+    let status = command.stdin(Stdio::null()).status().map_err(|e| format!("cannot start `{name}`: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{name}` ended with {status}")) }
+}
+
+/// Says and runs a command, prints its standard output line by line as it comes and hands each line to `seen`.
+pub fn watched(mut command: Command, mut seen: impl FnMut(&str)) -> Result<(), String> {
+    let name = spelled(&command);
+    println!("$ {name}");
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("cannot start `{name}`: {e}"))?;
+    let output = child.stdout.take().expect("its standard output is a pipe");
+    let mut lines = BufReader::new(output);
+    let mut line = Vec::new();
+    // By bytes: what a test prints need not be UTF-8, and must not stop the run.
+    while lines.read_until(b'\n', &mut line).map_err(|e| format!("cannot read from `{name}`: {e}"))? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        print!("{text}");
+        seen(text.trim_end());
+        line.clear();
+    }
+    let status = child.wait().map_err(|e| format!("cannot wait for `{name}`: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{name}` ended with {status}")) }
+}
+
+/// The standard output of a command that says one thing, or `None` if it cannot be run or fails.
+pub fn asked(mut command: Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Where cargo puts what it builds here.
+pub fn target_directory() -> Result<PathBuf, String> {
+    let said = asked(cargo(&["metadata", "--locked", "--no-deps", "--format-version", "1"]))
+        .ok_or("`cargo metadata` fails: run it to see why")?;
+    let metadata: serde_json::Value =
+        serde_json::from_str(&said).map_err(|e| format!("`cargo metadata` does not speak JSON: {e}"))?;
+    let directory =
+        metadata["target_directory"].as_str().ok_or("`cargo metadata` names no target_directory")?;
+    Ok(directory.into())
+}
+
+/// The program's place on the search path, if it is there.
+pub fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|place| place.join(program)).find(|candidate| candidate.is_file())
+}
