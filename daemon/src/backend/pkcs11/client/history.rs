@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn three_kills_in_ten_minutes_and_no_more() {
         let mut history = History::default();
-        let minute = |minutes| Monotonic::from_start(Duration::from_secs(60 * minutes));
+        let minute = |minutes: u64| Monotonic::from_start(Duration::from_secs(60 * minutes));
         assert_eq!(history.killed(minute(0)), Next::Start(FIRST));
         assert_eq!(history.killed(minute(3)), Next::Start(FIRST));
         assert_eq!(history.killed(minute(4)), Next::Broken(Duration::from_secs(360)));
