@@ -1,6 +1,7 @@
 //! countersignd: signs with keys that live in HSMs and cloud KMS, and records every signature before it leaves.
 
 pub mod app;
+pub mod audit;
 pub mod backend;
 pub mod clock;
 pub mod config;
@@ -16,3 +17,4 @@ pub mod secret;
 pub mod sign;
 pub mod store;
 pub mod telemetry;
+pub mod web;

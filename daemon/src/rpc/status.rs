@@ -13,12 +13,29 @@ use proto::wire;
 use proto::wire::refusal;
 use tonic::{Code, Status};
 
+use crate::log::LogError;
 use crate::measure;
 
 /// The status of a refusal; it is counted.
 pub fn of(refusal: &Refusal) -> Status {
     measure::refused(refusal.reason.name());
     refusal::status(refusal)
+}
+
+/// The status of a refusal that its use case has counted.
+pub fn told(refusal: &Refusal) -> Status {
+    refusal::status(refusal)
+}
+
+/// What the log's answer to a read is for a caller.
+pub fn unread(error: &LogError) -> Refusal {
+    let refusal = Refusal::new(error.reason(), error.to_string());
+    match error {
+        LogError::Busy { retry_after } => refusal.after(*retry_after),
+        // What is asked for lies beyond the newest checkpoint, or is no number of a record.
+        LogError::Absent { .. } => refusal.with("advice", Reason::OutOfRange.advice()),
+        _ => refusal,
+    }
 }
 
 /// Whether a status carries an `ErrorInfo` of ours.

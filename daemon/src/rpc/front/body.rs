@@ -14,6 +14,7 @@ use tonic::{Code, Status};
 
 use super::{Deadline, Held, write};
 use crate::clock::Clock;
+use crate::measure;
 use crate::rpc::limit::InProgress;
 use crate::rpc::status;
 
@@ -105,7 +106,12 @@ impl Hold {
         if std::mem::replace(&mut self.looked, true) {
             return None;
         }
-        self.held.as_ref().and_then(Held::last_look)
+        let held = self.held.as_ref()?;
+        let refusal = held.last_look();
+        if refusal.is_none() {
+            measure::handed_over();
+        }
+        refusal
     }
 
     /// Whether the caller's deadline has passed while the reply had nothing to send.
