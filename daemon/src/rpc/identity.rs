@@ -19,7 +19,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::measure;
-use crate::policy::caller::{Caller, CallerKind};
+use crate::policy::caller::Caller;
 use crate::policy::rules::Rules;
 
 /// What is known of the other end of a connection.
@@ -103,8 +103,8 @@ fn name(certificate: &X509Certificate<'_>) -> Result<Caller, Misnamed> {
         }
     }
     match (uris.as_slice(), hosts.as_slice()) {
-        ([uri], _) => Ok(caller(CallerKind::Spiffe, spiffe(uri)?)),
-        ([], [host]) => Ok(caller(CallerKind::Dns, format!("dns:{}", host_name(host)?))),
+        ([uri], _) => spiffe(uri),
+        ([], [host]) => Caller::dns(host).map_err(|_form_is_in_the_message| Misnamed::DnsName),
         ([], []) => Err(Misnamed::Nameless),
         ([], many) => Err(Misnamed::DnsNames(many.len())),
         (many, _) => Err(Misnamed::Uris(many.len())),
@@ -113,40 +113,22 @@ fn name(certificate: &X509Certificate<'_>) -> Result<Caller, Misnamed> {
 
 /// A SPIFFE ID with a path, exactly as it is written: what the parser would normalise is refused, so that no two
 /// spellings are one caller.
-fn spiffe(uri: &str) -> Result<String, Misnamed> {
-    let id = SpiffeId::new(uri).map_err(|why| Misnamed::NotSpiffe { why: why.to_string() })?;
+fn spiffe(uri: &str) -> Result<Caller, Misnamed> {
+    let refused = |why: &dyn std::fmt::Display| Misnamed::NotSpiffe { why: why.to_string() };
+    let id = SpiffeId::new(uri).map_err(|why| refused(&why))?;
     if id.path().is_empty() {
-        return Err(Misnamed::NotSpiffe { why: "it names a trust domain, not a workload".to_owned() });
+        return Err(refused(&"it names a trust domain, not a workload"));
     }
     if id.to_string() != uri {
-        return Err(Misnamed::NotSpiffe { why: "its trust domain has upper-case letters".to_owned() });
+        return Err(refused(&"its trust domain has upper-case letters"));
     }
-    Ok(id.to_string())
-}
-
-/// A host name in lower case (DNS names are compared without regard to case), without wildcard.
-fn host_name(name: &str) -> Result<String, Misnamed> {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    if (1..=253).contains(&name.len()) && name.split('.').all(label) {
-        Ok(name.to_ascii_lowercase())
-    } else {
-        Err(Misnamed::DnsName)
-    }
-}
-
-fn caller(kind: CallerKind, id: String) -> Caller {
-    Caller { kind, id, issuer: None, claims: std::collections::BTreeMap::new() }
+    Caller::spiffe(uri).map_err(|why| refused(&why))
 }
 
 impl Identity {
     /// The user behind a Unix socket.
     pub fn of_user(uid: u32) -> Self {
-        Self::Caller(Arc::new(caller(CallerKind::Unix, format!("unix:{uid}"))))
+        Self::Caller(Arc::new(Caller::unix(uid)))
     }
 
     /// The caller that a verified certificate names.

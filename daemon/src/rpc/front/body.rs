@@ -61,13 +61,17 @@ impl Body for Measured {
 
 /// A reply's body. It is dropped when the connection has taken the last of it, or given it up, and what it holds is
 /// dropped with it: the guards that a stop waits for, and the request's place among those in progress.
+///
+/// Invariant: a reply that a stop covers before its first byte was taken is not sent, however late that is
+/// (`a_reply_that_nobody_has_taken_yet_is_withheld_by_the_last_look`).
 pub struct Reply {
     inner: Option<tonic::body::Body>,
     hold: Option<Hold>,
 }
 
 struct Hold {
-    _held: Option<Held>,
+    held: Option<Held>,
+    looked: bool,
     _in_progress: Arc<InProgress>,
     method: Arc<str>,
     ends: Option<Deadline>,
@@ -85,7 +89,7 @@ impl Reply {
         ends: Option<Deadline>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let hold = Hold { _held: held, _in_progress: in_progress, method, ends, clock, sleep: None };
+        let hold = Hold { held, looked: false, _in_progress: in_progress, method, ends, clock, sleep: None };
         Self { inner: Some(inner), hold: Some(hold) }
     }
 
@@ -96,6 +100,14 @@ impl Reply {
 }
 
 impl Hold {
+    /// Asked once, before the first byte: why the reply must not leave any more.
+    fn last_look(&mut self) -> Option<Refusal> {
+        if std::mem::replace(&mut self.looked, true) {
+            return None;
+        }
+        self.held.as_ref().and_then(Held::last_look)
+    }
+
     /// Whether the caller's deadline has passed while the reply had nothing to send.
     fn has_ended(&mut self, cx: &mut Context<'_>) -> Option<Deadline> {
         let deadline = self.ends?;
@@ -122,6 +134,10 @@ impl Body for Reply {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
         let (Some(inner), Some(hold)) = (&mut this.inner, &mut this.hold) else { return Poll::Ready(None) };
+        if let Some(refusal) = hold.last_look() {
+            this.inner = None;
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers(&status::of(&refusal))))));
+        }
         match Pin::new(inner).poll_frame(cx) {
             Poll::Pending => match hold.has_ended(cx) {
                 None => Poll::Pending,

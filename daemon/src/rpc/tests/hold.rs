@@ -1,9 +1,11 @@
 //! What a reply holds is held until the reply has been handed over, and a panic is a refusal.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proto::reason::Reason;
+use proto::refusal::Refusal;
 use tokio::sync::{mpsc, oneshot};
 use tonic::service::RoutesBuilder;
 use tonic::{Request, Response, Status};
@@ -12,8 +14,9 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::authority::{limits, start_with};
 use super::client::{Client, framed};
-use crate::rpc::front::Held;
+use crate::rpc::front::{Held, Reply};
 use crate::rpc::health::Board;
+use crate::rpc::limit::Gate;
 use crate::rpc::tls::ClientCertificate::Optional;
 
 /// Says that it was dropped.
@@ -31,6 +34,16 @@ impl Drop for Guard {
 struct Holding {
     guard: Mutex<Option<Guard>>,
     feed: Mutex<Option<mpsc::Receiver<Result<HealthCheckResponse, Status>>>>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Holding {
+    fn held(&self) -> Held {
+        let stopped = Arc::clone(&self.stopped);
+        Held::new(self.guard.lock().unwrap().take(), move || {
+            stopped.load(Ordering::Relaxed).then(|| Refusal::new(Reason::KeySuspended, "stopped meanwhile"))
+        })
+    }
 }
 
 #[tonic::async_trait]
@@ -45,7 +58,7 @@ impl Health for Holding {
             _ => {}
         }
         let mut response = Response::new(HealthCheckResponse { status: 1 });
-        response.extensions_mut().insert(Held::new(self.guard.lock().unwrap().take()));
+        response.extensions_mut().insert(self.held());
         Ok(response)
     }
 
@@ -57,7 +70,7 @@ impl Health for Holding {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let feed = self.feed.lock().unwrap().take().unwrap();
         let mut response = Response::new(feed.into());
-        response.extensions_mut().insert(Held::new(self.guard.lock().unwrap().take()));
+        response.extensions_mut().insert(self.held());
         Ok(response)
     }
 }
@@ -71,7 +84,11 @@ struct Setup {
 async fn setup() -> Setup {
     let (sender, dropped) = oneshot::channel();
     let (feed, receiver) = mpsc::channel(4);
-    let service = Holding { guard: Mutex::new(Some(Guard(Some(sender)))), feed: Mutex::new(Some(receiver)) };
+    let service = Holding {
+        guard: Mutex::new(Some(Guard(Some(sender)))),
+        feed: Mutex::new(Some(receiver)),
+        stopped: Arc::default(),
+    };
     let mut routes = RoutesBuilder::default();
     routes.add_service(HealthServer::from_arc(Arc::new(service)));
     let running = start_with(Optional, limits(), routes.routes(), Board::new(&[])).await;
@@ -120,6 +137,34 @@ async fn a_guard_is_dropped_when_the_caller_goes_away() {
     client.0.ready().await.unwrap();
     let response = client.0.send_request(request).await.unwrap();
     drop((response, client));
+    dropped.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reply_that_nobody_has_taken_yet_is_withheld_by_the_last_look() {
+    let (sender, mut dropped) = oneshot::channel();
+    let (feed, receiver) = mpsc::channel(4);
+    let stopped = Arc::new(AtomicBool::new(false));
+    let service = Holding {
+        guard: Mutex::new(Some(Guard(Some(sender)))),
+        feed: Mutex::new(Some(receiver)),
+        stopped: Arc::clone(&stopped),
+    };
+    feed.send(Ok(HealthCheckResponse { status: 1 })).await.unwrap();
+    let mut answer = service.watch(Request::new(HealthCheckRequest::default())).await.unwrap();
+    let held = answer.extensions_mut().remove::<Held>();
+    // The body as the connection has it while the other end takes nothing.
+    let in_progress = Gate::new(limits()).enter(&Arc::default()).unwrap();
+    let body = tonic::body::Body::new(http_body_util::Full::new(bytes::Bytes::from_static(b"signature")));
+    let clock = Arc::new(crate::clock::ManualClock::default());
+    let mut reply = Reply::new(body, held, in_progress, "/m".into(), None, clock);
+    stopped.store(true, Ordering::Relaxed);
+    let frame = http_body_util::BodyExt::frame(&mut reply).await.unwrap().unwrap();
+    let status = Status::from_header_map(&frame.into_trailers().unwrap()).unwrap();
+    assert_eq!(proto::wire::refusal::of_status(&status).unwrap().reason, Reason::KeySuspended);
+    assert!(http_body_util::BodyExt::frame(&mut reply).await.is_none(), "nothing else leaves");
+    assert!(dropped.try_recv().is_err());
+    drop(reply);
     dropped.await.unwrap();
 }
 
