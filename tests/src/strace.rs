@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::process::Process;
+
 /// What happens at the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -77,7 +79,36 @@ fn wrapped(command: &Command, trace: &Path, expressions: &[String], path: Option
     strace
 }
 
-/// What strace noted. Complete when the tracer has ended: see [`crate::process::Process::silent`].
+/// Calls of a running program that fail from now on, until this is dropped.
+#[derive(Debug)]
+pub struct Failing(Process);
+
+impl Failing {
+    /// Attaches to a process with its threads and children; each of these calls then fails with this error (`EROFS`).
+    ///
+    /// # Panics
+    /// If strace may not attach.
+    #[must_use]
+    pub fn attach(process: u32, calls: &[&str], error: &str) -> Self {
+        let calls = calls.join(",");
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
+        strace.args(["-e", &format!("inject={calls}:error={error}"), "-p", &process.to_string()]);
+        let strace = Process::start(strace);
+        let _said = strace.says("attached", crate::PATIENCE);
+        Self(strace)
+    }
+}
+
+impl Drop for Failing {
+    fn drop(&mut self) {
+        // Asked to end, strace lets go of every thread first.
+        self.0.signal(rustix::process::Signal::TERM);
+        self.0.ended(crate::PATIENCE);
+    }
+}
+
+/// What strace noted. Complete when the tracer has ended: see [`Process::silent`].
 #[derive(Debug, Default)]
 pub struct Trace {
     /// Calls entered, in order: thread, name, arguments.
