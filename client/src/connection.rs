@@ -38,6 +38,16 @@ pub enum CallError {
     /// The answer is not what was asked for.
     #[error("the answer is not what was asked for: {0}")]
     Answer(String),
+    /// The range asked for is not one of the log's.
+    #[error("the log has {size} records; from {start} to {end} is not a range of them")]
+    OutsideLog {
+        /// First index asked for.
+        start: u64,
+        /// One past the last index asked for.
+        end: u64,
+        /// How many records there are.
+        size: u64,
+    },
     /// A log key is needed to believe this answer.
     #[error("no log key is set, so no checkpoint can be checked")]
     NoLogKey,

@@ -183,6 +183,12 @@ impl Frontier {
         self.settled
     }
 
+    /// Number of hashes in memory (32 bytes each).
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.levels.iter().map(|level| level.hashes.len()).sum()
+    }
+
     /// The perfect subtrees of the whole tree, largest (leftmost) first: what [`Frontier::from_nodes`] takes.
     #[must_use]
     pub fn nodes(&self) -> Vec<Hash> {

@@ -11,7 +11,7 @@
 //!
 //! The specification leaves `extra` unauthenticated; here it is the leaf itself, so the inclusion proof
 //! authenticates it. A verified receipt says that the log holds this record, and *nothing* about what the record
-//! says.
+//! says: that is for [`check`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,6 +27,10 @@ use super::inclusion;
 use super::leaf::leaf_hash;
 use super::note::{NOTE_LIMIT, Verifier};
 use super::tile::bundle::ENTRY_LIMIT;
+
+mod check;
+
+pub use check::{CheckError, Checked, Expected, check};
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// A tree of 2^64 leaves is that high.
