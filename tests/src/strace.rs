@@ -5,7 +5,7 @@
 //! and waiting are as without it. strace 6.1 injects nothing with `--seccomp-bpf`, so every call is stopped at, and a
 //! traced program is several times slower: tests must not mind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -144,16 +144,22 @@ impl Trace {
     /// Every point that a run like this one reaches: each name with 1 to the most calls of one thread.
     #[must_use]
     pub fn points(&self) -> Vec<Point> {
-        let mut most: BTreeMap<&str, BTreeMap<u32, usize>> = BTreeMap::new();
-        for (thread, name, _) in &self.calls {
-            *most.entry(name).or_default().entry(*thread).or_default() += 1;
+        self.points_where(|_, _| true)
+    }
+
+    /// The points at which some thread makes a call that is wanted, by its name and arguments.
+    #[must_use]
+    pub fn points_where(&self, wanted: impl Fn(&str, &str) -> bool) -> Vec<Point> {
+        let mut counts: BTreeMap<(u32, &str), usize> = BTreeMap::new();
+        let mut points = BTreeSet::new();
+        for (thread, name, arguments) in &self.calls {
+            let nth = counts.entry((*thread, name)).or_default();
+            *nth += 1;
+            if wanted(name, arguments) {
+                points.insert((name.clone(), *nth));
+            }
         }
-        most.into_iter()
-            .flat_map(|(name, threads)| {
-                let most = threads.values().copied().max().unwrap_or(0);
-                (1..=most).map(|nth| Point { call: name.to_owned(), nth, path: None })
-            })
-            .collect()
+        points.into_iter().map(|(call, nth)| Point { call, nth, path: None }).collect()
     }
 }
 
@@ -171,5 +177,8 @@ mod tests {
         assert_eq!(trace.calls.len(), 4);
         let points: Vec<String> = trace.points().iter().map(ToString::to_string).collect();
         assert_eq!(points, ["fdatasync 1", "fdatasync 2", "sendto 1"]);
+        let points = trace.points_where(|call, arguments| call == "sendto" || arguments.contains("/b"));
+        let points: Vec<String> = points.iter().map(ToString::to_string).collect();
+        assert_eq!(points, ["fdatasync 1", "sendto 1"]);
     }
 }
