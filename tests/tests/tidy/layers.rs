@@ -19,6 +19,7 @@ use super::source::{Piece, Source, Token, caught, clean, reads, written};
 /// Each top-level module with its height.
 const TABLE: &[(&str, u32)] = &[
     ("app", 72),
+    // Above whoever owns settings, telemetry's among them: it composes them.
     ("config", 71),
     ("telemetry", 70),
     ("drain", 70),
