@@ -17,6 +17,7 @@
 //! [`writer`] owns thread and batching; [`crate::store`] owns bytes.
 
 mod anchor;
+mod backup;
 mod batch;
 mod create;
 mod error;
@@ -27,8 +28,10 @@ mod intent;
 mod keeper;
 mod load;
 mod open;
+mod present;
 mod queue;
 mod read;
+mod redact;
 mod replay;
 mod seal;
 mod settings;
@@ -56,6 +59,7 @@ use crate::clock::Monotonic;
 use queue::{ControlJob, IntendItem, IntendJob, PlainJob, SealJob};
 use shared::Shared;
 
+pub use backup::Backup;
 pub use create::create;
 pub use error::{CreateError, LoadError, LogError};
 pub use fence::StandingStop;
@@ -63,11 +67,13 @@ pub use handover::HandOver;
 pub use index::Sought;
 pub use intent::{Earlier, Intended, Intent, IntentDraft, RequestKey};
 pub use open::{Opened, open};
+pub use present::Presented;
 pub use read::{Extension, Matches, Proven, Query};
 pub use seal::{Released, Requires, Seal, Sealed};
 pub use settings::{AnchorPlace, Limits, Settings};
 pub use signer::LogKey;
 pub use stop::Stopped;
+pub use crate::store::Stored;
 pub use watch::{Appended, Control, Controls, Head, LogHealth};
 
 /// A handle of the log; clones are the same log.

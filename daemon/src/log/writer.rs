@@ -147,7 +147,12 @@ impl Writer {
     fn commit(&mut self, mut jobs: Jobs) {
         let Some(open) = &mut self.open else { return self.fail(jobs, &LogError::unavailable("it is not loaded")) };
         let began = self.shared.clock.monotonic();
-        match batch::write(open, &self.shared, &mut jobs) {
+        #[cfg(test)]
+        faulty::before(open, &self.shared);
+        let written = batch::write(open, &self.shared, &mut jobs);
+        #[cfg(test)]
+        let written = faulty::after(written, &self.shared);
+        match written {
             Ok(batch) => {
                 let took = self.shared.clock.monotonic().since(began);
                 self.shared.queue.committed(took);
@@ -191,7 +196,6 @@ impl Writer {
         }
         if batch.head.is_some() {
             self.shared.head.send_replace(head);
-            self.shared.following.wake();
             crate::measure::log_size(open.head.size);
         }
         let bytes: usize = batch.rows.iter().map(|row| row.leaf.len() * 2).sum();
@@ -202,6 +206,7 @@ impl Writer {
         let stays: HashSet<OperationId> =
             jobs.controls.iter().filter(|job| job.stays).map(|job| job.record.operation).collect();
         release::release(open, &self.shared, jobs, batch);
+        self.shared.following.wake();
         open.frontier.settle();
         crate::measure::log_open_intents(self.shared.queue.open_intents());
         if !stays.is_empty() {
@@ -307,6 +312,18 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    /// The thread ends, in order or by a panic: whoever waits or comes is told.
+    fn drop(&mut self) {
+        self.shared.readers.store(None);
+        self.shared.set_health(|health| match health {
+            LogHealth::Failed { .. } => None,
+            _ => Some(LogHealth::Failed { cause: "the log's writer ended; restart the daemon".into() }),
+        });
+        self.shared.queue.die();
+    }
+}
+
 /// The end of a seal's intent when its record could not be written: nobody got anything.
 fn withheld(item: Prepared) -> Option<Closure> {
     let seal = item.seal;
@@ -322,4 +339,26 @@ fn withheld(item: Prepared) -> Option<Closure> {
     };
     intent.end();
     Some(closure)
+}
+
+/// Where tests make a commit fail.
+#[cfg(test)]
+mod faulty {
+    use std::sync::atomic::Ordering;
+
+    use super::{Batch, BatchError, Open, Shared, StoreError};
+
+    pub(super) fn before(open: &Open, shared: &Shared) {
+        drop(shared.settings.faults.slow.lock());
+        let pages = shared.settings.faults.pages.load(Ordering::SeqCst);
+        let bound = if pages == 0 { u32::MAX - 1 } else { pages };
+        open.store.bound(bound).expect("a bound can be set");
+    }
+
+    pub(super) fn after(written: Result<Batch, BatchError>, shared: &Shared) -> Result<Batch, BatchError> {
+        if shared.settings.faults.unknown.swap(false, Ordering::SeqCst) {
+            return Err(BatchError::Store(StoreError::Shape("the commit said that it failed")));
+        }
+        written
+    }
 }

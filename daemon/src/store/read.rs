@@ -151,7 +151,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn intents(&self, first: u64, count: u32) -> Result<Vec<IntentRow>, StoreError> {
+    pub fn intents(&self, first: u64, count: u32) -> Result<Vec<IntentRow<'static>>, StoreError> {
         let mut statement = self.statement(
             "select number, operation, owner, at, body from intent where number >= ?1 order by number limit ?2",
         )?;
@@ -165,7 +165,7 @@ impl<'a> View<'a> {
                 operation: blob(row, 1)?,
                 owner: Owner(blob(row, 2)?),
                 at,
-                body,
+                body: body.into(),
             });
         }
         Ok(found)
@@ -207,6 +207,21 @@ impl Readers {
 
     pub(super) fn of(path: PathBuf) -> Self {
         Self { path, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Runs reads that must see one moment: one read transaction. They are few and short.
+    ///
+    /// # Errors
+    /// What `read` says.
+    pub fn snapshot<T>(&self, read: impl FnOnce(View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.read(|view| {
+            view.statement("begin")?.execute(()).map_err(|e| StoreError::of("beginning a read", e))?;
+            let found = read(view);
+            let ended = view.statement("commit").and_then(|mut commit| {
+                commit.execute(()).map_err(|e| StoreError::of("ending a read", e))
+            });
+            found.and_then(|found| ended.map(|_rows| found))
+        })
     }
 
     /// Runs one read on a connection of its own. `read` must not keep anything of the view.

@@ -59,6 +59,27 @@ impl Site {
         open(self.settings.clone(), self.clock.clone(), self.key())
     }
 
+    /// The files as `kill -9` would leave them now, in a place of their own.
+    pub(super) fn killed(&self) -> Self {
+        let other = Self::empty();
+        for name in ["log.db", "log.db-wal"] {
+            copy(&self.state().join(name), &other.state().join(name));
+        }
+        for suffix in ["", ".stops", ".presented"] {
+            let name = format!("anchor{suffix}");
+            copy(&self.directory.path().join(&name), &other.directory.path().join(&name));
+        }
+        other.operations.store(self.operations.load(Ordering::Relaxed) + 1_000_000, Ordering::Relaxed);
+        other
+    }
+
+    /// What is wrong with the log.
+    pub(super) fn refused(&self) -> String {
+        let error = self.try_open().unwrap_err();
+        assert!(error.needs_a_person(), "{error}");
+        error.to_string()
+    }
+
     pub(super) fn anchor(&self) -> PathBuf {
         self.directory.path().join("anchor")
     }
@@ -166,6 +187,18 @@ impl Site {
             detail,
         }
     }
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    if from.exists() {
+        std::fs::copy(from, to).unwrap();
+    }
+}
+
+pub(super) async fn until(log: &Log, wanted: impl Fn(&LogHealth) -> bool) -> LogHealth {
+    let mut health = log.health();
+    let found = tokio::time::timeout(std::time::Duration::from_secs(30), health.wait_for(|health| wanted(health)));
+    found.await.expect("the health does not come").unwrap().clone()
 }
 
 pub(super) fn genesis() -> Body {
