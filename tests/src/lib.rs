@@ -6,10 +6,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub mod binaries;
+pub mod disk;
 pub mod ledger;
+pub mod load;
 pub mod process;
 pub mod ready;
 pub mod strace;
+pub mod world;
 
 use std::time::Duration;
 
