@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use ceremonies::form::{self, Form, Problem};
 use proto::hash::Hash;
 
-pub use backend::Settings as BackendSettings;
+pub use crate::backend::Settings as BackendSettings;
 pub use log::LogSection;
 
 use crate::{rpc, telemetry};

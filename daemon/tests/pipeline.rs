@@ -185,7 +185,7 @@ async fn a_signature_verifies_and_its_receipt_proves_it() {
     let verified = signature::verify(
         &public_key,
         Algorithm::EcdsaP256Sha256,
-        signature::Signed::Message(b"hello"),
+        signature::Over::Message(b"hello"),
         &signed.value,
         SignatureEncoding::Der,
     );
@@ -314,7 +314,7 @@ async fn ed25519_signs_the_message_and_refuses_digests() {
     let world = World::new(Algorithm::Ed25519, &[Kind::Blob]).await;
     let reply = world.sign(CALLER, message("hello")).await.unwrap();
     let public_key = PublicKey::from_spki(&world.spki).unwrap();
-    let signed = signature::Signed::Message(b"hello");
+    let signed = signature::Over::Message(b"hello");
     let value = &reply.signatures[0].value;
     assert!(signature::verify(&public_key, Algorithm::Ed25519, signed, value, SignatureEncoding::Der).is_ok());
 }
