@@ -1,5 +1,6 @@
 //! countersignd: signs with keys that live in HSMs and cloud KMS, and records every signature before it leaves.
 
+pub mod backend;
 pub mod clock;
 pub mod config;
 pub mod drain;
