@@ -14,6 +14,8 @@ mod follow;
 mod open;
 mod rules;
 mod snapshot;
+#[cfg(test)]
+pub(crate) mod trial;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

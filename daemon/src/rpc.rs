@@ -20,7 +20,7 @@ pub mod listen;
 mod log;
 pub mod reflection;
 pub mod services;
-mod signing;
+pub mod signing;
 pub mod status;
 pub mod tls;
 

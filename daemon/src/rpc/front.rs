@@ -29,7 +29,7 @@ use tonic::{Code, Status};
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
-pub use body::{Measured, Reply};
+pub use body::{Ends, Measured, Reply};
 pub use deadline::Deadline;
 pub use held::Held;
 
@@ -94,6 +94,11 @@ impl Front {
         Self { shared, connection }
     }
 
+    /// The connection.
+    pub fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
     fn admit<B>(&self, request: &Request<B>) -> Result<(Arc<InProgress>, Deadline), Refusal> {
         let in_progress = self.shared.gate.enter(&self.connection.requests)?;
         if request.method() != Method::POST || !is_grpc(request) {
@@ -139,9 +144,12 @@ impl hyper::service::Service<Request<Incoming>> for Front {
             };
             adopt_headers(&mut parts.headers, &method);
             let held = parts.extensions.remove::<Held>();
-            let ends = Some(deadline).filter(|deadline| deadline.is_the_callers());
-            let clock = Arc::clone(&front.shared.clock);
-            Ok(Response::from_parts(parts, Reply::new(body, held, in_progress, method, ends, clock)))
+            let ends = Ends {
+                deadline: Some(deadline).filter(Deadline::is_the_callers),
+                clock: Arc::clone(&front.shared.clock),
+                connection: front.connection.ending(),
+            };
+            Ok(Response::from_parts(parts, Reply::new(body, held, in_progress, method, ends)))
         };
         Box::pin(call.instrument(span))
     }

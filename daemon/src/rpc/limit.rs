@@ -39,6 +39,8 @@ pub struct Limits {
     /// A connection is told to end after this time, a tenth more or less, so that load finds new replicas and
     /// certificates are looked at again.
     pub age: Duration,
+    /// The same for one without a caller: it must not keep a place that callers need.
+    pub anonymous_age: Duration,
     /// What is in progress may go on for this long after that.
     pub grace: Duration,
     /// A request without a deadline is given this one.
@@ -59,6 +61,7 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(60),
             keep_alive_answer: Duration::from_secs(20),
             age: Duration::from_secs(3600),
+            anonymous_age: Duration::from_secs(300),
             grace: Duration::from_secs(60),
             longest: Duration::from_secs(120),
         }

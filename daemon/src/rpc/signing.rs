@@ -1,7 +1,7 @@
 //! `SigningService`: one call of the pipeline each, and the public keys that verify.
 
 mod answer;
-pub(super) mod ask;
+pub mod ask;
 
 use std::sync::Arc;
 

@@ -67,7 +67,9 @@ fn explain(status: &Status, method: &str) -> Refusal {
         }
         // Errors of our own carry a reason; what is left under this code is tonic's reading of the request.
         Code::Internal => malformed("the request cannot be read"),
-        Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition => malformed("not understood"),
+        Code::InvalidArgument | Code::FailedPrecondition => malformed("not understood"),
+        // Reflection's word for a symbol that is not there; tools look at the code.
+        Code::NotFound => Refusal::new(Reason::UnknownRecord, said),
         Code::Unauthenticated | Code::PermissionDenied => Refusal::new(Reason::Unauthenticated, said),
         Code::DeadlineExceeded => Refusal::new(Reason::DeadlineExceeded, said),
         Code::Cancelled | Code::Aborted | Code::Unknown => {
