@@ -8,11 +8,9 @@
 pub mod binaries;
 pub mod disk;
 pub mod ledger;
-pub mod load;
 pub mod process;
 pub mod ready;
 pub mod strace;
-pub mod world;
 
 use std::time::Duration;
 
