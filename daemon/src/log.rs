@@ -75,6 +75,7 @@ pub use seal::{Released, Requires, Seal, Sealed};
 pub use settings::{AnchorPlace, Limits, Settings};
 pub use signer::LogKey;
 pub use stop::Stopped;
+pub use crate::store::Stored;
 pub use watch::{Appended, Control, Controls, Head, LogHealth};
 
 /// A handle of the log; clones are the same log.

@@ -17,6 +17,7 @@ mod request;
 mod schema;
 mod space;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 pub use append::Append;
@@ -62,7 +63,7 @@ pub struct HeadRow {
 
 /// One open intent.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct IntentRow {
+pub struct IntentRow<'a> {
     /// Operation number, consecutive.
     pub number: u64,
     /// Operation id.
@@ -72,7 +73,7 @@ pub struct IntentRow {
     /// When it was asked, microseconds since the Unix epoch.
     pub at: i64,
     /// What is needed to close it: see `log::intent`.
-    pub body: Vec<u8>,
+    pub body: Cow<'a, [u8]>,
 }
 
 /// One row of the table of control records: an aid, checked against the chain at load.
@@ -163,6 +164,18 @@ impl StoreError {
         match source.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
             _ => Self::Failed { doing, source },
+        }
+    }
+
+    /// Whether the file itself is damaged or is none.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Foreign { .. } | Self::Newer { .. } | Self::Shape(_) => true,
+            Self::Failed { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+            ),
+            _ => false,
         }
     }
 

@@ -213,7 +213,7 @@ impl Reading {
             Some(_) => {}
             None => self.audited.without_detail += 1,
         }
-        for words in self.chain.record(index, line.leaf, hash) {
+        if let Some(words) = self.chain.record(index, line.leaf, hash) {
             self.find(Some(index), words);
         }
         let record = match Record::parse(line.leaf) {

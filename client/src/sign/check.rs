@@ -3,11 +3,10 @@
 //! Invariant: nothing becomes [`Signed`] unless its signature verifies over the bytes that the order means and its record says
 //! `released` for exactly it; held by `every_tampering_with_an_answer_is_noticed`.
 
-use proto::algorithm::HashAlgorithm;
+use proto::algorithm::{Algorithm, HashAlgorithm};
 use proto::digest::{Digest, Digests};
 use proto::key_id::KeyId;
 use proto::name::VersionName;
-use proto::algorithm::Algorithm;
 use proto::proof::public_key::PublicKey;
 use proto::proof::receipt::{CheckError, Expected, check};
 use proto::proof::signature::{Over, SignatureError, VerifyingKey};
@@ -225,3 +224,6 @@ pub fn all_digests(bytes: &[u8]) -> Digests {
     let all = HashAlgorithm::ALL.into_iter().map(|hash| Digest::of(hash, bytes)).collect();
     Digests::new(all).expect("three digests, each of another hash")
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,7 +104,7 @@ fn rollbacks_and_forks_are_alarms() {
     assert!(matches!(trail.settle(&shown, &path), Err(TrailError::Contradiction(_))));
     assert!(matches!(trail.settle(&shown, &[]), Err(TrailError::Contradiction(_))));
     let TrailError::Contradiction(alarm) = settle(&mut trail, &fork, 50).unwrap_err() else { panic!("no alarm") };
-    let evidence = trail.keep_evidence(&alarm).unwrap();
+    let evidence = alarm.evidence.unwrap();
     assert_eq!(std::fs::read_to_string(evidence).unwrap(), fork.seen(50).text);
     assert_eq!(begin(&directory).newest().unwrap(), &log.seen(30));
 }

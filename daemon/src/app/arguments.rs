@@ -39,16 +39,9 @@ pub enum Task {
     /// Backends.
     #[command(subcommand)]
     Backends(Backends),
-    /// The signing log.
-    #[command(subcommand)]
-    Log(LogTask),
     /// The process that hosts one PKCS#11 module; started by the daemon.
     #[command(hide = true)]
-    Pkcs11Host {
-        /// A Unix socket to listen on, where the host is a unit of its own.
-        #[arg(long, value_name = "SOCKET")]
-        listen: Option<PathBuf>,
-    },
+    Pkcs11Host,
 }
 
 /// `countersignd init`.
@@ -79,6 +72,9 @@ pub struct Init {
     /// A file that holds the token's user PIN.
     #[arg(long, value_name = "FILE", requires = "pkcs11")]
     pub pin_file: Option<PathBuf>,
+    /// An environment variable for the module, which vendors read their configuration's place from. May be repeated.
+    #[arg(long, value_name = "NAME=VALUE", requires = "pkcs11")]
+    pub module_environment: Vec<String>,
 }
 
 /// `countersignd dev`.
@@ -149,23 +145,6 @@ pub enum Backends {
     Unlock {
         /// Name of the backend in the configuration.
         name: String,
-        /// Configuration file.
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-    },
-}
-
-/// `countersignd log`.
-#[derive(Debug, Subcommand)]
-pub enum LogTask {
-    /// Erase the details of records, never the records. Needs the right `redact`; goes through the local socket.
-    Redact {
-        /// Indices of the records.
-        #[arg(required = true)]
-        indices: Vec<u64>,
-        /// Why.
-        #[arg(long)]
-        reason: String,
         /// Configuration file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,

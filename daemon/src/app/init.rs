@@ -101,7 +101,7 @@ pub fn make(arguments: &Init, clock: &dyn Clock) -> Result<Made, InitError> {
     files.write("log.pub", format!("{log_key}\n").as_bytes())?;
     files.secret("state/log.key", Zeroizing::new(hex::encode(*seed)).as_bytes())?;
     let identity = files.path("state/software.identity");
-    software::identity::create(&identity).map_err(|source| InitError::File { path: identity, source })?;
+    software::create_identity(&identity).map_err(|source| InitError::File { path: identity, source })?;
 
     let genesis = Genesis {
         allow_software_backend: false,

@@ -48,7 +48,10 @@ impl Keyring {
             let before = self.snapshot().in_force().cloned();
             let quotas = match before {
                 Some(before) if before.loaded.guardrails == loaded.guardrails => Arc::clone(&before.quotas),
-                _ => Arc::new(Quotas::new(&loaded.document, Arc::clone(&self.clock))),
+                _ => {
+                    let clock = Arc::clone(&self.clock);
+                    Arc::new(Quotas::new(&loaded.document, move || clock.monotonic().since_start()))
+                }
             };
             match loaded.rules(guardrails.index, grants.index) {
                 Ok(rules) => Some(Arc::new(InForce { loaded, rules, quotas })),

@@ -67,7 +67,7 @@ struct Rest {
     records: Vec<Stored>,
     head: HeadRow,
     counter: u64,
-    intents: Vec<IntentRow>,
+    intents: Vec<IntentRow<'static>>,
 }
 
 struct Copying {

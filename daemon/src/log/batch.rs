@@ -6,6 +6,7 @@
 //!
 //! Nothing here is released: the writer does that after the commit.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -267,7 +268,7 @@ impl Writing<'_> {
             }
             self.batch.closed += 1;
         } else if let Some((caller, request)) = &item.seal.request {
-            let row = self.request_row(request.id.clone(), caller.to_string(), operation, request.input, Some(index));
+            let row = self.request_row(&request.id, caller, operation, request.input, Some(index));
             if let Some(earlier) = self.claim(&row)? {
                 return Ok(SealFate::Replay(earlier));
             }
@@ -317,8 +318,7 @@ impl Writing<'_> {
             for item in &job.items {
                 let draft = &item.draft;
                 if let Some(request) = &draft.request {
-                    let caller = draft.caller.to_string();
-                    let row = self.request_row(request.id.clone(), caller, draft.operation, request.input, None);
+                    let row = self.request_row(&request.id, &draft.caller, draft.operation, request.input, None);
                     if let Some(earlier) = self.claim(&row)? {
                         fates.push(IntentFate::Replay(earlier));
                         continue;
@@ -330,7 +330,7 @@ impl Writing<'_> {
                     operation: *draft.operation.as_bytes(),
                     owner: self.shared.owner,
                     at: draft.record.time.asked.microseconds(),
-                    body: item.body.clone(),
+                    body: Cow::Borrowed(&item.body),
                 });
                 fates.push(IntentFate::Number(self.batch.counter));
             }
@@ -343,21 +343,21 @@ impl Writing<'_> {
         Ok(())
     }
 
-    fn request_row(
+    fn request_row<'r>(
         &self,
-        id: String,
-        caller: String,
+        id: &'r str,
+        caller: &'r str,
         operation: OperationId,
         input: Hash,
         index: Option<u64>,
-    ) -> RequestRow {
+    ) -> RequestRow<'r> {
         let at = self.sealed.microseconds();
         RequestRow { id, caller, operation: *operation.as_bytes(), input: *input.as_bytes(), index, at }
     }
 
     /// Claims a request id for this operation. What it led to before stands in its way, unless that came to nothing or
     /// is too old.
-    fn claim(&self, row: &RequestRow) -> Result<Option<Earlier>, BatchError> {
+    fn claim(&self, row: &RequestRow<'_>) -> Result<Option<Earlier>, BatchError> {
         let ClaimedRequest::Earlier(earlier) = self.append.claim_request(row)? else { return Ok(None) };
         let same_input = earlier.input == row.input;
         let open = earlier.index.is_none() && self.append.is_open(&earlier.operation)?;

@@ -127,6 +127,8 @@ struct Lanes {
     orders: Orders,
     count: usize,
     bytes: usize,
+    /// The writer has ended: nobody would answer.
+    dead: bool,
 }
 
 /// The queue in front of the writer.
@@ -183,15 +185,14 @@ impl Queue {
     /// Whether so much more may be taken now; `left` is the time until the caller's deadline.
     pub(super) fn admits(&self, count: usize, intents: usize, left: Option<Duration>) -> Result<(), LogError> {
         let lanes = self.lanes();
-        self.room(&lanes, count, intents, 0, left)
+        self.room(&lanes, (count, 0), intents, left)
     }
 
     fn room(
         &self,
         lanes: &Lanes,
-        count: usize,
+        (count, bytes): (usize, usize),
         intents: usize,
-        bytes: usize,
         left: Option<Duration>,
     ) -> Result<(), LogError> {
         if lanes.orders.close {
@@ -211,13 +212,27 @@ impl Queue {
         Ok(())
     }
 
-    fn put(&self, count: usize, bytes: usize, put: impl FnOnce(&mut Lanes)) {
+    /// Puts something in that is never refused. After the writer's end it comes back: it may hold intents, whose drop
+    /// comes here again, so it must not be dropped under the lock.
+    fn put<T>(&self, what: T, put: impl FnOnce(&mut Lanes, T)) -> Result<(), T> {
         let mut lanes = self.lanes();
-        lanes.count += count;
-        lanes.bytes += bytes;
-        put(&mut lanes);
+        if lanes.dead {
+            return Err(what);
+        }
+        put(&mut lanes, what);
         drop(lanes);
         self.wake.notify_one();
+        Ok(())
+    }
+
+    /// The writer has ended: whoever waits is told by the drop of what it waits for.
+    pub(super) fn die(&self) {
+        let waiting = {
+            let mut lanes = self.lanes();
+            let orders = Orders { close: true, ..Orders::default() };
+            std::mem::replace(&mut *lanes, Lanes { dead: true, orders, ..Lanes::default() })
+        };
+        drop(waiting);
     }
 
     /// Takes a control record; never refused but when closing.
@@ -234,45 +249,45 @@ impl Queue {
 
     /// Takes the end of an intent; never refused.
     pub(super) fn close(&self, closure: Closure) {
-        self.put(0, 0, |lanes| lanes.closures.push_back(closure));
+        // After the writer's end the intent stays open, and the next load closes it.
+        let _left = self.put(closure, |lanes, closure| lanes.closures.push_back(closure));
     }
 
     /// Takes seals. Those that end an intent are never refused.
     pub(super) fn seal(&self, job: SealJob) -> Result<(), LogError> {
         if job.items.iter().any(|item| item.seal.intent.is_some()) {
-            self.put(0, 0, |lanes| lanes.ends.push_back(job));
-            return Ok(());
+            return self.put(job, |lanes, job| lanes.ends.push_back(job)).map_err(|_unanswered| LogError::Closing);
         }
-        let (count, bytes) = (job.items.len(), job.items.iter().map(Prepared::bytes).sum());
-        self.offer(count, 0, bytes, None, Work::Seal(job))
+        self.offer(0, None, Work::Seal(job))
     }
 
     pub(super) fn intend(&self, job: IntendJob, left: Option<Duration>) -> Result<(), LogError> {
-        let count = job.items.len();
-        let bytes = job.items.iter().map(|item| item.body.len()).sum();
-        self.offer(count, count, bytes, left, Work::Intend(job))
+        self.offer(job.items.len(), left, Work::Intend(job))
     }
 
+    /// Takes a plain record; `last`: after everything else.
     pub(super) fn plain(&self, job: PlainJob, last: bool) -> Result<(), LogError> {
-        let bytes = job.draft.len() + job.detail.len();
         if !last {
-            return self.offer(1, 0, bytes, None, Work::Plain(job));
+            return self.offer(0, None, Work::Plain(job));
         }
+        let size = job.size();
         let mut lanes = self.lanes();
-        self.room(&lanes, 1, 0, bytes, None)?;
-        lanes.count += 1;
-        lanes.bytes += bytes;
+        self.room(&lanes, size, 0, None)?;
+        lanes.count += size.0;
+        lanes.bytes += size.1;
         lanes.last.push_back(job);
         drop(lanes);
         self.wake.notify_one();
         Ok(())
     }
 
-    fn offer(&self, count: usize, intents: usize, bytes: usize, left: Option<Duration>, work: Work) -> Result<(), LogError> {
+    fn offer(&self, intents: usize, left: Option<Duration>, work: Work) -> Result<(), LogError> {
+        let size = work.size();
         let mut lanes = self.lanes();
-        self.room(&lanes, count, intents, bytes, left)?;
-        lanes.count += count;
-        lanes.bytes += bytes;
+        // What is refused holds no intents yet, so it may be dropped under the lock.
+        self.room(&lanes, size, intents, left)?;
+        lanes.count += size.0;
+        lanes.bytes += size.1;
         lanes.work.push_back(work);
         drop(lanes);
         self.wake.notify_one();
@@ -281,20 +296,20 @@ impl Queue {
 
     /// Request rows to forget.
     pub(super) fn forget(&self, keys: Vec<(String, String)>, before: i64) {
-        self.put(0, 0, |lanes| match &mut lanes.forget {
+        let _ended = self.put(keys, |lanes, keys| match &mut lanes.forget {
             Some(waiting) => waiting.0.extend(keys),
             none => *none = Some((keys, before)),
         });
     }
 
     pub(super) fn order(&self, change: impl FnOnce(&mut Orders)) {
-        self.put(0, 0, |lanes| change(&mut lanes.orders));
+        let _ended = self.put((), |lanes, ()| change(&mut lanes.orders));
     }
 
     /// Asks for a WAL cut to nothing.
     pub(super) fn truncate(&self) -> oneshot::Receiver<Result<(), LogError>> {
         let (done, asked) = oneshot::channel();
-        self.put(0, 0, |lanes| {
+        let _ended = self.put(done, |lanes, done| {
             lanes.orders.truncate = true;
             lanes.truncated.push(done);
         });
@@ -316,7 +331,7 @@ impl Queue {
                 }
             };
         }
-        let jobs = lanes.batch(self.limits.batch);
+        let jobs = lanes.batch(self.limits.batch, self.limits.batch_bytes);
         let orders = lanes.orders;
         lanes.orders.reload = false;
         lanes.orders.truncate = false;
@@ -346,55 +361,92 @@ impl Lanes {
             && self.orders == Orders::default()
     }
 
-    fn batch(&mut self, most: usize) -> Jobs {
+    fn batch(&mut self, most: usize, bytes: usize) -> Jobs {
         let mut jobs = Jobs { controls: self.controls.drain(..).collect(), ..Jobs::default() };
-        let mut taken = jobs.controls.len();
-        while taken < most
+        let mut room = Room { count: most.saturating_sub(jobs.controls.len()), bytes };
+        while room.is_left()
             && let Some(job) = self.ends.pop_front()
         {
-            taken += job.items.len();
+            room.take(job.size());
             jobs.seals.push(job);
         }
-        while taken < most
+        while room.is_left()
             && let Some(closure) = self.closures.pop_front()
         {
-            taken += 1;
+            room.take((1, 0));
             jobs.closures.push(closure);
         }
-        while taken < most
+        while room.is_left()
             && let Some(work) = self.work.pop_front()
         {
-            let (count, bytes) = match work {
-                Work::Intend(job) => {
-                    let size = (job.items.len(), job.items.iter().map(|item| item.body.len()).sum());
-                    jobs.intends.push(job);
-                    size
-                }
-                Work::Seal(job) => {
-                    let size = (job.items.len(), job.items.iter().map(Prepared::bytes).sum());
-                    jobs.seals.push(job);
-                    size
-                }
-                Work::Plain(job) => {
-                    let size = (1, job.draft.len() + job.detail.len());
-                    jobs.plains.push(job);
-                    size
-                }
-            };
-            taken += count;
-            self.count = self.count.saturating_sub(count);
-            self.bytes = self.bytes.saturating_sub(bytes);
+            let size = work.size();
+            match work {
+                Work::Intend(job) => jobs.intends.push(job),
+                Work::Seal(job) => jobs.seals.push(job),
+                Work::Plain(job) => jobs.plains.push(job),
+            }
+            self.taken(&mut room, size);
         }
-        while taken < most
+        while room.is_left()
             && let Some(job) = self.last.pop_front()
         {
-            taken += 1;
-            self.count = self.count.saturating_sub(1);
-            self.bytes = self.bytes.saturating_sub(job.draft.len() + job.detail.len());
+            self.taken(&mut room, job.size());
             jobs.plains.push(job);
         }
         jobs.forget = self.forget.take();
         jobs
+    }
+
+    fn taken(&mut self, room: &mut Room, size: (usize, usize)) {
+        room.take(size);
+        self.count = self.count.saturating_sub(size.0);
+        self.bytes = self.bytes.saturating_sub(size.1);
+    }
+}
+
+/// What a batch may still take.
+struct Room {
+    count: usize,
+    bytes: usize,
+}
+
+impl Room {
+    fn is_left(&self) -> bool {
+        self.count > 0 && self.bytes > 0
+    }
+
+    fn take(&mut self, size: (usize, usize)) {
+        self.count = self.count.saturating_sub(size.0);
+        self.bytes = self.bytes.saturating_sub(size.1);
+    }
+}
+
+/// Operations and bytes.
+impl IntendJob {
+    fn size(&self) -> (usize, usize) {
+        (self.items.len(), self.items.iter().map(|item| item.body.len()).sum())
+    }
+}
+
+impl SealJob {
+    fn size(&self) -> (usize, usize) {
+        (self.items.len(), self.items.iter().map(Prepared::bytes).sum())
+    }
+}
+
+impl PlainJob {
+    fn size(&self) -> (usize, usize) {
+        (1, self.draft.len() + self.detail.len())
+    }
+}
+
+impl Work {
+    fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Intend(job) => job.size(),
+            Self::Seal(job) => job.size(),
+            Self::Plain(job) => job.size(),
+        }
     }
 }
 

@@ -31,7 +31,8 @@ impl Log {
         self.may_erase(&record)?;
         // What is to be erased from the index must be in it.
         self.indexed(index + 1, Duration::from_secs(1)).await?;
-        let (_, private) = index::terms_of(&record);
+        let (public, mut private) = index::terms_of(&record);
+        private.retain(|term| !public.contains(term));
         let mut job = draft.job()?;
         let request = record.detail.as_deref().and_then(index::request_of);
         job.erases = Some(Erased { index, request });

@@ -55,6 +55,8 @@ pub struct Limits {
     pub open_intents: usize,
     /// A commit takes no further job once it has so many records and intents.
     pub batch: usize,
+    /// … or so many bytes.
+    pub batch_bytes: usize,
     /// Free bytes of the log's disk below which nothing new is taken; seals, closures and control records may use them.
     pub reserve: u64,
     /// How long a stop may wait for the log before it is written to the stop file.
@@ -76,6 +78,7 @@ impl Default for Limits {
             queued_bytes: 64 << 20,
             open_intents: 8192,
             batch: 1024,
+            batch_bytes: 4 << 20,
             reserve: 1 << 30,
             stop_patience: Duration::from_millis(250),
             hand_over: Duration::from_secs(1),

@@ -196,7 +196,6 @@ impl Writer {
         }
         if batch.head.is_some() {
             self.shared.head.send_replace(head);
-            self.shared.following.wake();
             crate::measure::log_size(open.head.size);
         }
         let bytes: usize = batch.rows.iter().map(|row| row.leaf.len() * 2).sum();
@@ -207,6 +206,7 @@ impl Writer {
         let stays: HashSet<OperationId> =
             jobs.controls.iter().filter(|job| job.stays).map(|job| job.record.operation).collect();
         release::release(open, &self.shared, jobs, batch);
+        self.shared.following.wake();
         open.frontier.settle();
         crate::measure::log_open_intents(self.shared.queue.open_intents());
         if !stays.is_empty() {
@@ -309,6 +309,18 @@ impl Writer {
         for job in jobs.plains {
             let _gone = job.reply.send(Err(error.clone()));
         }
+    }
+}
+
+impl Drop for Writer {
+    /// The thread ends, in order or by a panic: whoever waits or comes is told.
+    fn drop(&mut self) {
+        self.shared.readers.store(None);
+        self.shared.set_health(|health| match health {
+            LogHealth::Failed { .. } => None,
+            _ => Some(LogHealth::Failed { cause: "the log's writer ended; restart the daemon".into() }),
+        });
+        self.shared.queue.die();
     }
 }
 

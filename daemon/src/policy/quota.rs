@@ -1,6 +1,7 @@
 //! Quotas: rate, burst and total in a window, per caller and per key. Counted in memory, begun anew by a restart.
 //!
-//! Rates are governor's (generic cell rate algorithm) on our clock; totals are counted here. What a caller takes is taken
+//! Rates are governor's (generic cell rate algorithm), on the clock that it is given; totals are counted here. Time is
+//! whatever [`Quotas::new`] is handed: time since the daemon's start, or a test's. What a caller takes is taken
 //! from its own quota and from the key's; where the second refuses, the first's rate has been spent all the same, its
 //! total has not.
 //!
@@ -14,13 +15,13 @@ use std::time::Duration;
 use ceremonies::guardrails::Guardrails;
 use ceremonies::guardrails::quota::{Quota, QuotaTable, Rate, Total};
 use governor::RateLimiter;
+use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use proto::name::KeyName;
 use proto::reason::Reason;
 use proto::refusal::Refusal;
 
-use crate::clock::{Clock, Monotonic};
 use crate::policy::caller::Caller;
 
 /// When more than this many are counted, those whose counters are as good as new are forgotten.
@@ -28,7 +29,7 @@ const MANY: usize = 10_000;
 
 /// All quotas, with what has been taken from them.
 pub struct Quotas {
-    clock: Arc<dyn Clock>,
+    clock: Reading,
     callers: Counters,
     keys: Counters,
 }
@@ -57,10 +58,12 @@ impl Exhausted {
 }
 
 impl Quotas {
-    /// The quotas that the guardrails set; nothing has been taken yet.
-    pub fn new(guardrails: &Guardrails, clock: Arc<dyn Clock>) -> Self {
+    /// The quotas that the guardrails set; nothing has been taken yet. `since_start` says how much time has passed since
+    /// some moment, and never less than before.
+    pub fn new(guardrails: &Guardrails, since_start: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        let clock = Reading(Arc::new(since_start));
         let counters = |table: &QuotaTable| Counters { table: table.clone(), counted: Mutex::default() };
-        Self { clock, callers: counters(&guardrails.caller_quotas), keys: counters(&guardrails.key_quotas) }
+        Self { callers: counters(&guardrails.caller_quotas), keys: counters(&guardrails.key_quotas), clock }
     }
 
     /// Takes `signatures` from the quotas of the caller and of the key.
@@ -70,7 +73,7 @@ impl Quotas {
     pub fn take(&self, caller: &Caller, key: &KeyName, signatures: NonZeroU32) -> Result<(), Exhausted> {
         let (caller, key) =
             (self.callers.of(&caller.id, &self.clock), self.keys.of(key.as_str(), &self.clock));
-        let now = self.clock.monotonic();
+        let now = self.clock.now();
         let mut totals = Vec::new();
         for (of, counter) in [("caller", &caller), ("key", &key)] {
             if let Some((name, counter)) = counter {
@@ -103,7 +106,7 @@ struct Counters {
 }
 
 impl Counters {
-    fn of<'n>(&self, name: &'n str, clock: &Arc<dyn Clock>) -> Option<(&'n str, Arc<Counter>)> {
+    fn of<'n>(&self, name: &'n str, clock: &Reading) -> Option<(&'n str, Arc<Counter>)> {
         if self.table.is_empty() {
             return None;
         }
@@ -113,7 +116,7 @@ impl Counters {
         }
         let counter = Arc::new(Counter::new(self.table.find(name)?, clock));
         if counted.len() >= MANY {
-            let now = clock.monotonic();
+            let now = clock.now();
             counted.retain(|_, counter| !counter.is_as_new(now));
         }
         counted.insert(name.to_owned(), counter.clone());
@@ -141,40 +144,38 @@ struct Refused {
 /// What was taken in the window that began then, and when last.
 #[derive(Default)]
 struct Used {
-    began: Monotonic,
+    began: Duration,
     count: u64,
-    last: Monotonic,
+    last: Duration,
 }
 
-/// Our clock, as governor asks for it.
+/// Time since some moment, as governor asks for it.
 #[derive(Clone)]
-struct Reading(Arc<dyn Clock>);
+struct Reading(Arc<dyn Fn() -> Duration + Send + Sync>);
 
-impl governor::clock::Clock for Reading {
+impl Clock for Reading {
     type Instant = Duration;
 
     fn now(&self) -> Duration {
-        self.0.monotonic().since_start()
+        (self.0)()
     }
 }
 
 impl Counter {
-    fn new(quota: &Quota, clock: &Arc<dyn Clock>) -> Self {
+    fn new(quota: &Quota, clock: &Reading) -> Self {
         let rate = quota.rate.and_then(|rate| {
             let cells = governor::Quota::with_period(rate.period / rate.count.get())?.allow_burst(rate.burst);
-            Some(Limited { rate, limiter: RateLimiter::direct_with_clock(cells, Reading(clock.clone())) })
+            Some(Limited { rate, limiter: RateLimiter::direct_with_clock(cells, clock.clone()) })
         });
         Self { rate, total: quota.total, used: Mutex::default() }
     }
 
-    fn take_rate(&self, now: Monotonic, signatures: NonZeroU32) -> Result<(), Refused> {
+    fn take_rate(&self, now: Duration, signatures: NonZeroU32) -> Result<(), Refused> {
         let Some(Limited { rate, limiter }) = &self.rate else { return Ok(()) };
         let limit = || format!("{} per {} s, {} at once", rate.count, rate.period.as_secs(), rate.burst);
         match limiter.check_n(signatures) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(early)) => {
-                Err(Refused { limit: limit(), retry_after: Some(early.wait_time_from(now.since_start())) })
-            }
+            Ok(Err(early)) => Err(Refused { limit: limit(), retry_after: Some(early.wait_time_from(now)) }),
             Err(_more_than_ever_fits) => {
                 let limit = format!("{}, and {signatures} are asked for at once", limit());
                 Err(Refused { limit, retry_after: None })
@@ -182,7 +183,7 @@ impl Counter {
         }
     }
 
-    fn check_total(&self, now: Monotonic, signatures: NonZeroU32) -> Result<(), Refused> {
+    fn check_total(&self, now: Duration, signatures: NonZeroU32) -> Result<(), Refused> {
         let Some(total) = self.total else { return Ok(()) };
         let used = self.used_in_window(now, total);
         let wanted = u64::from(signatures.get());
@@ -190,11 +191,11 @@ impl Counter {
             return Ok(());
         }
         let limit = format!("{} in {} s", total.count, total.window.as_secs());
-        let wait = used.began.after(total.window).since(now);
+        let wait = used.began.saturating_add(total.window).saturating_sub(now);
         Err(Refused { limit, retry_after: (wanted <= total.count).then_some(wait) })
     }
 
-    fn add_total(&self, now: Monotonic, signatures: NonZeroU32) {
+    fn add_total(&self, now: Duration, signatures: NonZeroU32) {
         match self.total {
             Some(total) => self.used_in_window(now, total).count += u64::from(signatures.get()),
             None => self.used.lock().unwrap_or_else(PoisonError::into_inner).last = now,
@@ -202,9 +203,9 @@ impl Counter {
     }
 
     /// What was taken in the current window, which begins now if the last one has ended.
-    fn used_in_window(&self, now: Monotonic, total: Total) -> std::sync::MutexGuard<'_, Used> {
+    fn used_in_window(&self, now: Duration, total: Total) -> std::sync::MutexGuard<'_, Used> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.count == 0 || now.since(used.began) >= total.window {
+        if used.count == 0 || now.saturating_sub(used.began) >= total.window {
             *used = Used { began: now, count: 0, last: now };
         }
         used.last = now;
@@ -212,13 +213,13 @@ impl Counter {
     }
 
     /// Whether a new counter would answer the same.
-    fn is_as_new(&self, now: Monotonic) -> bool {
+    fn is_as_new(&self, now: Duration) -> bool {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let refilled = self.rate.as_ref().is_none_or(|Limited { rate, .. }| {
             let cell = rate.period / rate.count.get();
-            now.since(used.last) >= cell.saturating_mul(rate.burst.get())
+            now.saturating_sub(used.last) >= cell.saturating_mul(rate.burst.get())
         });
-        refilled && self.total.is_none_or(|total| now.since(used.began) >= total.window)
+        refilled && self.total.is_none_or(|total| now.saturating_sub(used.began) >= total.window)
     }
 }
 
@@ -226,11 +227,20 @@ impl Counter {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
     use super::*;
-    use crate::clock::ManualClock;
 
-    fn quotas(text: &str) -> (Quotas, Arc<ManualClock>) {
-        let clock = Arc::new(ManualClock::default());
-        (Quotas::new(&Guardrails::parse(text).unwrap(), clock.clone()), clock)
+    /// Stands still until it is moved.
+    struct Still(Arc<Mutex<Duration>>);
+
+    impl Still {
+        fn advance(&self, by: Duration) {
+            *self.0.lock().unwrap() += by;
+        }
+    }
+
+    fn quotas(text: &str) -> (Quotas, Still) {
+        let now = Arc::new(Mutex::new(Duration::ZERO));
+        let clock = Still(now.clone());
+        (Quotas::new(&Guardrails::parse(text).unwrap(), move || *now.lock().unwrap()), clock)
     }
 
     fn take(quotas: &Quotas, uid: u32, key: &str, n: u32) -> Result<(), Exhausted> {

@@ -1,5 +1,6 @@
 //! From requests to replies: admit, intend, sign, seal.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -57,7 +58,15 @@ impl Signer {
         let snapshot = self.keyring.snapshot();
         let mut answers: Vec<Option<Answer>> = requests.iter().map(|_| None).collect();
         let (mut inside, mut outside) = (vec![], vec![]);
+        let mut ids = HashSet::new();
         for (position, request) in requests.into_iter().enumerate() {
+            if let Some(id) = &request.request_id
+                && !ids.insert(id.clone())
+            {
+                let message = "this request id is given to an earlier item of the same batch";
+                answers[position] = Some(Err(Refusal::new(Reason::RequestIdReused, message)));
+                continue;
+            }
             match self.admit(&snapshot, caller, request, position, asked).await {
                 Ok(Admitted::Operation(operation)) if self.is_external(&operation) => outside.push(operation),
                 Ok(Admitted::Operation(operation)) => inside.push(operation),

@@ -56,7 +56,7 @@ impl<'a> Append<'a> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn open_intents(&self, intents: &[IntentRow]) -> Result<(), StoreError> {
+    pub fn open_intents(&self, intents: &[IntentRow<'_>]) -> Result<(), StoreError> {
         let mut insert =
             self.statement("insert into intent(number, operation, owner, at, body) values(?1, ?2, ?3, ?4, ?5)")?;
         for row in intents {

@@ -151,7 +151,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn intents(&self, first: u64, count: u32) -> Result<Vec<IntentRow>, StoreError> {
+    pub fn intents(&self, first: u64, count: u32) -> Result<Vec<IntentRow<'static>>, StoreError> {
         let mut statement = self.statement(
             "select number, operation, owner, at, body from intent where number >= ?1 order by number limit ?2",
         )?;
@@ -165,7 +165,7 @@ impl<'a> View<'a> {
                 operation: blob(row, 1)?,
                 owner: Owner(blob(row, 2)?),
                 at,
-                body,
+                body: body.into(),
             });
         }
         Ok(found)

@@ -7,11 +7,11 @@ use super::{Append, StoreError, from_sql, to_sql};
 
 /// A request id of a caller and the operation it led to.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RequestRow {
+pub struct RequestRow<'a> {
     /// The caller's id for its request.
-    pub id: String,
+    pub id: &'a str,
     /// Stable id of the caller.
-    pub caller: String,
+    pub caller: &'a str,
     /// The operation.
     pub operation: [u8; 16],
     /// SHA-256 of the input: key, kind, bytes, annotations.
@@ -24,11 +24,11 @@ pub struct RequestRow {
 
 /// What claiming a request id found.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum ClaimedRequest {
+pub enum ClaimedRequest<'a> {
     /// Nothing: the row is in.
     New,
     /// An earlier row, left as it was.
-    Earlier(RequestRow),
+    Earlier(RequestRow<'a>),
 }
 
 impl Append<'_> {
@@ -36,7 +36,7 @@ impl Append<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn claim_request(&self, row: &RequestRow) -> Result<ClaimedRequest, StoreError> {
+    pub fn claim_request<'r>(&self, row: &RequestRow<'r>) -> Result<ClaimedRequest<'r>, StoreError> {
         let inserted = self
             .statement(
                 "insert into request(id, caller, operation, input_hash, idx, at) values(?1, ?2, ?3, ?4, ?5, ?6)
@@ -47,13 +47,13 @@ impl Append<'_> {
         if inserted == 1 {
             return Ok(ClaimedRequest::New);
         }
-        match self.request(&row.id, &row.caller)? {
+        match self.request(row.id, row.caller)? {
             Some(earlier) => Ok(ClaimedRequest::Earlier(earlier)),
             None => Err(StoreError::Shape("a request id is taken and not there")),
         }
     }
 
-    fn request(&self, id: &str, caller: &str) -> Result<Option<RequestRow>, StoreError> {
+    fn request<'r>(&self, id: &'r str, caller: &'r str) -> Result<Option<RequestRow<'r>>, StoreError> {
         self.statement("select operation, input_hash, idx, at from request where id = ?1 and caller = ?2")?
             .query_row([id, caller], |row| {
                 Ok((blob(row, 0), blob(row, 1), row.get::<_, Option<i64>>(2)?, row.get(3)?))
@@ -62,14 +62,7 @@ impl Append<'_> {
             .map_err(|e| StoreError::of("reading a request id", e))?
             .map(|(operation, input, index, at)| {
                 let index = index.map(from_sql).transpose()?;
-                Ok(RequestRow {
-                    id: id.to_owned(),
-                    caller: caller.to_owned(),
-                    operation: operation?,
-                    input: input?,
-                    index,
-                    at,
-                })
+                Ok(RequestRow { id, caller, operation: operation?, input: input?, index, at })
             })
             .transpose()
     }
@@ -78,7 +71,7 @@ impl Append<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn move_request(&self, row: &RequestRow) -> Result<(), StoreError> {
+    pub fn move_request(&self, row: &RequestRow<'_>) -> Result<(), StoreError> {
         self.statement(
             "update request set operation = ?3, input_hash = ?4, idx = ?5, at = ?6 where id = ?1 and caller = ?2",
         )?

@@ -33,9 +33,10 @@ create table request(
 insert into counter(one, number) values(1, 0);
 ";
 
-/// The search index's tables: rebuildable, so it is dropped rather than migrated.
+/// The search index's tables: rebuildable, so it is dropped rather than migrated. A chunk holds neighbouring postings of
+/// one segment, 18 bytes each; `first` is the first of them.
 pub(super) const INDEX: &str = "
-create table sought(segment integer not null, term blob not null, idx integer not null, primary key(segment, term, idx))
+create table sought(segment integer not null, first blob not null, postings blob not null, primary key(segment, first))
   strict, without rowid;
 create table segment(number integer primary key, first integer not null, last integer not null, anchor blob not null)
   strict;

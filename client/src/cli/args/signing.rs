@@ -52,7 +52,7 @@ pub struct Sign {
     #[arg(long = "annotation", value_name = "NAME=VALUE")]
     pub annotations: Vec<String>,
     /// Goes into the signed document of --image; may be repeated
-    #[arg(long = "image-annotation", value_name = "NAME=VALUE", requires = "image")]
+    #[arg(long = "image-annotation", value_name = "NAME=VALUE", conflicts_with_all = ["files", "digest", "dsse"])]
     pub image_annotations: Vec<String>,
     /// The same id and input within 24 h fetch the same signature again; of many files each gets ID.N
     #[arg(long, value_name = "ID")]
@@ -92,7 +92,7 @@ pub struct Verify {
     #[arg(long, group = "input", value_name = "TYPE:FILE")]
     pub dsse: Option<String>,
     /// The signed bytes of an image
-    #[arg(long, value_name = "FILE", requires = "image")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "digest", "dsse"])]
     pub payload: Option<PathBuf>,
     /// The only algorithm to accept, for instance ecdsa-p256-sha256
     #[arg(long, value_name = "NAME")]

@@ -59,7 +59,7 @@ impl Numbers {
     }
 
     /// The numbers that are missing, and those that are open.
-    pub fn end(mut self, last: Option<Time>) -> (Vec<u64>, Vec<u64>) {
+    pub fn end(&mut self, last: Option<Time>) -> (Vec<u64>, Vec<u64>) {
         let mut open = Vec::new();
         let mut next = self.next.unwrap_or(0);
         let mut gaps = Vec::new();
@@ -79,7 +79,7 @@ impl Numbers {
             }
         }
         open.sort_unstable();
-        (self.absent.into_iter().collect(), open)
+        (std::mem::take(&mut self.absent).into_iter().collect(), open)
     }
 }
 

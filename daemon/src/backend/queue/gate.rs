@@ -70,7 +70,7 @@ impl Gate {
         // A pass that is granted in the moment the deadline passes is dropped with the receiver and goes on.
         let pass = match tokio::time::timeout(left, answer).await {
             Ok(Ok(granted)) => granted,
-            Ok(Err(_closed)) | Err(_) => Err(passed()),
+            Ok(Err(_)) | Err(_) => Err(passed()),
         };
         measure::stage(Stage::Queue, self.clock.monotonic().since(now));
         pass

@@ -66,7 +66,7 @@ pub(super) fn list(directory: &Path) -> Result<Vec<KeyId>, Failure> {
     let mut ids = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        let id = name.to_str().and_then(|name| name.strip_suffix(".age")).and_then(|id| id.parse().ok());
+        let id: Option<KeyId> = name.to_str().and_then(|name| name.strip_suffix(".age")).and_then(|id| id.parse().ok());
         ids.extend(id);
     }
     ids.sort();

@@ -1,6 +1,4 @@
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
-use std::time::Duration;
-
 use ceremonies::access::Facts;
 use proptest::prelude::*;
 use proto::algorithm::HashAlgorithm;
@@ -10,7 +8,6 @@ use proto::reason::Reason;
 use proto::record::StopTarget;
 
 use super::*;
-use crate::clock::{Clock as _, SystemClock};
 use crate::policy::facts::Resource;
 use crate::policy::permit::{Why, decide};
 
@@ -117,6 +114,8 @@ fn any_rule(effect: &'static str) -> impl Strategy<Value = String> {
     ]);
     let condition = prop::sample::select(vec![
         "true",
+        "true",
+        "true",
         "principal.kind == \"spiffe\"",
         "context.claims.hasTag(\"t\")",
         "9223372036854775807 + 1 > 0",
@@ -192,8 +191,8 @@ proptest! {
     /// Invariant: a slice decides as all rules do, by the same rule, first asked or asked again.
     #[test]
     fn a_slice_decides_as_all_rules_do(
-        forbids in prop::collection::vec(any_rule("forbid"), 0..4),
-        permits in prop::collection::vec(any_rule("permit"), 0..8),
+        forbids in prop::collection::vec(any_rule("forbid"), 0..3),
+        permits in prop::collection::vec(any_rule("permit"), 1..16),
         asked in prop::collection::vec(
             (any_caller(), any_action(), prop::sample::select(vec!["r/a", "r/b", "r", "o"]), any_facts()), 1..12),
     ) {
@@ -219,42 +218,5 @@ proptest! {
                 prop_assert_eq!(rules.admits(caller), rules.policies().admits(caller));
             }
         }
-    }
-}
-
-/// Prints what a decision costs with 1,000 grants; asserts nothing about time.
-#[test]
-#[expect(
-    clippy::print_stdout,
-    reason = "the figure is what this test is for; the bench measures it in earnest"
-)]
-fn what_a_decision_costs_with_a_thousand_grants() {
-    let grants: String = (0..1000)
-        .map(|n| {
-            format!(
-                "@id(\"g{n}\") permit(principal in Callers::\"spiffe://e.org/team{}\", action == Action::\"sign\", \
-                 resource in Keys::\"team{n}\") when {{ context.kind == \"blob\" || context.kind == \"oci\" }};\n",
-                n % 10
-            )
-        })
-        .collect();
-    let always = "@id(\"own\") permit(principal == Caller::\"unix:7\", action == Action::\"sign\", resource in Keys::\"team7\");";
-    let rules = Rules::load("", &format!("{grants}{always}"), 0, 0).unwrap();
-    let clock = SystemClock::start();
-    let (resource, facts) = (key("team7/linux"), blob());
-    for (what, who) in
-        [("looks at the item", caller("spiffe://e.org/team7/ci")), ("does not", caller("unix:7"))]
-    {
-        let once = || decide(&rules, &who, &Action::Sign, Some(&resource), Some(&facts), 0).unwrap();
-        let start = clock.monotonic();
-        once();
-        let first = clock.monotonic().since(start);
-        let rounds = 2000;
-        let start = clock.monotonic();
-        for _ in 0..rounds {
-            once();
-        }
-        let each: Duration = clock.monotonic().since(start) / rounds;
-        println!("1,000 grants, slice {what}: first decision {first:?}, then {each:?} (debug build)");
     }
 }

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use futures_util::{Stream, stream};
 use proto::algorithm::HashAlgorithm;
-use proto::digest::Digest;
 use proto::name::KeyName;
 use proto::refusal::Refusal;
 use proto::wire::{time, v1, value};
@@ -108,7 +107,7 @@ impl Search {
 fn query(wire: v1::SearchRecordsRequest) -> Result<Query, Refusal> {
     let mut terms = Vec::new();
     if !wire.digest.is_empty() {
-        terms.push(Sought::Digest(digest(&wire.digest)?));
+        terms.push(Sought::Digest(digest(wire.digest)?));
     }
     match (wire.key.as_str(), wire.version) {
         ("", 0) => {}
@@ -154,12 +153,11 @@ fn short(field: &str, text: String) -> Result<String, Refusal> {
 }
 
 /// A digest as the index has it; its hash is told by its length.
-fn digest(bytes: &[u8]) -> Result<String, Refusal> {
-    let found = HashAlgorithm::ALL.into_iter().find(|algorithm| algorithm.length() == bytes.len());
-    let digest = found.and_then(|algorithm| Digest::new(algorithm, bytes).ok());
-    digest.map(|digest| digest.to_string()).ok_or_else(|| {
-        value::malformed("digest", format!("expected 32, 48 or 64 bytes, got {}", bytes.len()))
-    })
+fn digest(bytes: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+    match HashAlgorithm::ALL.iter().any(|algorithm| algorithm.length() == bytes.len()) {
+        true => Ok(bytes),
+        false => Err(value::malformed("digest", format!("expected 32, 48 or 64 bytes, got {}", bytes.len()))),
+    }
 }
 
 #[cfg(test)]
@@ -185,7 +183,7 @@ mod tests {
         assert_eq!(
             read.terms,
             [
-                Sought::Digest(format!("sha256:{}", "ab".repeat(32))),
+                Sought::Digest(vec![0xab; 32]),
                 Sought::Version("release/linux".into(), 3),
                 Sought::Request { caller: "unix:0".into(), id: "build-1".into() },
             ]
