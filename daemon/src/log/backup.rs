@@ -14,6 +14,7 @@ use proto::proof::leaf::leaf_hash;
 use super::anchor::{Anchor, Kept};
 use super::error::{LoadError, LogError};
 use super::settings::{AnchorPlace, Settings};
+use super::signer::LogKey;
 use super::stops::StopFile;
 use super::tree::detailed;
 use super::{Log, load};
@@ -47,19 +48,27 @@ impl Log {
         let directory = directory.to_owned();
         let shared = Arc::clone(&self.shared);
         let readers = shared.readers.load_full().ok_or_else(|| LogError::unavailable("it is not loaded"))?;
-        let copied = tokio::task::spawn_blocking(move || {
-            copy(&readers, &directory, progress).and_then(|backup| {
-                let settings = Settings::new(&directory, vec![AnchorPlace::File(directory.join("anchor"))]);
-                load::load(&settings, &shared.key)?;
-                Ok(backup)
-            })
-        });
+        let copied =
+            tokio::task::spawn_blocking(move || verified(&readers, &directory, &shared.key, progress));
         match copied.await {
             Ok(Ok(backup)) => Ok(backup),
             Ok(Err(error)) => Err(LogError::unavailable(detailed(&error))),
             Err(panicked) => Err(LogError::unavailable(panicked)),
         }
     }
+}
+
+/// Copies, and loads the copy once.
+pub(super) fn verified(
+    readers: &Readers,
+    directory: &Path,
+    key: &LogKey,
+    progress: impl FnMut(u64, u64),
+) -> Result<Backup, LoadError> {
+    let backup = copy(readers, directory, progress)?;
+    let settings = Settings::new(directory, vec![AnchorPlace::File(directory.join("anchor"))]);
+    load::load(&settings, key)?;
+    Ok(backup)
 }
 
 /// What the last read finds at one moment.
@@ -75,7 +84,11 @@ struct Copying {
     frontier: Frontier,
 }
 
-fn copy(readers: &Readers, directory: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Backup, LoadError> {
+fn copy(
+    readers: &Readers,
+    directory: &Path,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Backup, LoadError> {
     std::fs::create_dir_all(directory).map_err(|source| LoadError::Io {
         doing: "making the directory",
         path: directory.to_owned(),
@@ -131,7 +144,8 @@ impl Copying {
         if records.iter().zip(first..).any(|(record, index)| record.index != index) {
             return Err(LoadError::Inconsistent(format!("a record after {first} is missing")));
         }
-        append.insert_records(first, records.iter().map(|record| (&*record.leaf, record.detail.as_deref())))?;
+        append
+            .insert_records(first, records.iter().map(|record| (&*record.leaf, record.detail.as_deref())))?;
         for record in &records {
             self.frontier.push(leaf_hash(&record.leaf));
         }
@@ -150,7 +164,9 @@ impl Copying {
         let root = self.frontier.root();
         if root != Hash::from(rest.head.root) || self.frontier.size() != rest.head.size {
             let said = Checkpoint::parse(&rest.head.checkpoint).map(|said| said.root).unwrap_or(Hash::ZERO);
-            return Err(LoadError::Inconsistent(format!("the records lead to root {root}, the checkpoint says {said}")));
+            return Err(LoadError::Inconsistent(format!(
+                "the records lead to root {root}, the checkpoint says {said}"
+            )));
         }
         let append = self.store.begin()?;
         for row in controls {

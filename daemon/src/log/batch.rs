@@ -158,7 +158,8 @@ pub(super) fn write(open: &mut Open, shared: &Shared, jobs: &mut Jobs) -> Result
             epoch: open.epoch,
             control: control.0,
         })?;
-        batch.head = Some(Arc::new(Head { size: frontier.size(), root, checkpoint: checkpoint.into(), control }));
+        batch.head =
+            Some(Arc::new(Head { size: frontier.size(), root, checkpoint: checkpoint.into(), control }));
     }
     append.commit()?;
     Ok(batch)
@@ -250,7 +251,12 @@ impl Writing<'_> {
         withheld.collect()
     }
 
-    fn seal(&mut self, item: &mut Prepared, touched: Option<u64>, place: (usize, usize)) -> Result<SealFate, BatchError> {
+    fn seal(
+        &mut self,
+        item: &mut Prepared,
+        touched: Option<u64>,
+        place: (usize, usize),
+    ) -> Result<SealFate, BatchError> {
         let withheld = self.fenced(item);
         if let Some(control) = touched
             && item.releasing().count() > withheld.len()
@@ -283,7 +289,8 @@ impl Writing<'_> {
             Some(draft) => draft,
             None => item.seal.released.draft()?,
         };
-        let row = self.row(draft.stamp(self.sealed, self.untrusted, &Hash::ZERO), DetailOf::Seal(place.0, place.1));
+        let row =
+            self.row(draft.stamp(self.sealed, self.untrusted, &Hash::ZERO), DetailOf::Seal(place.0, place.1));
         Ok(SealFate::Leaf(row, withheld))
     }
 
@@ -293,7 +300,8 @@ impl Writing<'_> {
         let Some(body) = self.append.intent_body(closure.number, &closure.operation, owner)? else {
             return Ok(());
         };
-        let body = Body::read(&body).ok_or(StoreError::Shape("an intent of a form that this version does not know"))?;
+        let body = Body::read(&body)
+            .ok_or(StoreError::Shape("an intent of a form that this version does not know"))?;
         self.append.close_intent(closure.number, &closure.operation, owner)?;
         if let Some((caller, id)) = &body.request {
             self.append.settle_request(id, caller, closure.operation.as_bytes(), self.next())?;
@@ -318,7 +326,8 @@ impl Writing<'_> {
             for item in &job.items {
                 let draft = &item.draft;
                 if let Some(request) = &draft.request {
-                    let row = self.request_row(&request.id, &draft.caller, draft.operation, request.input, None);
+                    let row =
+                        self.request_row(&request.id, &draft.caller, draft.operation, request.input, None);
                     if let Some(earlier) = self.claim(&row)? {
                         fates.push(IntentFate::Replay(earlier));
                         continue;
@@ -392,12 +401,15 @@ impl Writing<'_> {
                 &row.ok_or(StoreError::Shape("a request id names a record beyond the log"))?.leaf
             }
             None => {
-                stored = self.append.leaf(index)?.ok_or(StoreError::Shape("a request id names a missing record"))?;
+                stored = self
+                    .append
+                    .leaf(index)?
+                    .ok_or(StoreError::Shape("a request id names a missing record"))?;
                 &stored
             }
         };
-        let ended: Ended =
-            serde_json::from_slice(leaf).map_err(|_other| StoreError::Shape("a request id names no `sign` record"))?;
+        let ended: Ended = serde_json::from_slice(leaf)
+            .map_err(|_other| StoreError::Shape("a request id names no `sign` record"))?;
         let any = |outcome| ended.signatures.iter().any(|entry| entry.outcome == outcome);
         Ok([Outcome::Released, Outcome::Unknown].into_iter().find(|outcome| any(*outcome)))
     }

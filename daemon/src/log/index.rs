@@ -152,7 +152,10 @@ impl Tail {
             .iter()
             .flat_map(|run| {
                 let start = run.partition_point(|posting| posting.term < term);
-                run[start..].iter().take_while(move |posting| posting.term == term).map(|posting| posting.offset)
+                run[start..]
+                    .iter()
+                    .take_while(move |posting| posting.term == term)
+                    .map(|posting| posting.offset)
             })
             .collect();
         found.sort_unstable();

@@ -134,7 +134,9 @@ fn look_at_space(shared: &Shared) {
     let reserve = shared.settings.limits.reserve;
     let low = match free_bytes(&shared.settings.state_directory) {
         Ok(free) if free >= reserve => None,
-        Ok(free) => Some(format!("{free} bytes are free on its disk, {reserve} are kept back: free space or grow the disk")),
+        Ok(free) => Some(format!(
+            "{free} bytes are free on its disk, {reserve} are kept back: free space or grow the disk"
+        )),
         Err(error) => Some(error.to_string()),
     };
     shared.set_health(|health| match (health, low) {
@@ -156,7 +158,8 @@ fn sweep(shared: &Shared) {
         };
         let Some((id, caller, _)) = page.last() else { return };
         after = (id.clone(), caller.clone());
-        let old: Vec<_> = page.into_iter().filter(|row| row.2 < before).map(|(id, caller, _)| (id, caller)).collect();
+        let old: Vec<_> =
+            page.into_iter().filter(|row| row.2 < before).map(|(id, caller, _)| (id, caller)).collect();
         if !old.is_empty() {
             shared.queue.forget(old, before);
         }

@@ -13,11 +13,11 @@ use proto::record::{ControlRecord, Draft};
 use tokio::sync::oneshot;
 
 use super::error::LogError;
-use super::watch::Appended;
-use super::intent::{Closure, IntentDraft, Intended};
+use super::intent::{Closure, Intended, IntentDraft};
 use super::replay::Hold;
 use super::seal::{Prepared, Sealed};
 use super::settings::Limits;
+use super::watch::Appended;
 
 /// Where the results of a job go.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, LogError>>;
@@ -179,11 +179,18 @@ impl Queue {
 
     pub(super) fn ended(&self, intents: usize) {
         // A load finds intents of other owners, which were never counted here.
-        let _old = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| Some(open.saturating_sub(intents)));
+        let _old = self
+            .open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| Some(open.saturating_sub(intents)));
     }
 
     /// Whether so much more may be taken now; `left` is the time until the caller's deadline.
-    pub(super) fn admits(&self, count: usize, intents: usize, left: Option<Duration>) -> Result<(), LogError> {
+    pub(super) fn admits(
+        &self,
+        count: usize,
+        intents: usize,
+        left: Option<Duration>,
+    ) -> Result<(), LogError> {
         let lanes = self.lanes();
         self.room(&lanes, (count, 0), intents, left)
     }
@@ -198,7 +205,8 @@ impl Queue {
         if lanes.orders.close {
             return Err(LogError::Closing);
         }
-        let batches = u32::try_from(lanes.count / self.limits.batch.max(1)).unwrap_or(u32::MAX).saturating_add(2);
+        let batches =
+            u32::try_from(lanes.count / self.limits.batch.max(1)).unwrap_or(u32::MAX).saturating_add(2);
         let wait = self.commit_time().saturating_mul(batches);
         let full = lanes.count + count > self.limits.queued.max(count)
             || lanes.bytes + bytes > self.limits.queued_bytes.max(bytes)
@@ -256,7 +264,9 @@ impl Queue {
     /// Takes seals. Those that end an intent are never refused.
     pub(super) fn seal(&self, job: SealJob) -> Result<(), LogError> {
         if job.items.iter().any(|item| item.seal.intent.is_some()) {
-            return self.put(job, |lanes, job| lanes.ends.push_back(job)).map_err(|_unanswered| LogError::Closing);
+            return self
+                .put(job, |lanes, job| lanes.ends.push_back(job))
+                .map_err(|_unanswered| LogError::Closing);
         }
         self.offer(0, None, Work::Seal(job))
     }
@@ -325,7 +335,9 @@ impl Queue {
         let mut lanes = self.lanes();
         if lanes.idle() {
             lanes = match patience {
-                Some(patience) => self.wake.wait_timeout(lanes, patience).unwrap_or_else(PoisonError::into_inner).0,
+                Some(patience) => {
+                    self.wake.wait_timeout(lanes, patience).unwrap_or_else(PoisonError::into_inner).0
+                }
                 None => {
                     self.wake.wait_while(lanes, |lanes| lanes.idle()).unwrap_or_else(PoisonError::into_inner)
                 }
@@ -455,7 +467,14 @@ impl ControlJob {
     pub(super) fn subject(&self) -> String {
         match &self.record.body {
             proto::record::Body::Enrolled(enrolled) => format!("{}@{}", enrolled.key, enrolled.version),
-            _ => self.record.stops.iter().chain(&self.record.touches).map(ToString::to_string).next().unwrap_or_default(),
+            _ => self
+                .record
+                .stops
+                .iter()
+                .chain(&self.record.touches)
+                .map(ToString::to_string)
+                .next()
+                .unwrap_or_default(),
         }
     }
 }

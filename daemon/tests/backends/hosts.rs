@@ -92,7 +92,8 @@ async fn a_host_killed_under_load_costs_errors_that_say_how_to_try_again() {
     let failures = load.end().await;
     assert!(failures.iter().any(Failure::may_be_done), "some calls were in flight");
     for failure in failures {
-        let known = matches!(failure, Failure::Unavailable { .. } | Failure::Unknown { how: Lost::Transport, .. });
+        let known =
+            matches!(failure, Failure::Unavailable { .. } | Failure::Unknown { how: Lost::Transport, .. });
         assert!(known && failure.retry_after().is_some(), "{failure:?}");
     }
 }

@@ -72,7 +72,8 @@ impl Following {
                 self.wake.wait_timeout_while(orders, rest, quiet).unwrap_or_else(PoisonError::into_inner).0
             }
             None => {
-                let quiet = |orders: &mut super::Orders| !orders.new && !orders.end && orders.erase.is_empty();
+                let quiet =
+                    |orders: &mut super::Orders| !orders.new && !orders.end && orders.erase.is_empty();
                 self.wake.wait_while(orders, quiet).unwrap_or_else(PoisonError::into_inner)
             }
         };
@@ -136,7 +137,9 @@ impl Follower {
             // index: the log may be loading again.
             let until = self.first_handed(following).unwrap_or(end).clamp(self.next + 1, end);
             let Some(readers) = shared.readers.load_full() else { return Ok(false) };
-            let Ok(records) = readers.read(|view| view.records(self.next, until, PAGE)) else { return Ok(false) };
+            let Ok(records) = readers.read(|view| view.records(self.next, until, PAGE)) else {
+                return Ok(false);
+            };
             for record in &records {
                 let (public, private) = terms::of(record);
                 self.postings(record.index, public.into_iter().chain(private), &mut run);
@@ -150,7 +153,8 @@ impl Follower {
         following.indexed.send_replace(self.next);
         if self.next == (self.segment + 1) * SEGMENT {
             let readers = shared.readers.load_full();
-            let last = readers.and_then(|readers| readers.read(|view| view.record(self.next - 1)).ok().flatten());
+            let last =
+                readers.and_then(|readers| readers.read(|view| view.record(self.next - 1)).ok().flatten());
             self.last = last.map(|record| leaf_hash(&record.leaf));
             self.flush(following)?;
         }
@@ -215,7 +219,8 @@ impl Follower {
     }
 
     fn erase(&mut self, following: &Following) {
-        let asked = std::mem::take(&mut following.orders.lock().unwrap_or_else(PoisonError::into_inner).erase);
+        let asked =
+            std::mem::take(&mut following.orders.lock().unwrap_or_else(PoisonError::into_inner).erase);
         for (index, terms, done) in asked {
             {
                 let mut tail = following.tail.write().unwrap_or_else(PoisonError::into_inner);

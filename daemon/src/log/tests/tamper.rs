@@ -95,7 +95,8 @@ async fn one_bit_flipped_in_the_wal_is_refused_by_the_anchor() {
     let copy = site.killed();
     assert_eq!(copy.open().log.head().size, 51, "as it was left it loads");
     let copy = site.killed();
-    let wal = std::fs::OpenOptions::new().read(true).write(true).open(copy.state().join("log.db-wal")).unwrap();
+    let wal =
+        std::fs::OpenOptions::new().read(true).write(true).open(copy.state().join("log.db-wal")).unwrap();
     let middle = wal.metadata().unwrap().len() / 2;
     let mut byte = [0];
     wal.read_exact_at(&mut byte, middle).unwrap();
@@ -151,7 +152,8 @@ async fn a_checkpoint_that_the_tree_does_not_extend_stops_signing_for_good() {
         assert!(matches!(forked.present("nonsense").await.unwrap(), Presented::NotOurs { .. }));
         let shown = forked.present(&log.head().checkpoint).await.unwrap();
         assert!(matches!(shown, Presented::Forked), "{shown:?}");
-        until(&forked, |health| matches!(health, LogHealth::Failed { cause } if cause.contains("presented"))).await;
+        until(&forked, |health| matches!(health, LogHealth::Failed { cause } if cause.contains("presented")))
+            .await;
         let refused = forked.seal(vec![fork.software("a", None, 0)]).await.pop().unwrap().unwrap_err();
         assert_eq!(refused.reason(), Reason::LogUnavailable);
         // Stops are taken all the same.

@@ -46,7 +46,10 @@ pub(crate) async fn keep(shared: Arc<Shared>, spawner: Spawner) {
                 tokio::time::sleep(pause).await;
             }
             Next::Broken(pause) => {
-                let cause = format!("{cause}, three times in ten minutes; it is left alone for {} s", pause.as_secs());
+                let cause = format!(
+                    "{cause}, three times in ten minutes; it is left alone for {} s",
+                    pause.as_secs()
+                );
                 shared.say(Health::Broken { cause });
                 tokio::time::sleep(pause).await;
             }
@@ -64,7 +67,8 @@ async fn start(shared: &Shared, spawner: &Spawner) -> Result<(Arc<Line>, Option<
         None => {
             let program = shared.place.program.clone();
             let spawned = spawner.spawn(program.clone(), shared.settings.environment.clone()).await;
-            let (process, socket) = spawned.map_err(|e| format!("{} cannot be started: {e}", program.display()))?;
+            let (process, socket) =
+                spawned.map_err(|e| format!("{} cannot be started: {e}", program.display()))?;
             let connected = socket.set_nonblocking(true).and_then(|()| UnixStream::from_std(socket));
             (connected.map_err(|e| format!("the host's socket cannot be used: {e}"))?, Some(process))
         }
@@ -115,7 +119,9 @@ async fn attend(shared: &Arc<Shared>, line: &Arc<Line>) -> (Lost, String) {
     // A host that said why it could not go on is believed more than the end of its stream.
     let said = down.borrow().clone();
     match (line.ending(), said) {
-        (Some(gone), Some(fault)) if gone.how == Lost::Transport => (gone.how, format!("{}; {}", fault.cause, gone.cause)),
+        (Some(gone), Some(fault)) if gone.how == Lost::Transport => {
+            (gone.how, format!("{}; {}", fault.cause, gone.cause))
+        }
         (Some(gone), _) => (gone.how, gone.cause),
         (None, _) => (Lost::Transport, "the host's connection was dropped".to_owned()),
     }

@@ -103,7 +103,8 @@ impl Line {
             }
             let id = flights.next;
             let mut bytes = Vec::with_capacity(256);
-            if let Err(error) = frame::write(&FromDaemon::Request(Request { id, timeout, body }), &mut bytes) {
+            if let Err(error) = frame::write(&FromDaemon::Request(Request { id, timeout, body }), &mut bytes)
+            {
                 return Err(Gone { sent: false, how: Lost::Transport, cause: error.to_string() });
             }
             flights.next += 1;
@@ -112,7 +113,11 @@ impl Line {
             let _queued = flights.outbound.send(bytes);
         }
         reply.await.unwrap_or_else(|_dropped| {
-            Err(Gone { sent: true, how: Lost::Transport, cause: "the host's connection was dropped".to_owned() })
+            Err(Gone {
+                sent: true,
+                how: Lost::Transport,
+                cause: "the host's connection was dropped".to_owned(),
+            })
         })
     }
 
