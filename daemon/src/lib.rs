@@ -2,6 +2,10 @@
 
 pub mod backend;
 pub mod clock;
+pub mod drain;
+pub mod log;
 pub mod measure;
 pub mod secret;
 pub mod sign;
+pub mod store;
+pub mod telemetry;

@@ -268,6 +268,31 @@ fn frontiers_are_not_made_of_the_wrong_parts() {
 }
 
 #[test]
+fn a_frontier_is_restored_at_every_border_of_tiles() {
+    let sizes =
+        [1, 255, 256, 257, 511, 512, 65_279, 65_280, 65_535, 65_536, 65_537, 65_791, 65_792, 66_049, 69_999];
+    let mut frontier = Frontier::new();
+    let mut tiles = BTreeMap::new();
+    for size in sizes {
+        let count = size - frontier.size();
+        push(&mut frontier, count);
+        let full = frontier.full_tiles().unwrap();
+        tiles.extend(full.iter().map(|tile| ((tile.level, tile.number), tile.hashes.to_vec())));
+        frontier.settle();
+        let mut restored = restored(size, &tiles);
+        assert_eq!((restored.size(), restored.settled(), restored.held()), (size, size, frontier.held()));
+        assert_eq!(restored.nodes(), frontier.nodes(), "{size}");
+        assert_eq!(restored.root(), TREE.root(size), "{size}");
+        // Whatever it lacked would be missed here: the next tile of every level that fills.
+        push(&mut restored, LARGE - size);
+        for tile in restored.full_tiles().unwrap() {
+            assert_eq!(tile.hashes, &TREE.tile(tile.level, tile.number, 256)[..], "{size}");
+        }
+        assert_eq!(restored.root(), TREE.root(LARGE));
+    }
+}
+
+#[test]
 fn a_settled_frontier_stays_small() {
     let mut frontier = Frontier::new();
     push(&mut frontier, 65_535);
