@@ -149,6 +149,7 @@ impl Pkcs11 {
 impl Drop for Pkcs11 {
     fn drop(&mut self) {
         self.keeper.abort();
+        self.shared.abandon();
     }
 }
 

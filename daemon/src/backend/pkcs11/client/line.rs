@@ -74,8 +74,12 @@ impl Line {
         });
         tokio::spawn(write_all(writer, queued, line.clone()));
         tokio::spawn(read_all(reader, buffer, line.clone()));
+        let mut unopened = Unopened(Some(line.clone()));
         match line.call(Ask::Open(Box::new(open)), 0, limit).await {
-            Ok(reply) => Ok((line, reply.body)),
+            Ok(reply) => {
+                unopened.0 = None;
+                Ok((line, reply.body))
+            }
             Err(gone) => Err(std::io::Error::other(gone.cause).into()),
         }
     }
@@ -196,6 +200,17 @@ impl Line {
 
     fn locked(&self) -> std::sync::MutexGuard<'_, Flights> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whoever gives up waiting for a token to be opened closes the connection with it.
+struct Unopened(Option<Arc<Line>>);
+
+impl Drop for Unopened {
+    fn drop(&mut self) {
+        if let Some(line) = self.0.take() {
+            line.end(Lost::Transport, "the token was not opened".to_owned());
+        }
     }
 }
 

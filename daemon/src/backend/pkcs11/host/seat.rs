@@ -49,9 +49,4 @@ impl Seat {
         self.handles.clear();
         self.session = None;
     }
-
-    /// Forgets one handle.
-    pub(super) fn forget(&mut self, number: u32) {
-        self.handles.remove(&number);
-    }
 }
