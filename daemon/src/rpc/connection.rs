@@ -113,9 +113,9 @@ where
         .max_header_list_size(limits.headers)
         .keep_alive_interval(limits.keep_alive)
         .keep_alive_timeout(limits.keep_alive_answer)
-        // One connection's requests in transit, so that one message of 8 MiB does not wait for the window at every step.
-        .initial_stream_window_size(1024 * 1024)
-        .initial_connection_window_size(4 * 1024 * 1024)
+        // What a connection can make the daemon hold before anybody reads it.
+        .initial_stream_window_size(256 * 1024)
+        .initial_connection_window_size(1024 * 1024)
         // Calls that are cancelled before they were looked at: many at once are a client's end, endlessly many an attack.
         .max_pending_accept_reset_streams(256)
         .auto_date_header(false);

@@ -100,7 +100,8 @@ impl Front {
     }
 
     fn admit<B>(&self, request: &Request<B>) -> Result<(Arc<InProgress>, Deadline), Refusal> {
-        let in_progress = self.shared.gate.enter(&self.connection.requests)?;
+        let anonymous = !matches!(self.connection.identity, Identity::Caller(_));
+        let in_progress = self.shared.gate.enter(&self.connection.requests, anonymous)?;
         if request.method() != Method::POST || !is_grpc(request) {
             return Err(Refusal::new(
                 Reason::MalformedRequest,
@@ -109,6 +110,15 @@ impl Front {
         }
         let longest = self.shared.gate.limits().longest;
         Ok((in_progress, Deadline::of_headers(request.headers(), self.shared.clock.monotonic(), longest)?))
+    }
+}
+
+/// The path of a call, cut where it is longer than any of ours: it goes into traces and messages.
+fn method(path: &str) -> Arc<str> {
+    const LONGEST: usize = 128;
+    match path.char_indices().nth(LONGEST) {
+        None => path.into(),
+        Some((end, _)) => path[..end].into(),
     }
 }
 
@@ -125,7 +135,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let id = RequestId(self.shared.next.fetch_add(1, Ordering::Relaxed));
-        let method: Arc<str> = request.uri().path().into();
+        let method = method(request.uri().path());
         let span = tracing::info_span!("request", %id, %method, caller = self.connection.identity.id());
         let (in_progress, deadline) = match self.admit(&request) {
             Ok(admitted) => admitted,
@@ -165,8 +175,8 @@ impl Front {
         deadline: Deadline,
     ) -> Result<Response<tonic::body::Body>, Refusal> {
         let anonymous = !matches!(self.connection.identity, Identity::Caller(_));
-        let mut request = request
-            .map(|body| tonic::body::Body::new(Measured::new(body, Arc::clone(in_progress), anonymous)));
+        let mut request =
+            request.map(|body| tonic::body::Body::new(Measured::new(body, Arc::clone(in_progress))));
         request.extensions_mut().insert(Arc::clone(&self.connection));
         request.extensions_mut().insert(deadline);
         request.extensions_mut().insert(id);

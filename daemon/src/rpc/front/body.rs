@@ -25,13 +25,12 @@ use crate::rpc::status;
 pub struct Measured {
     inner: Incoming,
     in_progress: Arc<InProgress>,
-    anonymous: bool,
 }
 
 impl Measured {
     /// Measures this body.
-    pub fn new(inner: Incoming, in_progress: Arc<InProgress>, anonymous: bool) -> Self {
-        Self { inner, in_progress, anonymous }
+    pub fn new(inner: Incoming, in_progress: Arc<InProgress>) -> Self {
+        Self { inner, in_progress }
     }
 }
 
@@ -49,7 +48,7 @@ impl Body for Measured {
             status::of(&Refusal::new(Reason::Cancelled, message))
         })?;
         if let Some(data) = frame.data_ref() {
-            self.in_progress.read(data.len(), self.anonymous).map_err(|refusal| status::of(&refusal))?;
+            self.in_progress.read(data.len()).map_err(|refusal| status::of(&refusal))?;
         }
         Poll::Ready(Some(Ok(frame)))
     }

@@ -157,7 +157,7 @@ async fn a_reply_that_nobody_has_taken_yet_is_withheld_by_the_last_look() {
     let mut answer = service.watch(Request::new(HealthCheckRequest::default())).await.unwrap();
     let held = answer.extensions_mut().remove::<Held>();
     // The body as the connection has it while the other end takes nothing.
-    let in_progress = Gate::new(limits()).enter(&Arc::default()).unwrap();
+    let in_progress = Gate::new(limits()).enter(&Arc::default(), false).unwrap();
     let body = tonic::body::Body::new(http_body_util::Full::new(bytes::Bytes::from_static(b"signature")));
     let connection = Connection::new(Identity::Anonymous, Peer::Local).ending();
     let ends = Ends { deadline: None, clock: Arc::new(ManualClock::default()), connection };

@@ -253,3 +253,19 @@ async fn a_checkpoint_is_presented_once_a_minute_and_must_be_signed_by_this_log(
     let refusal = Client::local(&site.running).await.call(present, &forged).await.refusal();
     assert_eq!(refusal.reason, Reason::MalformedRequest, "{refusal}");
 }
+
+#[tokio::test]
+async fn a_certificate_is_the_caller_that_grants_name() {
+    let grants = "@id(\"ci\")\npermit (principal == Caller::\"spiffe://example.org/ci\", action, resource);\n";
+    let site = Site::new(grants).await;
+    let ci = site.running.authority.client(&["spiffe://example.org/ci"]);
+    let mut ci = Client::connect(&site.running, Some(&ci)).await;
+    let answer: v1::SignResponse = ci.call(SIGN, &ask("team/a", "x")).await.message();
+    let index = checked(answer.receipt.unwrap(), &site.log_key);
+    let record = site.log.record(index).await.unwrap();
+    let detail = String::from_utf8(record.detail.unwrap()).unwrap();
+    assert!(detail.contains("\"id\":\"spiffe://example.org/ci\",\"kind\":\"spiffe\""), "{detail}");
+    let other = site.running.authority.client(&["spiffe://example.org/other"]);
+    let mut other = Client::connect(&site.running, Some(&other)).await;
+    assert_eq!(other.call(SIGN, &ask("team/a", "x")).await.refusal().reason, Reason::Unauthenticated);
+}
