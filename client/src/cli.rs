@@ -10,6 +10,7 @@ pub mod input;
 pub mod keys;
 pub mod log;
 pub mod online;
+pub mod policy;
 pub mod progress;
 pub mod records;
 pub mod screen;
@@ -54,6 +55,7 @@ pub fn execute(arguments: &Arguments, screen: &mut Screen, look: &dyn Fn(&str) -
         Command::Stop(stop) => online::run(flags, look, |connection| stop::run(stop, connection, screen)),
         Command::Keys(keys) => online::run(flags, look, |connection| keys::run(&keys.what, connection, screen)),
         Command::Log(log) => log::run(&log.what, flags, look, screen),
+        Command::Policy(policy) => policy::run(&policy.what, screen),
         Command::Completion(completion) => complete::run(completion.shell, screen),
     };
     match ended {
