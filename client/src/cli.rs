@@ -10,6 +10,7 @@ pub mod input;
 pub mod keys;
 pub mod log;
 pub mod online;
+pub mod policy;
 pub mod progress;
 pub mod records;
 pub mod screen;
@@ -56,6 +57,7 @@ pub fn execute(arguments: &Arguments, screen: &mut Screen, look: &dyn Fn(&str) -
             online::run(flags, look, |connection| keys::run(&keys.what, connection, screen))
         }
         Command::Log(log) => log::run(&log.what, flags, look, screen),
+        Command::Policy(policy) => policy::run(&policy.what, screen),
         Command::Completion(completion) => complete::run(completion.shell, screen),
     };
     match ended {

@@ -4,6 +4,7 @@
 
 pub mod connection;
 pub mod log;
+pub mod policy;
 pub mod signing;
 pub mod stopping;
 
@@ -55,6 +56,8 @@ pub enum Command {
     Keys(Keys),
     /// Read and check the signing log
     Log(log::Log),
+    /// Check, test and explain access policy, offline
+    Policy(policy::Policy),
     /// Print the completion script of a shell
     Completion(Completion),
 }

@@ -131,7 +131,7 @@ fn show(key: &v1::Key, screen: &mut Screen) -> Result<(), Complaint> {
     let state = ring_state(key.state);
     screen.headline(tone(&state), &key.name, &state)?;
     screen.facts(&[("purpose", key.purpose.join(", ")), ("owner", key.owner.clone())])?;
-    let mut rows = Rows::new(&["version", "state", "since record", "algorithm", "backend", "key id~"]);
+    let mut rows = Rows::new(&["version", "state", "since record", "algorithm", "backend", "key id"]);
     for version in &key.versions {
         let mut state = version_state(version.state);
         let colour = tone(&state);
@@ -161,9 +161,9 @@ fn show(key: &v1::Key, screen: &mut Screen) -> Result<(), Complaint> {
     Ok(())
 }
 
-/// The first sixteen digits: enough to compare by eye, the whole is in the JSON.
+/// The first twelve digits: enough to compare by eye, the whole is in the JSON.
 fn short(hex: &str) -> String {
-    hex.get(..16).map_or_else(|| hex.to_owned(), |head| format!("{head}…"))
+    hex.get(..12).map_or_else(|| hex.to_owned(), |head| format!("{head}…"))
 }
 
 fn public(found: &keys::Found, screen: &mut Screen) -> Result<(), Complaint> {
