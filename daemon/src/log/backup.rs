@@ -75,7 +75,11 @@ struct Copying {
     frontier: Frontier,
 }
 
-fn copy(readers: &Readers, directory: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Backup, LoadError> {
+fn copy(
+    readers: &Readers,
+    directory: &Path,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Backup, LoadError> {
     std::fs::create_dir_all(directory).map_err(|source| LoadError::Io {
         doing: "making the directory",
         path: directory.to_owned(),
@@ -131,7 +135,8 @@ impl Copying {
         if records.iter().zip(first..).any(|(record, index)| record.index != index) {
             return Err(LoadError::Inconsistent(format!("a record after {first} is missing")));
         }
-        append.insert_records(first, records.iter().map(|record| (&*record.leaf, record.detail.as_deref())))?;
+        append
+            .insert_records(first, records.iter().map(|record| (&*record.leaf, record.detail.as_deref())))?;
         for record in &records {
             self.frontier.push(leaf_hash(&record.leaf));
         }
@@ -150,7 +155,9 @@ impl Copying {
         let root = self.frontier.root();
         if root != Hash::from(rest.head.root) || self.frontier.size() != rest.head.size {
             let said = Checkpoint::parse(&rest.head.checkpoint).map(|said| said.root).unwrap_or(Hash::ZERO);
-            return Err(LoadError::Inconsistent(format!("the records lead to root {root}, the checkpoint says {said}")));
+            return Err(LoadError::Inconsistent(format!(
+                "the records lead to root {root}, the checkpoint says {said}"
+            )));
         }
         let append = self.store.begin()?;
         for row in controls {

@@ -43,7 +43,9 @@ impl Store {
         // SQLite gives WAL and shared memory the mode of the database, so this one line keeps all three private.
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(_empty) => {}
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Err(StoreError::Exists { path }),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(StoreError::Exists { path });
+            }
             Err(e) => return Err(StoreError::io("making", path, e)),
         }
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -188,7 +190,11 @@ fn checkpoint(connection: &Connection, mode: &str) -> Result<Wal, StoreError> {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
         })
         .map_err(|e| StoreError::of("moving the WAL into the database", e))?;
-    Ok(Wal { busy: busy != 0, pages: u64::try_from(pages).unwrap_or(0), moved: u64::try_from(moved).unwrap_or(0) })
+    Ok(Wal {
+        busy: busy != 0,
+        pages: u64::try_from(pages).unwrap_or(0),
+        moved: u64::try_from(moved).unwrap_or(0),
+    })
 }
 
 pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {

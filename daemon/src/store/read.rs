@@ -98,8 +98,9 @@ impl<'a> View<'a> {
     pub fn records(&self, first: u64, end: u64, bytes: usize) -> Result<Vec<Stored>, StoreError> {
         let mut statement =
             self.statement("select idx, leaf, detail from record where idx >= ?1 and idx < ?2 order by idx")?;
-        let mut rows =
-            statement.query([to_sql(first), to_sql(end)]).map_err(|e| StoreError::of("reading records", e))?;
+        let mut rows = statement
+            .query([to_sql(first), to_sql(end)])
+            .map_err(|e| StoreError::of("reading records", e))?;
         let (mut found, mut taken) = (Vec::new(), 0);
         while let Some(row) = rows.next().map_err(|e| StoreError::of("reading records", e))? {
             let record = stored(row).map_err(|e| StoreError::of("reading records", e))?;
@@ -155,8 +156,9 @@ impl<'a> View<'a> {
         let mut statement = self.statement(
             "select number, operation, owner, at, body from intent where number >= ?1 order by number limit ?2",
         )?;
-        let mut rows =
-            statement.query(params![to_sql(first), count]).map_err(|e| StoreError::of("reading intents", e))?;
+        let mut rows = statement
+            .query(params![to_sql(first), count])
+            .map_err(|e| StoreError::of("reading intents", e))?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(|e| StoreError::of("reading intents", e))? {
             let (number, at, body) = intent(row).map_err(|e| StoreError::of("reading intents", e))?;
@@ -175,13 +177,16 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn requests(&self, after: &(String, String), count: u32) -> Result<Vec<(String, String, i64)>, StoreError> {
+    pub fn requests(
+        &self,
+        after: &(String, String),
+        count: u32,
+    ) -> Result<Vec<(String, String, i64)>, StoreError> {
         let mut statement = self.statement(
             "select id, caller, at from request where (id, caller) > (?1, ?2) order by id, caller limit ?3",
         )?;
-        let rows = statement.query_map(params![after.0, after.1, count], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        });
+        let rows = statement
+            .query_map(params![after.0, after.1, count], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
         rows.and_then(Iterator::collect).map_err(|e| StoreError::of("reading request ids", e))
     }
 }
@@ -217,9 +222,9 @@ impl Readers {
         self.read(|view| {
             view.statement("begin")?.execute(()).map_err(|e| StoreError::of("beginning a read", e))?;
             let found = read(view);
-            let ended = view.statement("commit").and_then(|mut commit| {
-                commit.execute(()).map_err(|e| StoreError::of("ending a read", e))
-            });
+            let ended = view
+                .statement("commit")
+                .and_then(|mut commit| commit.execute(()).map_err(|e| StoreError::of("ending a read", e)));
             found.and_then(|found| ended.map(|_rows| found))
         })
     }

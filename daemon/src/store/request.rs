@@ -84,7 +84,13 @@ impl Append<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn settle_request(&self, id: &str, caller: &str, operation: &[u8; 16], index: u64) -> Result<(), StoreError> {
+    pub fn settle_request(
+        &self,
+        id: &str,
+        caller: &str,
+        operation: &[u8; 16],
+        index: u64,
+    ) -> Result<(), StoreError> {
         self.statement("update request set idx = ?4 where id = ?1 and caller = ?2 and operation = ?3")?
             .execute(params![id, caller, operation, to_sql(index)])
             .map_err(|e| StoreError::of("settling a request id", e))?;
@@ -98,7 +104,9 @@ impl Append<'_> {
     pub fn forget_requests(&self, keys: &[(String, String)], before: i64) -> Result<(), StoreError> {
         let mut delete = self.statement("delete from request where id = ?1 and caller = ?2 and at < ?3")?;
         for (id, caller) in keys {
-            delete.execute(params![id, caller, before]).map_err(|e| StoreError::of("forgetting a request id", e))?;
+            delete
+                .execute(params![id, caller, before])
+                .map_err(|e| StoreError::of("forgetting a request id", e))?;
         }
         Ok(())
     }

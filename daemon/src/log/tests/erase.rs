@@ -79,6 +79,9 @@ async fn a_backup_is_made_while_the_log_goes_on_and_opens() {
     assert_eq!(restored.log.head().size, backup.size + 1, "the open intent was closed");
     assert!(restored.log.covers(&requires("c").terms).is_some());
     let extension = log.consistency(backup.size, None).await.unwrap();
-    assert_eq!(restored.log.consistency(backup.size, Some(backup.size)).await.unwrap().new.1, extension.old.1);
+    assert_eq!(
+        restored.log.consistency(backup.size, Some(backup.size)).await.unwrap().new.1,
+        extension.old.1
+    );
     drop(intent);
 }

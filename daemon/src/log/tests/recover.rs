@@ -24,7 +24,9 @@ async fn intents_of_a_dead_process_become_unknown_and_numbers_go_on() {
     assert_eq!(sign.signatures[0].reason, Some(Reason::Crash));
     assert_eq!(intend(&log, copy.draft("a", None)).await.number(), 3);
     match log.intend(vec![copy.draft("a", Some("one"))], None).await.pop().unwrap().unwrap() {
-        Intended::Replay(earlier) => assert_eq!((earlier.index, earlier.outcome), (Some(2), Some(Outcome::Unknown))),
+        Intended::Replay(earlier) => {
+            assert_eq!((earlier.index, earlier.outcome), (Some(2), Some(Outcome::Unknown)))
+        }
         Intended::Intent(_) => panic!(),
     }
 }
