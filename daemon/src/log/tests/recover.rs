@@ -1,5 +1,6 @@
 //! Crashes, and commits of which nobody knows.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use proto::reason::Reason;
@@ -119,7 +120,18 @@ async fn what_waits_is_bounded_and_what_cannot_be_in_time_is_refused() {
     let mut site = Site::new();
     site.settings.limits.queued = 2;
     let log = site.open().log;
-    let held = site.settings.faults.slow.lock().unwrap();
+    let faults = Arc::clone(&site.settings.faults);
+    // Another thread holds every commit back until it is told.
+    let (go, held) = std::sync::mpsc::channel::<()>();
+    let (ready, is_ready) = tokio::sync::oneshot::channel();
+    let holding = std::thread::Builder::new()
+        .spawn(move || {
+            let _slow = faults.slow.lock().unwrap();
+            ready.send(()).unwrap();
+            held.recv().unwrap();
+        })
+        .unwrap();
+    is_ready.await.unwrap();
     let writing: Vec<_> = (0..12)
         .map(|_| {
             let (log, what) = (log.clone(), site.software("a", None, 0));
@@ -133,7 +145,8 @@ async fn what_waits_is_bounded_and_what_cannot_be_in_time_is_refused() {
         }
     };
     assert!(matches!(refused, LogError::Busy { retry_after } if !retry_after.is_zero()), "{refused}");
-    drop(held);
+    go.send(()).unwrap();
+    holding.join().unwrap();
     let mut done = 0;
     for task in writing {
         match task.await.unwrap() {
