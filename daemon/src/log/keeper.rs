@@ -91,6 +91,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
     let mut beaten = Monotonic::START;
     let mut dirty = false;
     let mut alarmed = 0;
+    look_at_space(shared);
     loop {
         let asked = shared.signals.wait();
         tools = asked.tools.or(tools);
@@ -121,6 +122,8 @@ pub(super) fn run(shared: &Arc<Shared>) {
 
 fn move_wal(shared: &Shared, checkpointer: &Checkpointer) {
     match checkpointer.run() {
+        // Somebody else is moving it.
+        Ok(wal) if wal.busy => {}
         Ok(wal) => shared.signals.set_wal((wal.pages - wal.moved.min(wal.pages)) * 4096),
         // The WAL keeps everything; the writer moves it itself when it has become long.
         Err(error) => tracing::warn!(%error, "the WAL was not moved into the database"),
@@ -171,14 +174,14 @@ fn sweep(shared: &Shared) {
     let before = shared.clock.wall().earlier(shared.settings.limits.remembered).microseconds();
     let mut after = (String::new(), String::new());
     loop {
-        let page = match readers.read(|view| view.requests(&after, PAGE)) {
+        let page = match readers.read(|view| view.requests((&after.0, &after.1), PAGE)) {
             Ok(page) => page,
             Err(error) => return tracing::warn!(%error, "request ids were not gone through"),
         };
-        let Some((id, caller, _)) = page.last() else { return };
-        after = (id.clone(), caller.clone());
-        let old: Vec<_> =
-            page.into_iter().filter(|row| row.2 < before).map(|(id, caller, _)| (id, caller)).collect();
+        let Some(last) = page.last() else { return };
+        after = (last.id.clone(), last.caller.clone());
+        let old = page.into_iter().filter(|row| row.at < before);
+        let old: Vec<_> = old.map(|row| (row.id, row.caller)).collect();
         if !old.is_empty() {
             shared.queue.forget(old, before);
         }

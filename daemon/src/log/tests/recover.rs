@@ -162,3 +162,51 @@ async fn what_waits_is_bounded_and_what_cannot_be_in_time_is_refused() {
     let late = log.intend(vec![site.draft("a", None)], Some(now)).await.pop().unwrap().unwrap_err();
     assert_eq!(late.reason(), Reason::DeadlineTooShort);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whenever_a_request_is_cancelled_every_intent_gets_its_leaf() {
+    let site = Arc::new(Site::new());
+    let log = site.open().log;
+    let mut tasks = Vec::new();
+    for n in 0..300usize {
+        let (site, log) = (Arc::clone(&site), log.clone());
+        let task = tokio::spawn(async move {
+            let draft = site.draft("a", Some(&format!("id-{}", n % 50)));
+            let Intended::Intent(intent) = log.intend(vec![draft], None).await.pop().unwrap().unwrap() else {
+                return;
+            };
+            for _ in 0..n % 4 {
+                tokio::task::yield_now().await;
+            }
+            seal(&log, site.seal(intent, "a", 0)).await;
+        });
+        tasks.push(task);
+        for _ in 0..n % 7 {
+            tokio::task::yield_now().await;
+        }
+        if n % 3 != 0 {
+            tasks[n / 2].abort();
+            tasks[n].abort();
+        }
+    }
+    for task in tasks {
+        if let Err(ended) = task.await {
+            assert!(ended.is_cancelled(), "{ended}");
+        }
+    }
+    log.close().await;
+    drop(log);
+    let log = site.open().log;
+    let mut numbers: Vec<_> = leaves(&log)
+        .await
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Sign(sign) => sign.number,
+            _ => None,
+        })
+        .collect();
+    numbers.sort_unstable();
+    assert!(!numbers.is_empty());
+    assert!(numbers.iter().copied().eq(1..=numbers.len() as u64), "{numbers:?}");
+    assert_eq!(intend(&log, site.draft("a", None)).await.number(), numbers.len() as u64 + 1);
+}
