@@ -30,6 +30,7 @@ mod keeper;
 mod load;
 mod offline;
 mod open;
+mod place;
 mod present;
 mod queue;
 mod read;

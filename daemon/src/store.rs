@@ -25,7 +25,7 @@ pub use connect::{Checkpointer, Store, Wal};
 pub use files::StoreLock;
 pub use index::{Index, IndexReader, Posting, Segment, Term};
 pub use read::{Readers, View};
-pub use request::{ClaimedRequest, RequestRow};
+pub use request::{ClaimedRequest, KeptRequest, RequestRow};
 pub use space::free_bytes;
 
 /// Who opened an intent: 16 random bytes, new for each load of the store. An intent of another owner has nobody who

@@ -3,6 +3,7 @@
 //! Records are copied a page at a time, each hashed into a tree of its own; the last page, the head and what is open are
 //! one short read. So the copy ends at a checkpoint, and its tree is known to lead to that checkpoint's root.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use super::signer::LogKey;
 use super::stops::StopFile;
 use super::tree::detailed;
 use super::{Log, load};
-use crate::store::{HeadRow, IntentRow, Readers, Store, StoreError, Stored, View};
+use crate::store::{HeadRow, IntentRow, KeptRequest, Readers, Store, StoreError, Stored, View};
 
 /// Bytes of records copied at once.
 const PAGE: usize = 1 << 20;
@@ -111,7 +112,12 @@ fn copy(
     let checkpoint = rest.head.checkpoint.clone();
     let controls = readers.read(|view| all_controls(view, size))?;
     let number = rest.counter;
+    let open: HashSet<[u8; 16]> = rest.intents.iter().map(|intent| intent.operation).collect();
     copying.finish(rest, &controls)?;
+    copying.requests(readers, |request| match request.index {
+        Some(index) => index < size,
+        None => open.contains(&request.operation),
+    })?;
     progress(size, size);
     StopFile::create(&directory.join("anchor.stops"))?;
     Anchor::create(&directory.join("anchor"), &Kept { checkpoint: checkpoint.clone(), number })?;
@@ -159,6 +165,23 @@ impl Copying {
         Ok(())
     }
 
+    /// Request ids, a page at a time: those that what was copied knows of.
+    fn requests(&mut self, readers: &Readers, known: impl Fn(&KeptRequest) -> bool) -> Result<(), LoadError> {
+        let mut after = (String::new(), String::new());
+        loop {
+            let page = readers.read(|view| view.requests((&after.0, &after.1), 1000))?;
+            let Some(last) = page.last() else { break };
+            after = (last.id.clone(), last.caller.clone());
+            let append = self.store.begin()?;
+            for request in page.iter().filter(|request| known(request)) {
+                append.claim_request(&request.row())?;
+            }
+            append.commit()?;
+        }
+        self.store.truncate()?;
+        Ok(())
+    }
+
     fn finish(&mut self, rest: Rest, controls: &[crate::store::ControlRow]) -> Result<(), LoadError> {
         self.records(rest.records)?;
         let root = self.frontier.root();
@@ -176,7 +199,6 @@ impl Copying {
         append.set_counter(rest.counter)?;
         append.set_head(&rest.head)?;
         append.commit()?;
-        self.store.truncate()?;
         Ok(())
     }
 }

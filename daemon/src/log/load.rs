@@ -63,15 +63,17 @@ pub(super) fn load(settings: &Settings, key: &LogKey) -> Result<Loaded, LoadErro
     let history = chain(view, control, head.control)?;
     let mut anchors = Vec::new();
     for place in &settings.anchors {
-        let (mut anchor, kept) = Anchor::open(place.path())?;
+        let (anchor, kept) = Anchor::open(place.path())?;
         extends(view, &head, counter, &kept, key, &place.path().display().to_string())?;
-        // Equal to what is there, or newer: from here on the anchor is exact again.
-        anchor.write(&Kept { checkpoint: head.checkpoint.clone(), number: counter })?;
-        anchor.sync()?;
         anchors.push(anchor);
     }
     if let Some(path) = settings.presented_file() {
         presented(view, &head, &path, key)?;
+    }
+    // Only now, when no anchor disagrees: from here on each is exact again.
+    for anchor in &mut anchors {
+        anchor.write(&Kept { checkpoint: head.checkpoint.clone(), number: counter })?;
+        anchor.sync()?;
     }
     let head_row = head;
     let head = Arc::new(Head {

@@ -47,7 +47,7 @@ impl Log {
             ));
         }
         let emptied = self.shared.queue.truncate().await;
-        emptied.unwrap_or_else(|_ended| Err(LogError::Closing))?;
+        emptied.unwrap_or(Err(LogError::Closing))?;
         Ok(appended)
     }
 

@@ -226,6 +226,8 @@ impl Writer {
         let longest = self.shared.settings.limits.longest_wal;
         if open.written + self.shared.signals.wal() > longest {
             match open.store.checkpoint() {
+                // Somebody else is moving it: asked again after the next commit.
+                Ok(wal) if wal.busy => {}
                 Ok(wal) => {
                     open.written = 0;
                     self.shared.signals.set_wal((wal.pages - wal.moved.min(wal.pages)) * 4096);

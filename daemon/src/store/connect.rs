@@ -91,6 +91,12 @@ impl Store {
         if version != schema::VERSION {
             return Err(StoreError::Newer { path, found: version, known: schema::VERSION });
         }
+        let journal: String = connection
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .map_err(|e| StoreError::of("reading the file's header", e))?;
+        if journal != "wal" {
+            return Err(StoreError::Shape("a journal other than the WAL: somebody changed the file"));
+        }
         let store = Self::with(connection, path)?;
         let wal = store.truncate()?;
         if wal.busy {

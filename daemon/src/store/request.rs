@@ -22,6 +22,31 @@ pub struct RequestRow<'a> {
     pub at: i64,
 }
 
+/// A request row as it is kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeptRequest {
+    /// The caller's id for its request.
+    pub id: String,
+    /// Stable id of the caller.
+    pub caller: String,
+    /// The operation.
+    pub operation: [u8; 16],
+    /// SHA-256 of the input.
+    pub input: [u8; 32],
+    /// Index of the operation's leaf, once it has one.
+    pub index: Option<u64>,
+    /// When the row was written, microseconds since the Unix epoch.
+    pub at: i64,
+}
+
+impl KeptRequest {
+    /// The row, to be written elsewhere.
+    pub fn row(&self) -> RequestRow<'_> {
+        let Self { id, caller, operation, input, index, at } = self;
+        RequestRow { id, caller, operation: *operation, input: *input, index: *index, at: *at }
+    }
+}
+
 /// What claiming a request id found.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ClaimedRequest<'a> {

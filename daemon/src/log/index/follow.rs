@@ -8,6 +8,7 @@ use proto::proof::leaf::leaf_hash;
 
 use super::{Following, SEGMENT, Tail, terms};
 use crate::log::shared::Shared;
+use crate::log::tree::Tree;
 use crate::store::{Index, Posting, Segment, StoreError, Term};
 
 /// Bytes of records read at once.
@@ -82,6 +83,14 @@ impl Following {
     }
 }
 
+/// Makes the unfinished tiles of the upper levels known, so that nobody waits for them in a proof.
+fn warm(shared: &Shared) {
+    let size = shared.head.borrow().size;
+    let Some(readers) = shared.readers.load_full() else { return };
+    // Whoever needs a proof says what is wrong with the tree.
+    let _known = readers.read(|view| Ok(Tree::of(view, size, &shared.edge).root(size)));
+}
+
 struct Follower {
     index: Index,
     /// The next record to read.
@@ -115,6 +124,7 @@ impl Follower {
             *tail = Tail { segments: segment, reader: Some(index.readers()), runs: Vec::new() };
         }
         shared.following.indexed.send_replace(next);
+        warm(shared);
         Ok(Some(Self { index, next, segment, last: None }))
     }
 
@@ -157,6 +167,7 @@ impl Follower {
                 readers.and_then(|readers| readers.read(|view| view.record(self.next - 1)).ok().flatten());
             self.last = last.map(|record| leaf_hash(&record.leaf));
             self.flush(following)?;
+            warm(shared);
         }
         Ok(self.next < head)
     }

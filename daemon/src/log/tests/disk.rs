@@ -141,3 +141,28 @@ async fn below_the_reserve_nothing_new_is_taken_and_everything_else_is() {
         .unwrap();
     assert!(log.stop(other.stop_of("a")).await.unwrap().index.is_some());
 }
+
+#[tokio::test]
+async fn a_damaged_entry_of_the_stop_file_stops_everything_and_the_file_is_used_again() {
+    let site = Site::new();
+    let log = site.open().log;
+    bound(&site, 1);
+    assert!(log.stop(long_stop(&site)).await.unwrap().durable);
+    let copy = site.killed();
+    let stops = copy.directory.path().join("anchor.stops");
+    let mut bytes = std::fs::read(&stops).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&stops, bytes).unwrap();
+    let opened = copy.open();
+    assert_eq!(opened.log.covers(&requires("b").terms).unwrap().reason(), Reason::AllStopped);
+    assert_eq!(opened.log.head().control.0, 1, "the stop of everything is in the log");
+    opened.log.close().await;
+    // Undamaged, the entry is appended, and the file is empty afterwards: a second start appends nothing.
+    let copy = site.killed();
+    copy.open().log.close().await;
+    let opened = copy.open();
+    assert_eq!((opened.history.len(), opened.log.head().size), (2, 2));
+    let stops = std::fs::read(copy.directory.path().join("anchor.stops")).unwrap();
+    assert!(stops[..64].iter().all(|byte| *byte == 0));
+    drop(log);
+}
