@@ -174,7 +174,6 @@ impl Front {
         in_progress: &Arc<InProgress>,
         deadline: Deadline,
     ) -> Result<Response<tonic::body::Body>, Refusal> {
-        let anonymous = !matches!(self.connection.identity, Identity::Caller(_));
         let mut request =
             request.map(|body| tonic::body::Body::new(Measured::new(body, Arc::clone(in_progress))));
         request.extensions_mut().insert(Arc::clone(&self.connection));

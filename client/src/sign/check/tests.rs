@@ -116,6 +116,7 @@ fn every_tampering_with_an_answer_is_noticed() {
         change(&mut answer);
         check_all(&asked, answer, &key, proven(&log, index)).map(|signed| signed.operation)
     };
+    #[expect(clippy::type_complexity, reason = "a table of changes, each with what it must lead to")]
     let refused: [(&str, &dyn Fn(&mut v1::SignResponse)); 10] = [
         ("a flipped bit", &|answer| answer.signatures[0].value[20] ^= 1),
         ("no signature", &|answer| answer.signatures.clear()),
