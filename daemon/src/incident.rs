@@ -51,7 +51,12 @@ impl Responder {
     /// # Errors
     /// A target that names nothing, a reason that is missing or too long, no right to do it; or a log that can neither
     /// take the stop nor keep it in the stop file.
-    pub async fn stop(&self, caller: &Arc<Caller>, target: StopTarget, reason: String) -> Result<Stopped, Refusal> {
+    pub async fn stop(
+        &self,
+        caller: &Arc<Caller>,
+        target: StopTarget,
+        reason: String,
+    ) -> Result<Stopped, Refusal> {
         if reason.trim().is_empty() || reason.len() > LONGEST_REASON {
             let message = format!("a stop needs a reason of 1 to {LONGEST_REASON} bytes");
             return Err(Refusal::new(Reason::MalformedRequest, message));
@@ -62,6 +67,17 @@ impl Responder {
         }
         let snapshot = self.keyring.snapshot();
         let state = snapshot.state();
+        if !snapshot.admits(caller) {
+            return Err(Refusal::new(Reason::Unauthenticated, "no grant is for this caller"));
+        }
+        // A name that means nothing is said first: policy cannot be asked about what does not exist.
+        let terms = state.terms_of(&target).ok_or_else(|| match &target {
+            StopTarget::Version { key, version } if state.ring(key).is_some() => Refusal::new(
+                Reason::UnknownVersion,
+                format!("`{key}` has no version {version}; nothing was stopped"),
+            ),
+            _ => Refusal::new(Reason::UnknownKey, "there is no such key here; nothing was stopped"),
+        })?;
         let resource = match &target {
             StopTarget::Key(key) | StopTarget::Version { key, .. } => state.ring(key).map(|ring| Resource {
                 key: ring.name().clone(),
@@ -73,22 +89,21 @@ impl Responder {
         snapshot
             .decide(caller, &Action::Stop(target.clone()), resource.as_ref(), None)
             .map_err(|refused| refused.refusal())?;
-        let terms = state.terms_of(&target).ok_or_else(|| match &target {
-            StopTarget::Version { key, version } if state.ring(key).is_some() => {
-                Refusal::new(Reason::UnknownVersion, format!("`{key}` has no version {version}; nothing was stopped"))
-            }
-            _ => Refusal::new(Reason::UnknownKey, "there is no such key here; nothing was stopped"),
-        })?;
         self.names_something(&target)?;
         let still_signing = state.still_signing(&target).iter().map(ToString::to_string).collect();
         let fresh = self.log.fresh().map_err(|e| Refusal::new(e.reason(), e.to_string()))?;
         let detail = ControlDetail { reason: Some(reason), salt: fresh.salt.clone() };
-        let (detail, _name) = detail.encode().map_err(|e| Refusal::new(Reason::MalformedRequest, e.to_string()))?;
+        let (detail, _name) =
+            detail.encode().map_err(|e| Refusal::new(Reason::MalformedRequest, e.to_string()))?;
         let actor = Actor { id: caller.id.clone(), kind: ActorKind::Caller };
         let body = Body::Stopped { target };
-        let draft = ControlDraft { stops: terms, detail: Some(detail), ..ControlDraft::new(fresh, actor, body) };
+        let draft =
+            ControlDraft { stops: terms, detail: Some(detail), ..ControlDraft::new(fresh, actor, body) };
         let done = self.log.stop(draft).await.map_err(|error| {
-            Refusal::new(error.reason(), format!("the stop could neither be logged nor kept in the stop file: {error}"))
+            Refusal::new(
+                error.reason(),
+                format!("the stop could neither be logged nor kept in the stop file: {error}"),
+            )
         })?;
         if let Some(index) = done.index {
             self.keyring.at_least(index).await;
@@ -101,12 +116,15 @@ impl Responder {
         match target {
             StopTarget::Backend(name) if self.keyring.backend(name).is_none() => {
                 let known: Vec<_> = self.keyring.backends().map(|(name, _)| name).collect();
-                let message = format!("there is no backend `{name}` here, only {}; nothing was stopped", known.join(", "));
+                let message = format!(
+                    "there is no backend `{name}` here, only {}; nothing was stopped",
+                    known.join(", ")
+                );
                 Err(Refusal::new(Reason::UnknownBackend, message))
             }
-            StopTarget::Caller(id) => Caller::parse(id).map(|_| ()).map_err(|not| {
-                Refusal::new(Reason::MalformedRequest, format!("{not}; nothing was stopped"))
-            }),
+            StopTarget::Caller(id) => Caller::parse(id)
+                .map(|_| ())
+                .map_err(|not| Refusal::new(Reason::MalformedRequest, format!("{not}; nothing was stopped"))),
             _ => Ok(()),
         }
     }

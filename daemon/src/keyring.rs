@@ -43,10 +43,20 @@ pub struct Keyring {
 
 impl Keyring {
     /// The keys after these control records, none of them opened yet.
-    pub fn new(state: State, backends: BTreeMap<String, Arc<dyn Backend>>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub fn new(
+        state: State,
+        backends: BTreeMap<String, Arc<dyn Backend>>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
         let snapshot = Snapshot::new(state);
         let (newest, _nobody_yet) = watch::channel(snapshot.control());
-        Arc::new(Self { current: ArcSwap::from_pointee(snapshot), newest, backends, clock, offered: Mutex::default() })
+        Arc::new(Self {
+            current: ArcSwap::from_pointee(snapshot),
+            newest,
+            backends,
+            clock,
+            offered: Mutex::default(),
+        })
     }
 
     /// The present.
@@ -88,7 +98,11 @@ impl Keyring {
 
     fn offered(&self, guardrails: &Hash, grants: &Hash) -> Option<Arc<Loaded>> {
         let offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
-        offered.iter().rev().find(|loaded| loaded.guardrails == *guardrails && loaded.grants == *grants).cloned()
+        offered
+            .iter()
+            .rev()
+            .find(|loaded| loaded.guardrails == *guardrails && loaded.grants == *grants)
+            .cloned()
     }
 
     /// The only place where a snapshot is replaced.

@@ -17,4 +17,5 @@ pub mod secret;
 pub mod sign;
 pub mod store;
 pub mod telemetry;
+pub mod tick;
 pub mod web;

@@ -25,7 +25,7 @@ pub use connect::{Checkpointer, Store, Wal};
 pub use files::StoreLock;
 pub use index::{Index, IndexReader, Posting, Segment, Term};
 pub use read::{Readers, View};
-pub use request::{ClaimedRequest, RequestRow};
+pub use request::{ClaimedRequest, KeptRequest, RequestRow};
 pub use space::free_bytes;
 
 /// Who opened an intent: 16 random bytes, new for each load of the store. An intent of another owner has nobody who
@@ -91,7 +91,9 @@ pub struct ControlRow {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Opening found nothing.
-    #[error("there is no log at {path}: `countersignd init` makes one, nothing else does; if there was one, put it back")]
+    #[error(
+        "there is no log at {path}: `countersignd init` makes one, nothing else does; if there was one, put it back"
+    )]
     Missing {
         /// Where it was expected.
         path: PathBuf,
@@ -117,7 +119,9 @@ pub enum StoreError {
         found: i32,
     },
     /// Written by a version that we do not know.
-    #[error("{path} has schema {found}, this version reads up to {known}: it was written by a newer version, run that one")]
+    #[error(
+        "{path} has schema {found}, this version reads up to {known}: it was written by a newer version, run that one"
+    )]
     Newer {
         /// The file.
         path: PathBuf,

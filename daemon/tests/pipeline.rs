@@ -24,7 +24,6 @@ use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::proof::checkpoint::Checkpoint;
 use proto::proof::encoding::SignatureEncoding;
-use proto::proof::public_key::PublicKey;
 use proto::proof::{inclusion, leaf, signature};
 use proto::purpose::{Kind, Purpose};
 use proto::reason::Reason;
@@ -59,7 +58,7 @@ struct World {
 impl World {
     async fn new(algorithm: Algorithm, purpose: &[Kind]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::at("2026-11-21T05:00:00.000000Z".parse().unwrap()));
+        let clock = Arc::new(ManualClock::new("2026-11-21T05:00:00.000000Z".parse().unwrap()));
         let at = |name: &str| directory.path().join(name);
         std::fs::create_dir(at("state")).unwrap();
         std::fs::write(at("guardrails.toml"), GUARDRAILS).unwrap();
@@ -181,10 +180,9 @@ async fn a_signature_verifies_and_its_receipt_proves_it() {
     let world = World::images().await;
     let reply = world.sign(CALLER, message("hello")).await.unwrap();
     let [signed] = &reply.signatures[..] else { panic!("one signature") };
-    let public_key = PublicKey::from_spki(&world.spki).unwrap();
     let verified = signature::verify(
-        &public_key,
         Algorithm::EcdsaP256Sha256,
+        &world.spki,
         signature::Over::Message(b"hello"),
         &signed.value,
         SignatureEncoding::Der,
@@ -194,7 +192,8 @@ async fn a_signature_verifies_and_its_receipt_proves_it() {
     let full = receipt.full.unwrap();
     let checkpoint = Checkpoint::verify(&full.checkpoint, world.log.verifier()).unwrap();
     assert_eq!(leaf::leaf_hash(&full.leaf), receipt.leaf_hash);
-    inclusion::verify(&receipt.leaf_hash, receipt.index, checkpoint.size, &full.path, &checkpoint.root).unwrap();
+    inclusion::verify(&receipt.leaf_hash, receipt.index, checkpoint.size, &full.path, &checkpoint.root)
+        .unwrap();
     let record = world.record(receipt.index).await;
     assert_eq!((record.number, record.signatures[0].outcome), (None, Outcome::Released));
     assert_eq!(record.signatures[0].value.as_deref(), Some(signed.value.as_slice()));
@@ -236,7 +235,8 @@ async fn strangers_are_not_recorded_and_denials_are() {
     let mut other_key = message("hello");
     other_key.key = "release/none".parse().unwrap();
     assert_eq!(world.sign(CALLER, other_key).await.unwrap_err().reason, Reason::UnknownKey);
-    let blind = Input::Digest(proto::digest::Digest::of(proto::algorithm::HashAlgorithm::Sha256, b"x").into());
+    let blind =
+        Input::Digest(proto::digest::Digest::of(proto::algorithm::HashAlgorithm::Sha256, b"x").into());
     assert_eq!(world.sign(CALLER, request(blind)).await.unwrap_err().reason, Reason::PurposeMismatch);
 }
 
@@ -261,7 +261,8 @@ async fn a_stop_refuses_new_requests_and_replays_and_lies_above_every_release() 
 async fn a_stopped_caller_is_refused_and_others_go_on() {
     let world = World::images().await;
     let responder = Arc::new(Caller::unix(0));
-    let stopped = world.responder.stop(&responder, StopTarget::Caller(CALLER.into()), "stolen".into()).await.unwrap();
+    let stopped =
+        world.responder.stop(&responder, StopTarget::Caller(CALLER.into()), "stolen".into()).await.unwrap();
     assert_eq!(stopped.still_signing, ["release/linux@1"]);
     assert_eq!(world.sign(CALLER, message("hello")).await.unwrap_err().reason, Reason::CallerStopped);
     assert!(world.sign("unix:0", message("hello")).await.is_ok());
@@ -277,7 +278,10 @@ async fn a_stop_of_nothing_is_refused_and_stops_nothing() {
     assert_eq!(unknown.reason, Reason::UnknownKey);
     let version = StopTarget::Version { key: "release/linux".parse().unwrap(), version: 9 };
     assert_eq!(stop(version, "x").await.unwrap_err().reason, Reason::UnknownVersion);
-    assert_eq!(stop(StopTarget::Backend("hsm".into()), "x").await.unwrap_err().reason, Reason::UnknownBackend);
+    assert_eq!(
+        stop(StopTarget::Backend("hsm".into()), "x").await.unwrap_err().reason,
+        Reason::UnknownBackend
+    );
     assert_eq!(stop(StopTarget::All, " ").await.unwrap_err().reason, Reason::MalformedRequest);
     let stranger = Arc::new(Caller::parse(CALLER).unwrap());
     let denied = world.responder.stop(&stranger, StopTarget::All, "x".into()).await.unwrap_err();
@@ -313,8 +317,9 @@ async fn a_dry_run_touches_nothing() {
 async fn ed25519_signs_the_message_and_refuses_digests() {
     let world = World::new(Algorithm::Ed25519, &[Kind::Blob]).await;
     let reply = world.sign(CALLER, message("hello")).await.unwrap();
-    let public_key = PublicKey::from_spki(&world.spki).unwrap();
     let signed = signature::Over::Message(b"hello");
     let value = &reply.signatures[0].value;
-    assert!(signature::verify(&public_key, Algorithm::Ed25519, signed, value, SignatureEncoding::Der).is_ok());
+    assert!(
+        signature::verify(Algorithm::Ed25519, &world.spki, signed, value, SignatureEncoding::Der).is_ok()
+    );
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a tool for people: its output is its purpose")]
 
 mod audit;
+mod errors;
 mod generate;
 mod run;
 mod step;
@@ -33,7 +34,7 @@ enum Task {
     },
     /// Look the dependencies up in the RustSec advisory database (fetched with git; needs a network).
     Audit,
-    /// Make the checked-in code of the protobuf messages again.
+    /// Make what is checked in and made from something else again: code of the protobuf messages, docs/errors.md.
     Generate,
 }
 
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { full } => Ok(test::run(full)),
         Task::Audit => Ok(audit::run()),
-        Task::Generate => generate::run().map(|()| true),
+        Task::Generate => generate::run().and_then(|()| errors::write()).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@
 
 pub mod connection;
 pub mod log;
+pub mod policy;
 pub mod signing;
 pub mod stopping;
 
@@ -27,7 +28,15 @@ pub struct Arguments {
     #[command(flatten)]
     pub connection: connection::Connection,
     /// For people (table) or for programs (json).
-    #[arg(long, global = true, value_enum, default_value = "table", env = "COUNTERSIGN_OUTPUT", hide_env = true, help_heading = "Output")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "table",
+        env = "COUNTERSIGN_OUTPUT",
+        hide_env = true,
+        help_heading = "Output"
+    )]
     pub output: Output,
     /// What to do.
     #[command(subcommand)]
@@ -47,6 +56,8 @@ pub enum Command {
     Keys(Keys),
     /// Read and check the signing log
     Log(log::Log),
+    /// Check, test and explain access policy, offline
+    Policy(policy::Policy),
     /// Print the completion script of a shell
     Completion(Completion),
 }

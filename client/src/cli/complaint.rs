@@ -36,7 +36,17 @@ impl Complaint {
     /// A complaint that ends in this way.
     #[must_use]
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, reason: None, what: what.into(), why: Vec::new(), advice: Vec::new(), more: Vec::new(), alarm: None, about_connection: false, closed_pipe: false }
+        Self {
+            exit,
+            reason: None,
+            what: what.into(),
+            why: Vec::new(),
+            advice: Vec::new(),
+            more: Vec::new(),
+            alarm: None,
+            about_connection: false,
+            closed_pipe: false,
+        }
     }
 
     /// The command was not understood.

@@ -14,7 +14,9 @@ use crate::log::ControlDraft;
 pub(super) fn add(config: &Config, path: &Path, clock: Arc<dyn Clock>) -> Result<(), Failed> {
     let path = std::path::absolute(path)?;
     if path.starts_with(&config.instance.state_directory) {
-        return Err(Failed::new("an anchor in the state directory is lost or rolled back with it: choose another disk"));
+        return Err(Failed::new(
+            "an anchor in the state directory is lost or rolled back with it: choose another disk",
+        ));
     }
     if path.exists() {
         return Err(Failed::new(format!("{} is there already", path.display())));
@@ -29,7 +31,8 @@ async fn record(config: &Config, path: &Path, clock: Arc<dyn Clock>) -> Result<(
         if booted.state.anchors().contains(&place) {
             return Err(Failed::new(format!("{place} is an anchor of this log already: put its file back")));
         }
-        let actor = Actor { id: format!("unix:{}", rustix::process::getuid().as_raw()), kind: ActorKind::Operator };
+        let actor =
+            Actor { id: format!("unix:{}", rustix::process::getuid().as_raw()), kind: ActorKind::Operator };
         let draft = ControlDraft::new(booted.log.fresh()?, actor, Body::Anchor { place: place.clone() });
         let appended = booted.log.control(draft).await?;
         booted.log.make_anchor(path)?;
@@ -43,5 +46,8 @@ async fn record(config: &Config, path: &Path, clock: Arc<dyn Clock>) -> Result<(
 
 #[expect(clippy::print_stdout, reason = "the answer of the task")]
 fn say(path: &Path, index: u64) {
-    println!("the anchor is recorded as entry {index}; add it to `anchors` in [log]:\n  {{ file = {:?} }}", path);
+    println!(
+        "the anchor is recorded as entry {index}; add it to `anchors` in [log]:\n  {{ file = {:?} }}",
+        path
+    );
 }

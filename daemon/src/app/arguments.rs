@@ -9,7 +9,13 @@ use proto::purpose::Kind;
 
 /// Signs with keys that live in HSMs and cloud KMS, and records every signature before it leaves.
 #[derive(Debug, Parser)]
-#[command(name = "countersignd", version, about, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+#[command(
+    name = "countersignd",
+    version,
+    about,
+    args_conflicts_with_subcommands = true,
+    arg_required_else_help = true
+)]
 pub struct Arguments {
     /// Configuration file; runs the daemon.
     #[arg(long, value_name = "FILE")]
@@ -84,8 +90,11 @@ pub struct Dev {
     #[arg(long, value_name = "DIR", default_value = "countersign-dev")]
     pub directory: PathBuf,
     /// Use a token that exists instead of the software backend: the module and the token's URI.
-    #[arg(long, num_args = 2, value_names = ["MODULE", "TOKEN"], requires = "pin_file")]
+    #[arg(long, num_args = 2, value_names = ["MODULE", "TOKEN"], requires_all = ["pin_file", "key"])]
     pub pkcs11: Option<Vec<String>>,
+    /// The key to enrol from that token, as an RFC 7512 URI.
+    #[arg(long, value_name = "URI", requires = "pkcs11")]
+    pub key: Option<String>,
     /// A file that holds the token's user PIN.
     #[arg(long, value_name = "FILE", requires = "pkcs11")]
     pub pin_file: Option<PathBuf>,

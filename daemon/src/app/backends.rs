@@ -33,7 +33,7 @@ pub(super) fn start(config: &Config, state: &State, clock: &Arc<dyn Clock>) -> R
                     program: std::env::current_exe()?,
                     state_directory: config.instance.state_directory.clone(),
                 };
-                let backend = Arc::new(Pkcs11::start(name, settings.clone(), place, Arc::clone(clock))?);
+                let backend = Arc::new(Pkcs11::start(name, (**settings).clone(), place, Arc::clone(clock))?);
                 started.hosted.push(Arc::clone(&backend));
                 backend
             }

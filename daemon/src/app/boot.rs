@@ -55,7 +55,10 @@ fn belongs(config: &Config, state: &State, verifier: &str) -> Result<(), Failed>
         )));
     }
     if genesis.mode == Mode::Rehearsal {
-        tracing::warn!(instance = genesis.instance, "this is a REHEARSAL instance: nothing that it signs counts");
+        tracing::warn!(
+            instance = genesis.instance,
+            "this is a REHEARSAL instance: nothing that it signs counts"
+        );
     }
     Ok(())
 }

@@ -32,7 +32,9 @@ fn make(arguments: &Dev, file: &Path, clock: &Arc<dyn Clock>) -> Result<(), Fail
     let uri = match &arguments.key {
         Some(key) => key.clone(),
         None if module.is_some() => {
-            return Err(Failed::new("say --key URI: which key of the token to use, for instance pkcs11:object=first"));
+            return Err(Failed::new(
+                "say --key URI: which key of the token to use, for instance pkcs11:object=first",
+            ));
         }
         None => "software:".to_owned(),
     };
@@ -57,7 +59,7 @@ fn make(arguments: &Dev, file: &Path, clock: &Arc<dyn Clock>) -> Result<(), Fail
         backend: None,
         config: file.to_owned(),
     };
-    enroll::enroll_quietly(&config(file)?, &enrolling, Arc::clone(clock))
+    enroll::before(&config(file)?, &enrolling, Arc::clone(clock))
 }
 
 #[expect(clippy::print_stdout, reason = "what to try, for whoever started it")]

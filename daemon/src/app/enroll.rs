@@ -11,9 +11,9 @@ use proto::term::Term;
 
 use super::arguments::EnrollKey;
 use super::{Failed, backends, boot, runtime};
-use crate::backend::{Backend, Deadline, GenerateSpec, Locator, PublicKey};
+use crate::backend::{Backend, Deadline, GenerateSpec, Locator, PublicKey, Settings};
 use crate::clock::Clock;
-use crate::config::{BackendSettings, Config};
+use crate::config::Config;
 use crate::keys::fold::State;
 use crate::log::ControlDraft;
 use crate::telemetry;
@@ -25,6 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) fn run(config: &Config, arguments: &EnrollKey, clock: Arc<dyn Clock>) -> Result<(), Failed> {
     // Traces go to standard error, as the daemon's do; metrics are nobody's.
     let _unused = telemetry::start(&config.telemetry)?;
+    before(config, arguments, clock)
+}
+
+/// The same before the daemon starts in this process, which begins telemetry itself.
+pub(super) fn before(config: &Config, arguments: &EnrollKey, clock: Arc<dyn Clock>) -> Result<(), Failed> {
     runtime()?.block_on(enroll(config, arguments, clock))
 }
 
@@ -42,7 +47,8 @@ async fn enroll(config: &Config, arguments: &EnrollKey, clock: Arc<dyn Clock>) -
         let by = Deadline(clock.monotonic().after(PATIENCE));
         let (locator, public_key) = place(backend.as_ref(), &locator, arguments, by).await?;
         if !public_key.fits(arguments.algorithm) {
-            let message = format!("the key is {}, which does not sign with {}", public_key.name(), arguments.algorithm);
+            let message =
+                format!("the key is {}, which does not sign with {}", public_key.name(), arguments.algorithm);
             return Err(Failed::new(message));
         }
         let version = booted.state.ring(&arguments.name).map_or(1, |ring| ring.newest().version + 1);
@@ -63,7 +69,8 @@ async fn enroll(config: &Config, arguments: &EnrollKey, clock: Arc<dyn Clock>) -
             version,
         };
         let fresh = booted.log.fresh()?;
-        let actor = Actor { id: format!("unix:{}", rustix::process::getuid().as_raw()), kind: ActorKind::Operator };
+        let actor =
+            Actor { id: format!("unix:{}", rustix::process::getuid().as_raw()), kind: ActorKind::Operator };
         let key_id = enrolled.key_id;
         let mut draft = ControlDraft::new(fresh, actor, Body::Enrolled(enrolled));
         draft.touches = vec![Term::Key(arguments.name.clone())];
@@ -93,7 +100,8 @@ async fn place(
     by: Deadline,
 ) -> Result<(Locator, PublicKey), Failed> {
     if *locator == Locator::Software(None) {
-        let spec = GenerateSpec { algorithm: arguments.algorithm, label: arguments.name.to_string(), id: vec![1] };
+        let spec =
+            GenerateSpec { algorithm: arguments.algorithm, label: arguments.name.to_string(), id: vec![1] };
         let made = backend.generate(spec, by).await?;
         return Ok((made.locator, made.public_key));
     }
@@ -147,13 +155,14 @@ fn would_follow(state: &State, draft: &ControlDraft) -> Result<(), Failed> {
 
 /// The one backend that the URI can mean.
 fn backend_name(config: &Config, locator: &Locator, asked: Option<&str>) -> Result<String, Failed> {
-    let fits = |settings: &BackendSettings| {
+    let fits = |settings: &Settings| {
         matches!(
             (settings, locator),
-            (BackendSettings::Software(_), Locator::Software(_)) | (BackendSettings::Pkcs11(_), Locator::Pkcs11(_))
+            (Settings::Software(_), Locator::Software(_)) | (Settings::Pkcs11(_), Locator::Pkcs11(_))
         )
     };
-    let fitting: Vec<_> = config.backends.iter().filter(|(_, settings)| fits(settings)).map(|(name, _)| name).collect();
+    let fitting: Vec<_> =
+        config.backends.iter().filter(|(_, settings)| fits(settings)).map(|(name, _)| name).collect();
     match (asked, fitting.as_slice()) {
         (Some(asked), _) if fitting.iter().any(|name| *name == asked) => Ok(asked.to_owned()),
         (Some(asked), _) => Err(Failed::new(format!("no backend `{asked}` holds keys like {locator}"))),

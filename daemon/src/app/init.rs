@@ -17,6 +17,7 @@ use proto::record::{Actor, ActorKind, Body};
 use zeroize::Zeroizing;
 
 use super::arguments::Init;
+use super::{Failed, log_key as key_file};
 use crate::backend::software;
 use crate::clock::Clock;
 use crate::log::{self, AnchorPlace, ControlDraft, Fresh, LogKey, Settings};
@@ -68,6 +69,26 @@ pub struct Made {
     pub first_client: String,
 }
 
+/// Makes the instance and says what was made.
+pub(super) fn run(arguments: &Init, clock: &dyn Clock) -> Result<(), Failed> {
+    let made = make(arguments, clock)?;
+    say(&made);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of the task")]
+fn say(made: &Made) {
+    println!("A rehearsal instance is made. Nothing that it signs is worth anything to anyone else.\n");
+    println!("  configuration   {}", made.config.display());
+    println!("  genesis         {}", made.genesis_sha256);
+    println!("  log key         {}", made.log_key);
+    println!("  first client    {}, configured in {}", made.first_client, made.client.display());
+    println!(
+        "\nNext: countersignd enroll-key NAME software: --algorithm ecdsa-p256-sha256 --purpose blob --config {}",
+        made.config.display()
+    );
+}
+
 /// Makes the instance.
 ///
 /// # Errors
@@ -84,12 +105,15 @@ pub fn make(arguments: &Init, clock: &dyn Clock) -> Result<Made, InitError> {
     let files = Files::at(&directory);
 
     let mut seed = Zeroizing::new([0; 32]);
-    aws_lc_rs::rand::fill(seed.as_mut()).map_err(|_nothing_said| InitError::Log("no random numbers".into()))?;
+    aws_lc_rs::rand::fill(seed.as_mut())
+        .map_err(|_nothing_said| InitError::Log("no random numbers".into()))?;
     let key = LogKey::from_seed(origin.as_str(), seed.as_ref()).map_err(|e| InitError::Log(e.to_string()))?;
     let log_key = key.verifier().to_string();
 
     let certificates = certificates::issue(&arguments.name, &first_client, clock.wall())?;
-    for (name, issued) in [("ca", &certificates.ca), ("server", &certificates.server), ("client", &certificates.client)] {
+    for (name, issued) in
+        [("ca", &certificates.ca), ("server", &certificates.server), ("client", &certificates.client)]
+    {
         files.write(&format!("tls/{name}.pem"), issued.certificate.as_bytes())?;
         files.secret(&format!("tls/{name}.key"), issued.key.as_bytes())?;
     }
@@ -99,7 +123,7 @@ pub fn make(arguments: &Init, clock: &dyn Clock) -> Result<Made, InitError> {
     files.write("guardrails.toml", guardrails.as_bytes())?;
     files.write("grants.cedar", grants.as_bytes())?;
     files.write("log.pub", format!("{log_key}\n").as_bytes())?;
-    files.secret("state/log.key", Zeroizing::new(hex::encode(*seed)).as_bytes())?;
+    files.secret("state/log.key", key_file::encode(&key, &seed).as_bytes())?;
     let identity = files.path("state/software.identity");
     software::create_identity(&identity).map_err(|source| InitError::File { path: identity, source })?;
 
@@ -133,8 +157,10 @@ fn begin(files: &Files, genesis: &Genesis, key: &LogKey, clock: &dyn Clock) -> R
     let digest = genesis.digest().map_err(|e| failed(&e))?;
     genesis.check().map_err(|e| failed(&e))?;
     let statement = genesis.to_value().map_err(|e| failed(&e))?;
+    files.directory("anchor")?;
     let anchor = files.path("anchor/countersign.anchor");
-    let actor = || Actor { id: format!("unix:{}", rustix::process::getuid().as_raw()), kind: ActorKind::Operator };
+    let actor =
+        || Actor { id: format!("unix:{}", rustix::process::getuid().as_raw()), kind: ActorKind::Operator };
     let fresh = || Fresh::at(clock.wall()).map_err(|e| failed(&e));
     let first = vec![
         ControlDraft::new(fresh()?, actor(), Body::Genesis { statement }),

@@ -13,14 +13,20 @@ use crate::secret::{Secret, SecretReference};
 use super::Failed;
 
 const BEGIN: &str = "PRIVATE+KEY+";
-const EXPECTED: &str = "expected the log key as PRIVATE+KEY+<origin>+<8 hex digits>+<base64>, as `countersignd init` writes it";
+const EXPECTED: &str =
+    "expected the log key as PRIVATE+KEY+<origin>+<8 hex digits>+<base64>, as `countersignd init` writes it";
 
 /// The key as text, from its origin and seed.
 pub(super) fn encode(key: &LogKey, seed: &[u8; 32]) -> Zeroizing<String> {
     let mut data = Zeroizing::new([1; 33]);
     data[1..].copy_from_slice(seed);
-    let body = Zeroizing::new(STANDARD.encode(data.as_ref()));
-    Zeroizing::new(format!("{BEGIN}{}+{}+{}\n", key.origin(), hex::encode(key.verifier().key_id()), body.as_str()))
+    let body = Zeroizing::new(STANDARD.encode(data.as_slice()));
+    Zeroizing::new(format!(
+        "{BEGIN}{}+{}+{}\n",
+        key.origin(),
+        hex::encode(key.verifier().key_id()),
+        body.as_str()
+    ))
 }
 
 /// Reads the key.

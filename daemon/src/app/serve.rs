@@ -64,7 +64,8 @@ async fn serve(
     let authorities = authorities(&keyring)?;
     let limits = config.limits.clone();
     let edge =
-        Edge::start(&config.listen, &mut inherited, &authorities, routes, board, limits, Arc::clone(&clock)).await?;
+        Edge::start(&config.listen, &mut inherited, &authorities, routes, board, limits, Arc::clone(&clock))
+            .await?;
     let (end_pages, pages_end) = oneshot::channel::<()>();
     let web = match config.web {
         Some(address) => {
@@ -99,7 +100,9 @@ async fn serve(
         drop(end_pages);
     });
     if signals.drain(left, drain::BOUND + std::time::Duration::from_secs(1)).await != Drained::Finished {
-        tracing::warn!("the drain was cut short; what had an intent is in the log or will be closed at the next start");
+        tracing::warn!(
+            "the drain was cut short; what had an intent is in the log or will be closed at the next start"
+        );
     }
     log.close().await;
     backends.close().await;
@@ -155,7 +158,11 @@ mod addresses {
     }
 
     /// Writes `<state>/run/addresses.json`.
-    pub(super) fn write(config: &Config, network: Option<SocketAddr>, web: Option<SocketAddr>) -> Result<(), Failed> {
+    pub(super) fn write(
+        config: &Config,
+        network: Option<SocketAddr>,
+        web: Option<SocketAddr>,
+    ) -> Result<(), Failed> {
         let directory = config.instance.state_directory.join("run");
         std::fs::create_dir_all(&directory)?;
         let local = config.listen.local.as_ref().map(|local| local.socket.as_path());

@@ -33,8 +33,8 @@ use self::octets::Octets;
 pub use self::settings::Settings;
 use self::uri::Uri;
 use super::{
-    Ability, Backend, Capabilities, Deadline, Failure, Found, GenerateSpec, Generated, Health, KeyReference, Locator,
-    Prepared, Priority, PublicKey, SigningKey, Turn, Work,
+    Ability, Backend, Capabilities, Deadline, Failure, Found, GenerateSpec, Generated, Health, KeyReference,
+    Locator, Prepared, Priority, PublicKey, SigningKey, Turn, Work,
 };
 use crate::clock::Clock;
 
@@ -70,9 +70,15 @@ impl Pkcs11 {
     ///
     /// # Errors
     /// If a thread cannot be started.
-    pub fn start(name: &str, settings: Settings, place: Place, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+    pub fn start(
+        name: &str,
+        settings: Settings,
+        place: Place,
+        clock: Arc<dyn Clock>,
+    ) -> std::io::Result<Self> {
         let in_flight = 2 * usize::from(settings.sessions.max(1));
-        let abilities = Algorithm::ALL.iter().map(|algorithm| Ability::of(*algorithm, LARGEST_MESSAGE)).collect();
+        let abilities =
+            Algorithm::ALL.iter().map(|algorithm| Ability::of(*algorithm, LARGEST_MESSAGE)).collect();
         let capabilities =
             Capabilities { kind: "pkcs11", abilities, external: true, generates: true, in_flight };
         let spawner = client::Spawner::start(name)?;
@@ -131,7 +137,8 @@ impl Pkcs11 {
         let found = found(seen)?;
         // Half-made keys have the right label and every attribute and cannot sign: only a signature is believed.
         let reference = KeyReference { locator: found.locator.clone(), algorithm: spec.algorithm };
-        let message = bytes::Bytes::from_static(b"countersign: first signature of a new key, over nothing else");
+        let message =
+            bytes::Bytes::from_static(b"countersign: first signature of a new key, over nothing else");
         let key = self.key(&reference, &found.public_key)?;
         key.sign(Prepared::message(spec.algorithm, &message), turn).await?;
         let attributes = attributes.into_iter().collect();
@@ -142,6 +149,7 @@ impl Pkcs11 {
 impl Drop for Pkcs11 {
     fn drop(&mut self) {
         self.keeper.abort();
+        self.shared.abandon();
     }
 }
 
@@ -230,7 +238,9 @@ impl Backend for Pkcs11 {
 /// How long a request may take in the module, as a multiple of its limit: making an RSA key takes a while.
 const fn patience(ask: &Ask, limit: Duration) -> Duration {
     match ask {
-        Ask::Generate { algorithm, .. } if matches!(algorithm.shape(), KeyShape::Rsa(_)) => limit.saturating_mul(6),
+        Ask::Generate { algorithm, .. } if matches!(algorithm.shape(), KeyShape::Rsa(_)) => {
+            limit.saturating_mul(6)
+        }
         _ => limit,
     }
 }

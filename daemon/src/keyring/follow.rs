@@ -56,7 +56,10 @@ impl Keyring {
             match loaded.rules(guardrails.index, grants.index) {
                 Ok(rules) => Some(Arc::new(InForce { loaded, rules, quotas })),
                 Err(problems) => {
-                    tracing::error!(?problems, "rules that were good before are not now: nothing is permitted");
+                    tracing::error!(
+                        ?problems,
+                        "rules that were good before are not now: nothing is permitted"
+                    );
                     None
                 }
             }

@@ -60,7 +60,9 @@ impl Keyring {
 
     async fn open_once(&self, version: &KeyVersion) -> bool {
         let opened = match self.backend(&version.backend) {
-            Some(backend) => open(backend.as_ref(), version, Deadline(self.clock.monotonic().after(LONGEST))).await,
+            Some(backend) => {
+                open(backend.as_ref(), version, Deadline(self.clock.monotonic().after(LONGEST))).await
+            }
             None => Err(Failure::Unavailable {
                 cause: format!("no backend `{}` is configured", version.backend),
                 retry_after: Duration::from_secs(10),
@@ -76,9 +78,15 @@ impl Keyring {
     }
 }
 
-async fn open(backend: &dyn Backend, version: &KeyVersion, by: Deadline) -> Result<Arc<dyn SigningKey>, Failure> {
-    let locator = version.locator.parse().map_err(|e: LocatorError| Failure::Unsupported { what: e.to_string() })?;
-    let expected = PublicKey::from_spki(&version.public_key).map_err(|e| Failure::Unsupported { what: e.to_string() })?;
+async fn open(
+    backend: &dyn Backend,
+    version: &KeyVersion,
+    by: Deadline,
+) -> Result<Arc<dyn SigningKey>, Failure> {
+    let locator =
+        version.locator.parse().map_err(|e: LocatorError| Failure::Unsupported { what: e.to_string() })?;
+    let expected = PublicKey::from_spki(&version.public_key)
+        .map_err(|e| Failure::Unsupported { what: e.to_string() })?;
     debug_assert_eq!(KeyId::of_spki(&version.public_key), version.key_id);
     let reference = KeyReference { locator, algorithm: version.algorithm };
     backend.open(&reference, &expected, by).await

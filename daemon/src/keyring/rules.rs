@@ -129,10 +129,16 @@ impl Keyring {
         let snapshot = self.snapshot();
         let state = snapshot.state();
         let changes = [
-            ("the guardrails file", loaded.guardrails, state.guardrails().sha256, Body::Policy { sha256: loaded.guardrails }),
+            (
+                "the guardrails file",
+                loaded.guardrails,
+                state.guardrails().sha256,
+                Body::Policy { sha256: loaded.guardrails },
+            ),
             ("the grants file", loaded.grants, state.grants().sha256, Body::Grant { sha256: loaded.grants }),
         ];
-        let changed: Vec<_> = changes.into_iter().filter(|(_, found, approved, _)| found != approved).collect();
+        let changed: Vec<_> =
+            changes.into_iter().filter(|(_, found, approved, _)| found != approved).collect();
         if let Some((file, found, approved, _)) = changed.first()
             && state.instance().mode == Mode::Production
         {
@@ -142,7 +148,8 @@ impl Keyring {
         let any = !changed.is_empty();
         for (_, _, _, body) in changed {
             let actor = Actor { id: state.instance().instance.clone(), kind: ActorKind::Daemon };
-            let draft = ControlDraft { touches: vec![Term::All], ..ControlDraft::new(log.fresh()?, actor, body) };
+            let draft =
+                ControlDraft { touches: vec![Term::All], ..ControlDraft::new(log.fresh()?, actor, body) };
             let appended = log.control(draft).await?;
             self.at_least(appended.index).await;
         }

@@ -158,7 +158,9 @@ impl Snapshot {
     /// [`Reason::QuotaExhausted`].
     pub fn take_quota(&self, caller: &Caller, key: &KeyName) -> Result<(), Refusal> {
         match &self.force {
-            Some(force) => force.quotas.take(caller, key, NonZeroU32::MIN).map_err(|exhausted| exhausted.refusal()),
+            Some(force) => {
+                force.quotas.take(caller, key, NonZeroU32::MIN).map_err(|exhausted| exhausted.refusal())
+            }
             None => Err(Refused::NoRules.refusal()),
         }
     }

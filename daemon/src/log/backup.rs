@@ -3,6 +3,7 @@
 //! Records are copied a page at a time, each hashed into a tree of its own; the last page, the head and what is open are
 //! one short read. So the copy ends at a checkpoint, and its tree is known to lead to that checkpoint's root.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,10 +15,11 @@ use proto::proof::leaf::leaf_hash;
 use super::anchor::{Anchor, Kept};
 use super::error::{LoadError, LogError};
 use super::settings::{AnchorPlace, Settings};
+use super::signer::LogKey;
 use super::stops::StopFile;
 use super::tree::detailed;
 use super::{Log, load};
-use crate::store::{HeadRow, IntentRow, Readers, Store, StoreError, Stored, View};
+use crate::store::{HeadRow, IntentRow, KeptRequest, Readers, Store, StoreError, Stored, View};
 
 /// Bytes of records copied at once.
 const PAGE: usize = 1 << 20;
@@ -47,19 +49,27 @@ impl Log {
         let directory = directory.to_owned();
         let shared = Arc::clone(&self.shared);
         let readers = shared.readers.load_full().ok_or_else(|| LogError::unavailable("it is not loaded"))?;
-        let copied = tokio::task::spawn_blocking(move || {
-            copy(&readers, &directory, progress).and_then(|backup| {
-                let settings = Settings::new(&directory, vec![AnchorPlace::File(directory.join("anchor"))]);
-                load::load(&settings, &shared.key)?;
-                Ok(backup)
-            })
-        });
+        let copied =
+            tokio::task::spawn_blocking(move || verified(&readers, &directory, &shared.key, progress));
         match copied.await {
             Ok(Ok(backup)) => Ok(backup),
             Ok(Err(error)) => Err(LogError::unavailable(detailed(&error))),
             Err(panicked) => Err(LogError::unavailable(panicked)),
         }
     }
+}
+
+/// Copies, and loads the copy once.
+pub(super) fn verified(
+    readers: &Readers,
+    directory: &Path,
+    key: &LogKey,
+    progress: impl FnMut(u64, u64),
+) -> Result<Backup, LoadError> {
+    let backup = copy(readers, directory, progress)?;
+    let settings = Settings::new(directory, vec![AnchorPlace::File(directory.join("anchor"))]);
+    load::load(&settings, key)?;
+    Ok(backup)
 }
 
 /// What the last read finds at one moment.
@@ -75,7 +85,11 @@ struct Copying {
     frontier: Frontier,
 }
 
-fn copy(readers: &Readers, directory: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Backup, LoadError> {
+fn copy(
+    readers: &Readers,
+    directory: &Path,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Backup, LoadError> {
     std::fs::create_dir_all(directory).map_err(|source| LoadError::Io {
         doing: "making the directory",
         path: directory.to_owned(),
@@ -98,7 +112,12 @@ fn copy(readers: &Readers, directory: &Path, mut progress: impl FnMut(u64, u64))
     let checkpoint = rest.head.checkpoint.clone();
     let controls = readers.read(|view| all_controls(view, size))?;
     let number = rest.counter;
+    let open: HashSet<[u8; 16]> = rest.intents.iter().map(|intent| intent.operation).collect();
     copying.finish(rest, &controls)?;
+    copying.requests(readers, |request| match request.index {
+        Some(index) => index < size,
+        None => open.contains(&request.operation),
+    })?;
     progress(size, size);
     StopFile::create(&directory.join("anchor.stops"))?;
     Anchor::create(&directory.join("anchor"), &Kept { checkpoint: checkpoint.clone(), number })?;
@@ -131,7 +150,8 @@ impl Copying {
         if records.iter().zip(first..).any(|(record, index)| record.index != index) {
             return Err(LoadError::Inconsistent(format!("a record after {first} is missing")));
         }
-        append.insert_records(first, records.iter().map(|record| (&*record.leaf, record.detail.as_deref())))?;
+        append
+            .insert_records(first, records.iter().map(|record| (&*record.leaf, record.detail.as_deref())))?;
         for record in &records {
             self.frontier.push(leaf_hash(&record.leaf));
         }
@@ -145,12 +165,31 @@ impl Copying {
         Ok(())
     }
 
+    /// Request ids, a page at a time: those that what was copied knows of.
+    fn requests(&mut self, readers: &Readers, known: impl Fn(&KeptRequest) -> bool) -> Result<(), LoadError> {
+        let mut after = (String::new(), String::new());
+        loop {
+            let page = readers.read(|view| view.requests((&after.0, &after.1), 1000))?;
+            let Some(last) = page.last() else { break };
+            after = (last.id.clone(), last.caller.clone());
+            let append = self.store.begin()?;
+            for request in page.iter().filter(|request| known(request)) {
+                append.claim_request(&request.row())?;
+            }
+            append.commit()?;
+        }
+        self.store.truncate()?;
+        Ok(())
+    }
+
     fn finish(&mut self, rest: Rest, controls: &[crate::store::ControlRow]) -> Result<(), LoadError> {
         self.records(rest.records)?;
         let root = self.frontier.root();
         if root != Hash::from(rest.head.root) || self.frontier.size() != rest.head.size {
             let said = Checkpoint::parse(&rest.head.checkpoint).map(|said| said.root).unwrap_or(Hash::ZERO);
-            return Err(LoadError::Inconsistent(format!("the records lead to root {root}, the checkpoint says {said}")));
+            return Err(LoadError::Inconsistent(format!(
+                "the records lead to root {root}, the checkpoint says {said}"
+            )));
         }
         let append = self.store.begin()?;
         for row in controls {
@@ -160,7 +199,6 @@ impl Copying {
         append.set_counter(rest.counter)?;
         append.set_head(&rest.head)?;
         append.commit()?;
-        self.store.truncate()?;
         Ok(())
     }
 }

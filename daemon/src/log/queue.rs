@@ -4,105 +4,21 @@
 //! in count and bytes, *before* anything is signed; summaries come last. There is no timer: what arrives during a commit
 //! is the next batch.
 
-use std::collections::VecDeque;
+mod jobs;
+mod lanes;
+
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use proto::record::{ControlRecord, Draft};
 use tokio::sync::oneshot;
 
 use super::error::LogError;
-use super::watch::Appended;
-use super::intent::{Closure, IntentDraft, Intended};
-use super::replay::Hold;
-use super::seal::{Prepared, Sealed};
+use super::intent::Closure;
 use super::settings::Limits;
+use lanes::Lanes;
 
-/// Where the results of a job go.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, LogError>>;
-
-/// Control records.
-#[derive(Debug)]
-pub(super) struct ControlJob {
-    pub(super) record: ControlRecord,
-    pub(super) draft: Draft,
-    pub(super) detail: Option<Vec<u8>>,
-    /// What the same commit erases.
-    pub(super) erases: Option<Erased>,
-    /// A stop: it waits until it is in the log, whatever happens.
-    pub(super) stays: bool,
-    pub(super) reply: Option<Reply<Appended>>,
-}
-
-/// What a `log.redacted` record erases.
-#[derive(Debug)]
-pub(super) struct Erased {
-    /// The record whose detail goes.
-    pub(super) index: u64,
-    /// Its request row: (id, caller).
-    pub(super) request: Option<(String, String)>,
-}
-
-/// Intents of one call.
-#[derive(Debug)]
-pub(super) struct IntendJob {
-    pub(super) items: Vec<IntendItem>,
-    pub(super) reply: Reply<Vec<Result<Intended, LogError>>>,
-}
-
-#[derive(Debug)]
-pub(super) struct IntendItem {
-    pub(super) draft: IntentDraft,
-    pub(super) body: Vec<u8>,
-    pub(super) hold: Option<Hold>,
-}
-
-/// Seals of one call.
-#[derive(Debug)]
-pub(super) struct SealJob {
-    pub(super) items: Vec<Prepared>,
-    pub(super) reply: Reply<Vec<Result<Sealed, LogError>>>,
-}
-
-/// One plain record.
-#[derive(Debug)]
-pub(super) struct PlainJob {
-    pub(super) draft: Draft,
-    pub(super) detail: Vec<u8>,
-    pub(super) reply: Reply<Appended>,
-}
-
-/// New work, in order of arrival.
-#[derive(Debug)]
-pub(super) enum Work {
-    Intend(IntendJob),
-    Seal(SealJob),
-    Plain(PlainJob),
-}
-
-/// Everything for one commit.
-#[derive(Debug, Default)]
-pub(super) struct Jobs {
-    pub(super) controls: Vec<ControlJob>,
-    pub(super) seals: Vec<SealJob>,
-    pub(super) closures: Vec<Closure>,
-    pub(super) intends: Vec<IntendJob>,
-    pub(super) plains: Vec<PlainJob>,
-    /// Request rows to forget: (id, caller), and the time before which.
-    pub(super) forget: Option<(Vec<(String, String)>, i64)>,
-}
-
-impl Jobs {
-    pub(super) fn is_empty(&self) -> bool {
-        self.controls.is_empty()
-            && self.seals.is_empty()
-            && self.closures.is_empty()
-            && self.intends.is_empty()
-            && self.plains.is_empty()
-            && self.forget.is_none()
-    }
-}
+pub(super) use jobs::{ControlJob, Erased, IntendItem, IntendJob, Jobs, PlainJob, SealJob, Work};
 
 /// What the writer is asked besides.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -113,22 +29,6 @@ pub(super) struct Orders {
     pub(super) reload: bool,
     /// Empty the WAL to nothing.
     pub(super) truncate: bool,
-}
-
-#[derive(Debug, Default)]
-struct Lanes {
-    controls: VecDeque<ControlJob>,
-    closures: VecDeque<Closure>,
-    ends: VecDeque<SealJob>,
-    work: VecDeque<Work>,
-    last: VecDeque<PlainJob>,
-    forget: Option<(Vec<(String, String)>, i64)>,
-    truncated: Vec<oneshot::Sender<Result<(), LogError>>>,
-    orders: Orders,
-    count: usize,
-    bytes: usize,
-    /// The writer has ended: nobody would answer.
-    dead: bool,
 }
 
 /// The queue in front of the writer.
@@ -179,11 +79,18 @@ impl Queue {
 
     pub(super) fn ended(&self, intents: usize) {
         // A load finds intents of other owners, which were never counted here.
-        let _old = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| Some(open.saturating_sub(intents)));
+        let _old = self
+            .open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| Some(open.saturating_sub(intents)));
     }
 
     /// Whether so much more may be taken now; `left` is the time until the caller's deadline.
-    pub(super) fn admits(&self, count: usize, intents: usize, left: Option<Duration>) -> Result<(), LogError> {
+    pub(super) fn admits(
+        &self,
+        count: usize,
+        intents: usize,
+        left: Option<Duration>,
+    ) -> Result<(), LogError> {
         let lanes = self.lanes();
         self.room(&lanes, (count, 0), intents, left)
     }
@@ -198,7 +105,8 @@ impl Queue {
         if lanes.orders.close {
             return Err(LogError::Closing);
         }
-        let batches = u32::try_from(lanes.count / self.limits.batch.max(1)).unwrap_or(u32::MAX).saturating_add(2);
+        let batches =
+            u32::try_from(lanes.count / self.limits.batch.max(1)).unwrap_or(u32::MAX).saturating_add(2);
         let wait = self.commit_time().saturating_mul(batches);
         let full = lanes.count + count > self.limits.queued.max(count)
             || lanes.bytes + bytes > self.limits.queued_bytes.max(bytes)
@@ -256,7 +164,9 @@ impl Queue {
     /// Takes seals. Those that end an intent are never refused.
     pub(super) fn seal(&self, job: SealJob) -> Result<(), LogError> {
         if job.items.iter().any(|item| item.seal.intent.is_some()) {
-            return self.put(job, |lanes, job| lanes.ends.push_back(job)).map_err(|_unanswered| LogError::Closing);
+            return self
+                .put(job, |lanes, job| lanes.ends.push_back(job))
+                .map_err(|_unanswered| LogError::Closing);
         }
         self.offer(0, None, Work::Seal(job))
     }
@@ -325,7 +235,9 @@ impl Queue {
         let mut lanes = self.lanes();
         if lanes.idle() {
             lanes = match patience {
-                Some(patience) => self.wake.wait_timeout(lanes, patience).unwrap_or_else(PoisonError::into_inner).0,
+                Some(patience) => {
+                    self.wake.wait_timeout(lanes, patience).unwrap_or_else(PoisonError::into_inner).0
+                }
                 None => {
                     self.wake.wait_while(lanes, |lanes| lanes.idle()).unwrap_or_else(PoisonError::into_inner)
                 }
@@ -347,115 +259,5 @@ impl Queue {
         lanes.orders.reload = false;
         lanes.orders.truncate = false;
         orders
-    }
-}
-
-impl Lanes {
-    fn idle(&self) -> bool {
-        self.controls.is_empty()
-            && self.closures.is_empty()
-            && self.ends.is_empty()
-            && self.work.is_empty()
-            && self.last.is_empty()
-            && self.forget.is_none()
-            && self.orders == Orders::default()
-    }
-
-    fn batch(&mut self, most: usize, bytes: usize) -> Jobs {
-        let mut jobs = Jobs { controls: self.controls.drain(..).collect(), ..Jobs::default() };
-        let mut room = Room { count: most.saturating_sub(jobs.controls.len()), bytes };
-        while room.is_left()
-            && let Some(job) = self.ends.pop_front()
-        {
-            room.take(job.size());
-            jobs.seals.push(job);
-        }
-        while room.is_left()
-            && let Some(closure) = self.closures.pop_front()
-        {
-            room.take((1, 0));
-            jobs.closures.push(closure);
-        }
-        while room.is_left()
-            && let Some(work) = self.work.pop_front()
-        {
-            let size = work.size();
-            match work {
-                Work::Intend(job) => jobs.intends.push(job),
-                Work::Seal(job) => jobs.seals.push(job),
-                Work::Plain(job) => jobs.plains.push(job),
-            }
-            self.taken(&mut room, size);
-        }
-        while room.is_left()
-            && let Some(job) = self.last.pop_front()
-        {
-            self.taken(&mut room, job.size());
-            jobs.plains.push(job);
-        }
-        jobs.forget = self.forget.take();
-        jobs
-    }
-
-    fn taken(&mut self, room: &mut Room, size: (usize, usize)) {
-        room.take(size);
-        self.count = self.count.saturating_sub(size.0);
-        self.bytes = self.bytes.saturating_sub(size.1);
-    }
-}
-
-/// What a batch may still take.
-struct Room {
-    count: usize,
-    bytes: usize,
-}
-
-impl Room {
-    fn is_left(&self) -> bool {
-        self.count > 0 && self.bytes > 0
-    }
-
-    fn take(&mut self, size: (usize, usize)) {
-        self.count = self.count.saturating_sub(size.0);
-        self.bytes = self.bytes.saturating_sub(size.1);
-    }
-}
-
-/// Operations and bytes.
-impl IntendJob {
-    fn size(&self) -> (usize, usize) {
-        (self.items.len(), self.items.iter().map(|item| item.body.len()).sum())
-    }
-}
-
-impl SealJob {
-    fn size(&self) -> (usize, usize) {
-        (self.items.len(), self.items.iter().map(Prepared::bytes).sum())
-    }
-}
-
-impl PlainJob {
-    fn size(&self) -> (usize, usize) {
-        (1, self.draft.len() + self.detail.len())
-    }
-}
-
-impl Work {
-    fn size(&self) -> (usize, usize) {
-        match self {
-            Self::Intend(job) => job.size(),
-            Self::Seal(job) => job.size(),
-            Self::Plain(job) => job.size(),
-        }
-    }
-}
-
-impl ControlJob {
-    /// What the record is about, for the table of control records.
-    pub(super) fn subject(&self) -> String {
-        match &self.record.body {
-            proto::record::Body::Enrolled(enrolled) => format!("{}@{}", enrolled.key, enrolled.version),
-            _ => self.record.stops.iter().chain(&self.record.touches).map(ToString::to_string).next().unwrap_or_default(),
-        }
     }
 }

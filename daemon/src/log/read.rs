@@ -156,7 +156,8 @@ impl Log {
         let head = self.head();
         let size = size.unwrap_or(head.size);
         let record = self.record(index).await?;
-        let (path, root) = self.in_tree(Some(size), move |tree| Ok((tree.inclusion(index)?, tree.root(size)?))).await?;
+        let (path, root) =
+            self.in_tree(Some(size), move |tree| Ok((tree.inclusion(index)?, tree.root(size)?))).await?;
         let checkpoint = (head.size == size).then(|| Arc::clone(&head.checkpoint));
         let leaf_hash = leaf_hash(&record.leaf);
         Ok(Proven { index, leaf: record.leaf.into(), leaf_hash, size, path, root, checkpoint })
@@ -181,7 +182,9 @@ impl Log {
     pub async fn tile(&self, level: u8, number: u64, width: u16) -> Result<Vec<u8>, LogError> {
         let size = self.head().size;
         if width == 0 || tile::width(size, level, number) < width {
-            return Err(LogError::Absent { what: format!("tile {number} of level {level} with {width} hashes") });
+            return Err(LogError::Absent {
+                what: format!("tile {number} of level {level} with {width} hashes"),
+            });
         }
         self.in_tree(Some(size), move |tree| {
             let mut hashes = tree.hashes(level, number, width).map_err(LogError::unavailable)?;
@@ -205,7 +208,8 @@ impl Log {
         self.reading(move |view| {
             let mut leaves: Vec<Vec<u8>> = Vec::new();
             while first + (leaves.len() as u64) < end {
-                let page = view.records(first + leaves.len() as u64, end, PAGE).map_err(LogError::unavailable)?;
+                let page =
+                    view.records(first + leaves.len() as u64, end, PAGE).map_err(LogError::unavailable)?;
                 if page.is_empty() {
                     return Err(LogError::Absent { what: format!("entry bundle {number}") });
                 }
@@ -224,7 +228,11 @@ impl Log {
         self.indexed(self.head().size, Duration::from_secs(1)).await?;
         let query = Query { terms: vec![Sought::Operation(operation)], limit: 1, ..Query::default() };
         let found = self.search(query).await?;
-        found.indices.first().copied().ok_or_else(|| LogError::Absent { what: format!("operation {operation}") })
+        found
+            .indices
+            .first()
+            .copied()
+            .ok_or_else(|| LogError::Absent { what: format!("operation {operation}") })
     }
 
     /// Waits until the index has read the first `size` records.
@@ -269,7 +277,11 @@ impl Log {
         if query.terms.is_empty() && query.kinds.is_empty() {
             let range = bounds.0..bounds.1;
             let most = limit.saturating_add(1);
-            found = if query.oldest_first { range.take(most).collect() } else { range.rev().take(most).collect() };
+            found = if query.oldest_first {
+                range.take(most).collect()
+            } else {
+                range.rev().take(most).collect()
+            };
         } else {
             let mut places = self.shared.following.places();
             if query.oldest_first {
@@ -320,7 +332,8 @@ impl Log {
         }
         of_kind.sort_unstable();
         // `sign` is the kind of what has no other.
-        let others = if query.kinds.iter().any(|kind| kind == "sign") { Some(find(index::not_sign())?) } else { None };
+        let others =
+            if query.kinds.iter().any(|kind| kind == "sign") { Some(find(index::not_sign())?) } else { None };
         let fits = |index: &u64| {
             of_kind.binary_search(index).is_ok()
                 || others.as_ref().is_some_and(|others| others.binary_search(index).is_err())
@@ -349,7 +362,9 @@ fn first_at(view: View<'_>, end: u64, time: Time) -> Result<u64, LogError> {
         let middle = low + (high - low) / 2;
         let record = view.record(middle).map_err(LogError::unavailable)?;
         let sealed = record.and_then(|record| sealed_of(&record.leaf));
-        let sealed = sealed.ok_or_else(|| LogError::unavailable(format!("record {middle} does not say when it was sealed")))?;
+        let sealed = sealed.ok_or_else(|| {
+            LogError::unavailable(format!("record {middle} does not say when it was sealed"))
+        })?;
         if sealed < time { low = middle + 1 } else { high = middle }
     }
     Ok(low)

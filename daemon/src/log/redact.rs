@@ -6,8 +6,8 @@ use proto::record::{Body, Record};
 
 use super::error::LogError;
 use super::index;
-use super::queue::Erased;
 use super::load::sealed_of;
+use super::queue::Erased;
 use super::watch::Appended;
 use super::{ControlDraft, Log};
 use crate::store::Stored;
@@ -25,7 +25,9 @@ impl Log {
     /// [`LogError::Unavailable`] where some copy could not be erased: the record stands, ask again.
     pub async fn redact(&self, index: u64, draft: ControlDraft) -> Result<Appended, LogError> {
         if !matches!(&draft.body, Body::Redacted { indices } if indices == &[index]) {
-            return Err(LogError::Malformed { cause: "a `log.redacted` record that names this index was expected".into() });
+            return Err(LogError::Malformed {
+                cause: "a `log.redacted` record that names this index was expected".into(),
+            });
         }
         let record = self.record(index).await?;
         self.may_erase(&record)?;
@@ -40,10 +42,12 @@ impl Log {
         // A crash here leaves the terms of an erased record in the index, which is rebuilt from the log without them when
         // it is deleted; the operator sees no answer and asks again, or deletes it.
         if !self.shared.following.erase(index, private).await {
-            return Err(LogError::unavailable("its terms are still in the search index: stop the daemon and delete index.db"));
+            return Err(LogError::unavailable(
+                "its terms are still in the search index: stop the daemon and delete index.db",
+            ));
         }
         let emptied = self.shared.queue.truncate().await;
-        emptied.unwrap_or_else(|_ended| Err(LogError::Closing))?;
+        emptied.unwrap_or(Err(LogError::Closing))?;
         Ok(appended)
     }
 
@@ -52,7 +56,9 @@ impl Log {
             return Err(LogError::Kept { cause: "it is gone already" });
         }
         if matches!(Record::parse(&record.leaf), Ok(Record::Control(_))) {
-            return Err(LogError::Kept { cause: "it belongs to a control record, whose acts others must be able to check" });
+            return Err(LogError::Kept {
+                cause: "it belongs to a control record, whose acts others must be able to check",
+            });
         }
         let sealed = sealed_of(&record.leaf);
         if sealed.is_none_or(|sealed| self.shared.clock.wall().since(sealed) < YOUNG) {

@@ -67,6 +67,8 @@ pub struct Limits {
     pub skew: Duration,
     /// How long a request id finds its first answer.
     pub remembered: Duration,
+    /// Age of an intent at which it is an alarm: longer than queues and call limits together.
+    pub intent_alarm: Duration,
     /// Bytes in the WAL after which the writer itself moves it into the database, because the background does not keep up.
     pub longest_wal: u64,
 }
@@ -84,6 +86,7 @@ impl Default for Limits {
             hand_over: Duration::from_secs(1),
             skew: Duration::from_secs(2),
             remembered: Duration::from_secs(24 * 3600),
+            intent_alarm: Duration::from_secs(120),
             longest_wal: 64 << 20,
         }
     }

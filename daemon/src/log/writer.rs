@@ -145,7 +145,9 @@ impl Writer {
     }
 
     fn commit(&mut self, mut jobs: Jobs) {
-        let Some(open) = &mut self.open else { return self.fail(jobs, &LogError::unavailable("it is not loaded")) };
+        let Some(open) = &mut self.open else {
+            return self.fail(jobs, &LogError::unavailable("it is not loaded"));
+        };
         let began = self.shared.clock.monotonic();
         #[cfg(test)]
         faulty::before(open, &self.shared);
@@ -178,7 +180,9 @@ impl Writer {
         for anchor in &mut open.anchors {
             match anchor.write(&kept) {
                 Ok(()) => anchored = true,
-                Err(error) => tracing::error!(%error, anchor = %anchor.path().display(), "an anchor was not written"),
+                Err(error) => {
+                    tracing::error!(%error, anchor = %anchor.path().display(), "an anchor was not written")
+                }
             }
         }
         if !anchored {
@@ -222,6 +226,8 @@ impl Writer {
         let longest = self.shared.settings.limits.longest_wal;
         if open.written + self.shared.signals.wal() > longest {
             match open.store.checkpoint() {
+                // Somebody else is moving it: asked again after the next commit.
+                Ok(wal) if wal.busy => {}
                 Ok(wal) => {
                     open.written = 0;
                     self.shared.signals.set_wal((wal.pages - wal.moved.min(wal.pages)) * 4096);
@@ -253,7 +259,8 @@ impl Writer {
     /// No space: known not to have happened. Control records are tried once more by themselves; stops and the ends of
     /// intents wait, everybody else is told.
     fn full(&mut self, mut jobs: Jobs) {
-        let cause: Arc<str> = "its disk is full: free space or grow the disk; it is looked at every second".into();
+        let cause: Arc<str> =
+            "its disk is full: free space or grow the disk; it is looked at every second".into();
         self.shared.set_health(|_| Some(LogHealth::Refusing { cause: Arc::clone(&cause) }));
         let controls = std::mem::take(&mut jobs.controls);
         let alone = jobs.is_empty();
@@ -329,7 +336,8 @@ fn withheld(item: Prepared) -> Option<Closure> {
     let seal = item.seal;
     let intent = seal.intent?;
     let mut record: SignRecord = seal.released;
-    let all: Vec<_> = (0..record.signatures.len()).map(|position| (position, Reason::LogUnavailable)).collect();
+    let all: Vec<_> =
+        (0..record.signatures.len()).map(|position| (position, Reason::LogUnavailable)).collect();
     record.withhold(&all);
     let closure = Closure {
         number: intent.number(),

@@ -83,7 +83,8 @@ pub(crate) fn admit(
     reading: &Reading,
 ) -> Result<(Permit, Vec<Chosen>), Unadmitted> {
     let ring = snapshot.ring(&request.key).ok_or_else(|| {
-        Refusal::new(Reason::UnknownKey, format!("there is no key `{}` here", request.key)).with("key", &request.key)
+        Refusal::new(Reason::UnknownKey, format!("there is no key `{}` here", request.key))
+            .with("key", &request.key)
     })?;
     let active = snapshot.active(&request.key);
     let digest = active.map(|version| reading.body.digest(version.algorithm));
@@ -91,8 +92,13 @@ pub(crate) fn admit(
         Some(Ok(digest)) => digest.clone().into(),
         _ => reading.body.digests(),
     };
-    let resource = Resource { key: ring.name().clone(), purpose: ring.purpose().clone(), owner: ring.owner().to_owned() };
-    let permit = snapshot.decide(caller, &Action::Sign, Some(&resource), Some(&facts(reading, seen, request)))?;
+    let resource = Resource {
+        key: ring.name().clone(),
+        purpose: ring.purpose().clone(),
+        owner: ring.owner().to_owned(),
+    };
+    let permit =
+        snapshot.decide(caller, &Action::Sign, Some(&resource), Some(&facts(reading, seen, request)))?;
     if request.versions == VersionChoice::Retiring {
         let message = format!("`{}` has no retiring version", ring.name());
         return Err(Refusal::new(Reason::RetiringUnavailable, message).into());
@@ -112,7 +118,9 @@ pub(crate) fn admit(
 fn inactive(ring: &Ring) -> Refusal {
     let newest = ring.newest();
     match newest.state() {
-        VersionState::Suspended => Refusal::new(Reason::KeySuspended, format!("`{}` is stopped", ring.name())),
+        VersionState::Suspended => {
+            Refusal::new(Reason::KeySuspended, format!("`{}` is stopped", ring.name()))
+        }
         state => Refusal::new(Reason::KeyNotActive, format!("`{}` is {state}", newest.name())),
     }
     .with("log_index", newest.state_index())
@@ -127,6 +135,8 @@ fn terms(key: &KeyName, id: KeyId, backend: &str, caller: &Caller) -> Vec<Term> 
         Term::Backend(backend.to_owned()),
     ];
     terms.extend(caller.issuer.iter().cloned().map(Term::Issuer));
-    terms.extend(caller.claims.iter().map(|(name, value)| Term::Claim { name: name.clone(), value: value.clone() }));
+    terms.extend(
+        caller.claims.iter().map(|(name, value)| Term::Claim { name: name.clone(), value: value.clone() }),
+    );
     terms
 }

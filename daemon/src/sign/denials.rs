@@ -62,7 +62,11 @@ impl Denials {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.turn(now);
         let known = (caller.to_owned(), rule.to_owned());
-        let place = if counts.now.len() < APART || counts.now.contains_key(&known) { known } else { Default::default() };
+        let place = if counts.now.len() < APART || counts.now.contains_key(&known) {
+            known
+        } else {
+            Default::default()
+        };
         let count = counts.now.entry(place).or_default();
         *count += 1;
         if *count <= SINGLE { Record::Single } else { Record::Counted }
@@ -92,7 +96,11 @@ impl Counts {
         let since = Time::from_microseconds(self.minute.saturating_mul(60_000_000));
         for ((caller, rule), count) in self.now.drain().filter(|(_, count)| *count > SINGLE) {
             let count = count - SINGLE;
-            match self.due.iter_mut().find(|due| self.spent >= BUDGET && due.caller == caller && due.rule == rule) {
+            match self
+                .due
+                .iter_mut()
+                .find(|due| self.spent >= BUDGET && due.caller == caller && due.rule == rule)
+            {
                 Some(due) => due.count += count,
                 None => self.due.push(Count { caller, rule, count, since }),
             }

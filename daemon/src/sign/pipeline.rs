@@ -68,9 +68,11 @@ impl Signer {
                 continue;
             }
             match self.admit(&snapshot, caller, request, position, asked).await {
-                Ok(Admitted::Operation(operation)) if self.is_external(&operation) => outside.push(operation),
-                Ok(Admitted::Operation(operation)) => inside.push(operation),
-                Ok(Admitted::DryRun(reply)) => answers[position] = Some(Ok(reply)),
+                Ok(Admitted::Operation(operation)) if self.is_external(&operation) => {
+                    outside.push(*operation)
+                }
+                Ok(Admitted::Operation(operation)) => inside.push(*operation),
+                Ok(Admitted::DryRun(reply)) => answers[position] = Some(Ok(*reply)),
                 Err(refusal) => answers[position] = Some(Err(refusal)),
             }
         }
@@ -82,7 +84,13 @@ impl Signer {
         let answers = answers.into_iter().map(|answer| {
             answer.unwrap_or_else(|| Err(Refusal::new(Reason::Internal, "a request without an answer")))
         });
-        answers.inspect(|answer| if let Err(refusal) = answer { measure::refused(refusal.reason.name()) }).collect()
+        answers
+            .inspect(|answer| {
+                if let Err(refusal) = answer {
+                    measure::refused(refusal.reason.name())
+                }
+            })
+            .collect()
     }
 
     fn is_external(&self, operation: &Operation) -> bool {
@@ -113,7 +121,7 @@ impl Signer {
             }
         };
         if request.validate_only {
-            return Ok(Admitted::DryRun(Reply {
+            return Ok(Admitted::DryRun(Box::new(Reply {
                 signatures: vec![],
                 signed_bytes: reading.built,
                 receipt: None,
@@ -121,7 +129,7 @@ impl Signer {
                 replayed: false,
                 rule: permit.rule().to_string(),
                 guard: None,
-            }));
+            })));
         }
         snapshot.take_quota(caller, &request.key)?;
         let Fresh { operation: id, salt, .. } = self.log.fresh().map_err(|e| refuse::unlogged(&e))?;
@@ -167,7 +175,8 @@ impl Signer {
             return refusal;
         }
         let state = snapshot.state();
-        let policy = PolicyDetail { grants: state.grants().index, guardrails: state.guardrails().index, rule };
+        let policy =
+            PolicyDetail { grants: state.grants().index, guardrails: state.guardrails().index, rule };
         let recorded = async {
             let Fresh { operation: id, salt, .. } = self.log.fresh().map_err(|e| refuse::unlogged(&e))?;
             let named = recorded::caller_detail(caller, |_| false);
@@ -186,7 +195,11 @@ impl Signer {
     }
 
     /// Keys inside the process: a signature exists nowhere else until it is released, so the seal is enough.
-    async fn inside(self: &Arc<Self>, operations: Vec<Box<Operation>>, by: Option<Monotonic>) -> Vec<(usize, Answer)> {
+    async fn inside(
+        self: &Arc<Self>,
+        operations: Vec<Operation>,
+        by: Option<Monotonic>,
+    ) -> Vec<(usize, Answer)> {
         let mut signed = Vec::with_capacity(operations.len());
         for (count, mut operation) in operations.into_iter().enumerate() {
             if count % IN_A_ROW == IN_A_ROW - 1 {
@@ -199,7 +212,11 @@ impl Signer {
     }
 
     /// Keys elsewhere: a durable intent, then the backend and the seal in a task that outlives the caller.
-    async fn outside(self: &Arc<Self>, operations: Vec<Box<Operation>>, by: Option<Monotonic>) -> Vec<(usize, Answer)> {
+    async fn outside(
+        self: &Arc<Self>,
+        operations: Vec<Operation>,
+        by: Option<Monotonic>,
+    ) -> Vec<(usize, Answer)> {
         if operations.is_empty() {
             return vec![];
         }
@@ -219,15 +236,19 @@ impl Signer {
         };
         let missing = match waited {
             Ok(Ok(answers)) => return answers,
-            Ok(Err(_ended)) => Refusal::new(Reason::Internal, "the operation ended without an answer; its record says how"),
-            Err(_elapsed) => Refusal::new(Reason::DeadlineExceeded, "the backend did not answer before the deadline"),
+            Ok(Err(_ended)) => {
+                Refusal::new(Reason::Internal, "the operation ended without an answer; its record says how")
+            }
+            Err(_elapsed) => {
+                Refusal::new(Reason::DeadlineExceeded, "the backend did not answer before the deadline")
+            }
         };
         positions.into_iter().map(|position| (position, Err(missing.clone()))).collect()
     }
 
     async fn run(
         self: Arc<Self>,
-        operations: Vec<Box<Operation>>,
+        operations: Vec<Operation>,
         intended: Vec<Result<Intended, LogError>>,
         by: Option<Monotonic>,
         answered: oneshot::Sender<Vec<(usize, Answer)>>,
@@ -251,7 +272,9 @@ impl Signer {
         // Nobody can fetch what has no request id: what comes too late for its caller is withheld.
         let late = by.is_some_and(|by| self.clock.monotonic() >= by);
         let gone = answered.is_closed();
-        for (operation, _) in signed.iter_mut().filter(|(operation, _)| operation.request.request_id.is_none()) {
+        for (operation, _) in
+            signed.iter_mut().filter(|(operation, _)| operation.request.request_id.is_none())
+        {
             if late {
                 operation.withhold(Reason::DeadlineExceeded);
             } else if gone {
@@ -275,7 +298,9 @@ impl Signer {
         let signers = std::mem::take(&mut operation.signers);
         for (position, signer) in signers.into_iter().enumerate() {
             let result = match signer {
-                Ok(signer) => signer.sign(operation.prepared(&operation.chosen[position]), turn.clone()).await,
+                Ok(signer) => {
+                    signer.sign(operation.prepared(&operation.chosen[position]), turn.clone()).await
+                }
                 Err(failure) => Err(failure),
             };
             operation.note(position, result);
@@ -284,14 +309,16 @@ impl Signer {
     }
 
     /// Seals operations, deciding again what a change touched meanwhile.
-    async fn settle(self: &Arc<Self>, signed: Vec<(Box<Operation>, Option<Intent>)>) -> Vec<(usize, Answer)> {
+    async fn settle(self: &Arc<Self>, signed: Vec<(Operation, Option<Intent>)>) -> Vec<(usize, Answer)> {
         let began = self.clock.monotonic();
         let mut answers = Vec::with_capacity(signed.len());
         // A software key that did not sign has nothing to record: no intent exists, and nothing happened.
         let (mut pending, mut nothing) = (vec![], vec![]);
         for (operation, intent) in signed {
             match (&intent, &operation.failure) {
-                (None, Some((backend, failure))) => nothing.push((operation.position, Err(refuse::failed(backend, failure)))),
+                (None, Some((backend, failure))) => {
+                    nothing.push((operation.position, Err(refuse::failed(backend, failure))))
+                }
                 _ => pending.push((operation, intent)),
             }
         }
@@ -331,7 +358,8 @@ impl Signer {
     async fn decide_again(&self, operation: &mut Operation, control: u64) {
         operation.decided += 1;
         let snapshot = self.keyring.at_least(control).await;
-        let again = admit::admit(&snapshot, &self.log, &operation.caller, &operation.request, &operation.reading);
+        let again =
+            admit::admit(&snapshot, &self.log, &operation.caller, &operation.request, &operation.reading);
         let reason = match again {
             Ok((permit, chosen)) if same(&operation.chosen, &chosen) => {
                 operation.permit = permit;
@@ -359,17 +387,21 @@ enum Admitted {
     /// It is going to be signed.
     Operation(Box<Operation>),
     /// It would be.
-    DryRun(Reply),
+    DryRun(Box<Reply>),
 }
 
 impl Operation {
     /// The refusal of an operation of which nothing may be handed out.
     fn withheld(&self, index: u64, reasons: &[(usize, Reason)]) -> Refusal {
         let refusal = match (&self.failure, reasons.first()) {
-            (_, Some((_, reason))) => Refusal::new(*reason, format!("the signature was withheld: {}", reason.advice())),
+            (_, Some((_, reason))) => {
+                Refusal::new(*reason, format!("the signature was withheld: {}", reason.advice()))
+            }
             (Some((backend, failure)), None) => refuse::failed(backend, failure),
             (None, None) => match self.record.signatures.iter().find_map(|entry| entry.reason) {
-                Some(reason) => Refusal::new(reason, format!("the signature was withheld: {}", reason.advice())),
+                Some(reason) => {
+                    Refusal::new(reason, format!("the signature was withheld: {}", reason.advice()))
+                }
                 None => Refusal::new(Reason::Internal, "the signature was withheld"),
             },
         };

@@ -1,18 +1,19 @@
 //! The record of an operation: what is public, and the detail beside it.
 
 use proto::operation::OperationId;
+use proto::reason::Reason;
 use proto::record::kind::{DeniedTag, SignTag};
 use proto::record::sign::SUBJECTS_IN_LEAF;
 use proto::record::{
-    CallerDetail, DeniedRecord, Detail, Outcome, PolicyDetail, Salt, SignRecord, SignatureEntry, Signed, Times, VERSION,
+    CallerDetail, DeniedRecord, Detail, Outcome, PolicyDetail, Salt, SignRecord, SignatureEntry, Signed,
+    Times, VERSION,
 };
-use proto::reason::Reason;
 use proto::refusal::Refusal;
 use proto::time::Time;
 
+use super::SignRequest;
 use super::admit::Chosen;
 use super::prepare::Reading;
-use super::SignRequest;
 use crate::policy::Permit;
 use crate::policy::caller::Caller;
 
@@ -61,7 +62,8 @@ pub(crate) fn of(
     let mut digests: Vec<_> = chosen.iter().map(|chosen| chosen.digest.clone()).collect();
     digests.sort();
     digests.dedup();
-    let digests = proto::digest::Digests::new(digests).map_err(|e| Refusal::new(Reason::InvalidDigest, e.to_string()))?;
+    let digests = proto::digest::Digests::new(digests)
+        .map_err(|e| Refusal::new(Reason::InvalidDigest, e.to_string()))?;
     let entries = chosen.iter().map(|chosen| SignatureEntry {
         algorithm: chosen.version.algorithm,
         key_id: chosen.version.key_id,

@@ -10,7 +10,8 @@ use crate::log::{LogError, StandingStop};
 
 /// The refusal of something that a stop covers.
 pub(crate) fn stopped(stop: &StandingStop) -> Refusal {
-    let refusal = Refusal::new(stop.reason(), format!("{} is stopped", stop.term)).with("stopped", &stop.term);
+    let refusal =
+        Refusal::new(stop.reason(), format!("{} is stopped", stop.term)).with("stopped", &stop.term);
     match stop.index {
         Some(index) => refusal.with("log_index", index),
         None => refusal.with("pending", true),
@@ -40,7 +41,9 @@ pub(crate) fn unlogged(error: &LogError) -> Refusal {
     let refusal = Refusal::new(error.reason(), error.to_string());
     match error {
         LogError::Busy { retry_after } => refusal.after(*retry_after),
-        LogError::Unavailable { .. } | LogError::Full { .. } | LogError::Closing => refusal.after(Duration::from_secs(1)),
+        LogError::Unavailable { .. } | LogError::Full { .. } | LogError::Closing => {
+            refusal.after(Duration::from_secs(1))
+        }
         LogError::Behind { .. } => refusal.after(Duration::from_millis(200)),
         _ => refusal,
     }

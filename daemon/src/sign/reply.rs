@@ -100,7 +100,8 @@ impl Operation {
 
     fn signatures(&self, record: &SignRecord, withheld: &[usize]) -> Result<Vec<Signature>, Refusal> {
         let entries = record.signatures.iter().enumerate();
-        let released = entries.filter(|(at, entry)| entry.outcome == Outcome::Released && !withheld.contains(at));
+        let released =
+            entries.filter(|(at, entry)| entry.outcome == Outcome::Released && !withheld.contains(at));
         released
             .map(|(_, entry)| {
                 let value = entry.value.as_deref().unwrap_or_default();
@@ -135,7 +136,10 @@ impl Operation {
             }
         };
         if !earlier.same_input {
-            return Err(known(Reason::RequestIdReused, "this request id was used for another input within 24 h"));
+            return Err(known(
+                Reason::RequestIdReused,
+                "this request id was used for another input within 24 h",
+            ));
         }
         let (Some(index), Some(Outcome::Released)) = (earlier.index, earlier.outcome) else {
             return Err(known(
@@ -148,7 +152,12 @@ impl Operation {
         let receipt_of = signer.log.receipt(index, None).await.map_err(|e| refuse::unlogged(&e))?;
         let record = match Record::parse(&receipt_of.leaf) {
             Ok(Record::Sign(record)) => record,
-            _ => return Err(known(Reason::Internal, "the record of the earlier request is no signing operation")),
+            _ => {
+                return Err(known(
+                    Reason::Internal,
+                    "the record of the earlier request is no signing operation",
+                ));
+            }
         };
         for entry in record.signatures.iter().filter(|entry| entry.outcome == Outcome::Released) {
             let now = self.chosen.iter().find(|chosen| chosen.version.key_id == entry.key_id);
@@ -160,7 +169,9 @@ impl Operation {
             }
         }
         let leaf_hash = receipt_of.leaf_hash;
-        let checkpoint_of = receipt_of.checkpoint.ok_or_else(|| known(Reason::Internal, "the newest tree has a checkpoint"))?;
+        let checkpoint_of = receipt_of
+            .checkpoint
+            .ok_or_else(|| known(Reason::Internal, "the newest tree has a checkpoint"))?;
         let receipt = receipt(self.request.receipt, index, leaf_hash, || FullReceipt {
             leaf: receipt_of.leaf,
             path: receipt_of.path,

@@ -116,13 +116,20 @@ impl Index {
     /// What SQLite says.
     pub fn newest(&self) -> Result<Option<Segment>, StoreError> {
         self.connection
-            .query_row("select number, first, last, anchor from segment order by number desc limit 1", (), |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, blob(row, 3)))
-            })
+            .query_row(
+                "select number, first, last, anchor from segment order by number desc limit 1",
+                (),
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, blob(row, 3))),
+            )
             .optional()
             .map_err(|e| StoreError::of("reading the index", e))?
             .map(|(number, first, last, anchor)| {
-                Ok(Segment { number: from_sql(number)?, first: from_sql(first)?, last: from_sql(last)?, anchor: anchor? })
+                Ok(Segment {
+                    number: from_sql(number)?,
+                    first: from_sql(first)?,
+                    last: from_sql(last)?,
+                    anchor: anchor?,
+                })
             })
             .transpose()
     }
@@ -135,15 +142,20 @@ impl Index {
         let fill = |connection: &mut Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
             {
-                let mut insert =
-                    transaction.prepare_cached("insert into sought(segment, first, postings) values(?1, ?2, ?3)")?;
+                let mut insert = transaction
+                    .prepare_cached("insert into sought(segment, first, postings) values(?1, ?2, ?3)")?;
                 for chunk in postings.chunks(CHUNK) {
                     let bytes: Vec<u8> = chunk.iter().flat_map(Posting::bytes).collect();
                     insert.execute(params![to_sql(segment.number), &bytes[..POSTING], bytes])?;
                 }
                 transaction.execute(
                     "insert into segment(number, first, last, anchor) values(?1, ?2, ?3, ?4)",
-                    params![to_sql(segment.number), to_sql(segment.first), to_sql(segment.last), segment.anchor],
+                    params![
+                        to_sql(segment.number),
+                        to_sql(segment.first),
+                        to_sql(segment.last),
+                        segment.anchor
+                    ],
                 )?;
             }
             transaction.commit()
@@ -158,9 +170,11 @@ impl Index {
     pub fn erase(&mut self, index: u64, terms: &[Term]) -> Result<(), StoreError> {
         let erase = |connection: &mut Connection| -> rusqlite::Result<()> {
             let segment: Option<(i64, i64)> = connection
-                .query_row("select number, first from segment where first <= ?1 and last >= ?1", [to_sql(index)], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })
+                .query_row(
+                    "select number, first from segment where first <= ?1 and last >= ?1",
+                    [to_sql(index)],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
                 .optional()?;
             let Some((number, first)) = segment else { return Ok(()) };
             let offset = u16::try_from(to_sql(index) - first).unwrap_or(u16::MAX);
@@ -193,8 +207,10 @@ fn erase_posting(connection: &Connection, segment: i64, posting: Posting) -> rus
     let left: Vec<u8> = postings.chunks(POSTING).filter(|kept| *kept != bytes).flatten().copied().collect();
     connection.execute("delete from sought where segment = ?1 and first = ?2", params![segment, first])?;
     if let Some(first) = left.get(..POSTING) {
-        connection
-            .execute("insert into sought(segment, first, postings) values(?1, ?2, ?3)", params![segment, first, left])?;
+        connection.execute(
+            "insert into sought(segment, first, postings) values(?1, ?2, ?3)",
+            params![segment, first, left],
+        )?;
     }
     Ok(())
 }
@@ -249,7 +265,8 @@ mod tests {
         postings.sort_unstable();
         postings.dedup();
         for number in 0..2 {
-            let segment = Segment { number, first: number * 1000, last: number * 1000 + 999, anchor: [0; 32] };
+            let segment =
+                Segment { number, first: number * 1000, last: number * 1000 + 999, anchor: [0; 32] };
             index.add(segment, &postings).unwrap();
         }
         let reader = index.readers();

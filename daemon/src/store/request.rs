@@ -22,6 +22,31 @@ pub struct RequestRow<'a> {
     pub at: i64,
 }
 
+/// A request row as it is kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeptRequest {
+    /// The caller's id for its request.
+    pub id: String,
+    /// Stable id of the caller.
+    pub caller: String,
+    /// The operation.
+    pub operation: [u8; 16],
+    /// SHA-256 of the input.
+    pub input: [u8; 32],
+    /// Index of the operation's leaf, once it has one.
+    pub index: Option<u64>,
+    /// When the row was written, microseconds since the Unix epoch.
+    pub at: i64,
+}
+
+impl KeptRequest {
+    /// The row, to be written elsewhere.
+    pub fn row(&self) -> RequestRow<'_> {
+        let Self { id, caller, operation, input, index, at } = self;
+        RequestRow { id, caller, operation: *operation, input: *input, index: *index, at: *at }
+    }
+}
+
 /// What claiming a request id found.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ClaimedRequest<'a> {
@@ -84,7 +109,13 @@ impl Append<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn settle_request(&self, id: &str, caller: &str, operation: &[u8; 16], index: u64) -> Result<(), StoreError> {
+    pub fn settle_request(
+        &self,
+        id: &str,
+        caller: &str,
+        operation: &[u8; 16],
+        index: u64,
+    ) -> Result<(), StoreError> {
         self.statement("update request set idx = ?4 where id = ?1 and caller = ?2 and operation = ?3")?
             .execute(params![id, caller, operation, to_sql(index)])
             .map_err(|e| StoreError::of("settling a request id", e))?;
@@ -98,7 +129,9 @@ impl Append<'_> {
     pub fn forget_requests(&self, keys: &[(String, String)], before: i64) -> Result<(), StoreError> {
         let mut delete = self.statement("delete from request where id = ?1 and caller = ?2 and at < ?3")?;
         for (id, caller) in keys {
-            delete.execute(params![id, caller, before]).map_err(|e| StoreError::of("forgetting a request id", e))?;
+            delete
+                .execute(params![id, caller, before])
+                .map_err(|e| StoreError::of("forgetting a request id", e))?;
         }
         Ok(())
     }

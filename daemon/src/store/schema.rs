@@ -89,5 +89,7 @@ pub(super) fn set(connection: &Connection, name: &str, value: &str) -> Result<()
 }
 
 pub(super) fn pragma(connection: &Connection, name: &str) -> Result<i32, StoreError> {
-    connection.pragma_query_value(None, name, |row| row.get(0)).map_err(|e| StoreError::of("reading the file's header", e))
+    connection
+        .pragma_query_value(None, name, |row| row.get(0))
+        .map_err(|e| StoreError::of("reading the file's header", e))
 }

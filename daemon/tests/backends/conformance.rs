@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use daemon::backend::software::{self, Admission, Software};
 use daemon::backend::{
-    Backend, Deadline, Failure, Found, GenerateSpec, Health, Input, KeyReference, Locator, Prepared, PublicKey, Turn,
+    Backend, Deadline, Failure, Found, GenerateSpec, Health, Input, KeyReference, Locator, Prepared,
+    PublicKey, Turn,
 };
 use daemon::clock::{Clock as _, SystemClock};
 use daemon::secret::SecretReference;
@@ -100,7 +101,8 @@ impl Suite {
         let opened = self.backend.open(key, public, FAR).await.unwrap();
         for text in ["", "a message", &"long ".repeat(1000)] {
             let message = Bytes::from(text.to_owned());
-            let signature = opened.sign(Prepared::message(key.algorithm, &message), Turn::of("a")).await.unwrap();
+            let signature =
+                opened.sign(Prepared::message(key.algorithm, &message), Turn::of("a")).await.unwrap();
             checked(key.algorithm, public, &message, &signature);
         }
     }
@@ -118,7 +120,10 @@ impl Suite {
         }
         for input in unfit {
             let refused = opened.sign(input, Turn::of("a")).await.unwrap_err();
-            assert!(matches!(&refused, Failure::Unsupported { what } if what.contains(key.algorithm.name())), "{refused}");
+            assert!(
+                matches!(&refused, Failure::Unsupported { what } if what.contains(key.algorithm.name())),
+                "{refused}"
+            );
         }
         let wrong = Algorithm::ALL.iter().find(|algorithm| !public.fits(**algorithm)).unwrap();
         let reference = KeyReference { algorithm: *wrong, ..key.clone() };
@@ -149,7 +154,9 @@ impl Suite {
             .map(|number| {
                 let (opened, public) = (opened.clone(), public.clone());
                 tokio::spawn(async move {
-                    rig::sign(&opened, &public, number, Turn::of(&format!("caller {}", number % 8))).await.unwrap()
+                    rig::sign(&opened, &public, number, Turn::of(&format!("caller {}", number % 8)))
+                        .await
+                        .unwrap()
                 })
             })
             .collect();

@@ -92,7 +92,8 @@ async fn a_host_killed_under_load_costs_errors_that_say_how_to_try_again() {
     let failures = load.end().await;
     assert!(failures.iter().any(Failure::may_be_done), "some calls were in flight");
     for failure in failures {
-        let known = matches!(failure, Failure::Unavailable { .. } | Failure::Unknown { how: Lost::Transport, .. });
+        let known =
+            matches!(failure, Failure::Unavailable { .. } | Failure::Unknown { how: Lost::Transport, .. });
         assert!(known && failure.retry_after().is_some(), "{failure:?}");
     }
 }
@@ -164,7 +165,7 @@ async fn a_host_that_runs_as_a_unit_of_its_own_is_reached_over_its_socket() {
     let socket = rig.state.path().join("host.sock");
     let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     let (name, value) = rig.token.environment();
-    let unit = std::thread::spawn(move || {
+    let unit = std::thread::Builder::new().spawn(move || {
         let mut hosts = Vec::new();
         for _ in 0..2 {
             let (connection, _) = listener.accept().unwrap();
@@ -180,6 +181,7 @@ async fn a_host_that_runs_as_a_unit_of_its_own_is_reached_over_its_socket() {
         }
         hosts.pop().unwrap()
     });
+    let unit = unit.unwrap();
     let mut settings = rig.settings();
     settings.environment.clear();
     settings.host = Some(socket);
@@ -192,4 +194,16 @@ async fn a_host_that_runs_as_a_unit_of_its_own_is_reached_over_its_socket() {
     drop(backend);
     // The end of the connection ends it.
     tokio::task::spawn_blocking(move || host.wait().unwrap()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_hangs_while_it_is_opened_counts_as_one_that_hangs() {
+    let rig = Rig::new();
+    let mut settings = rig.settings();
+    settings.call_limit = Duration::from_millis(100);
+    rig.wire.hang("Initialize").unwrap();
+    let backend = rig.start_with(settings);
+    let broken = rig::until(&backend, |health| matches!(health, Health::Broken { .. })).await;
+    assert!(broken.cause().unwrap().contains("not open after 300 ms"), "{broken:?}");
+    assert_eq!(backend.starts(), 3);
 }

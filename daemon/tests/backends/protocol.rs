@@ -5,7 +5,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
-use daemon::backend::pkcs11::message::{Answer, Ask, Class, FromDaemon, FromHost, Hello, Open, PinPlace, Reply, Request};
+use daemon::backend::pkcs11::message::{
+    Answer, Ask, Class, FromDaemon, FromHost, Hello, Open, PinPlace, Reply, Request,
+};
 use daemon::backend::pkcs11::octets::Octets;
 use daemon::backend::pkcs11::{HOST_ARGUMENT, frame};
 use softhsm::{Shape, Token};
@@ -93,13 +95,18 @@ fn a_number_of_an_old_epoch_is_stale() {
     let (token, state) = (Token::create().unwrap(), tempfile::tempdir().unwrap());
     token.generate("linux", &[1], Shape::P256).unwrap();
     let mut host = Host::open(&token, state.path());
-    let Answer::Listed(seen) = host.ask(Ask::List { place: "pkcs11:".parse().unwrap() }).body else { panic!() };
+    let Answer::Listed(seen) = host.ask(Ask::List { place: "pkcs11:".parse().unwrap() }).body else {
+        panic!()
+    };
     let [seen] = seen.try_into().unwrap();
     let find = Ask::FindKey { place: seen.place, expected: seen.public_key };
     let found = host.ask(find.clone());
     let Answer::Key(key) = found.body else { panic!("{found:?}") };
-    let sign = |epoch, key, length| Ask::Sign { epoch, key, algorithm: ALGORITHM, input: Octets(vec![7; length]) };
-    assert!(matches!(host.ask(sign(found.epoch, key, 32)).body, Answer::Signed(bytes) if bytes.0.len() == 64));
+    let sign =
+        |epoch, key, length| Ask::Sign { epoch, key, algorithm: ALGORITHM, input: Octets(vec![7; length]) };
+    assert!(
+        matches!(host.ask(sign(found.epoch, key, 32)).body, Answer::Signed(bytes) if bytes.0.len() == 64)
+    );
     for length in [0, 20, 31, 33, 64] {
         let refused = host.ask(sign(found.epoch, key, length)).body;
         assert!(matches!(&refused, Answer::Failed(fault) if fault.class == Class::Refused), "{refused:?}");

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use daemon::backend::pkcs11::{Pkcs11, Place, Settings};
 use daemon::backend::{
-    Backend as _, Deadline, Failure, GenerateSpec, Health, KeyReference, Prepared, PublicKey, RawSignature, SigningKey, Turn,
+    Backend as _, Deadline, Failure, GenerateSpec, Health, KeyReference, Prepared, PublicKey, RawSignature,
+    SigningKey, Turn,
 };
 use daemon::clock::{Clock, Monotonic, SystemClock};
 use daemon::secret::SecretReference;
@@ -99,7 +100,8 @@ pub fn message(number: usize) -> Bytes {
 }
 
 pub fn checked(algorithm: Algorithm, public: &PublicKey, message: &[u8], signature: &RawSignature) {
-    verify(algorithm, public.spki(), Over::Message(message), signature.as_bytes(), SignatureEncoding::Der).unwrap();
+    verify(algorithm, public.spki(), Over::Message(message), signature.as_bytes(), SignatureEncoding::Der)
+        .unwrap();
 }
 
 /// Signs, and checks what comes back independently of the backend.
@@ -123,7 +125,8 @@ pub async fn sign_again(key: &Arc<dyn SigningKey>, public: &PublicKey) -> Vec<Fa
             match sign(key, public, 0, Turn::of("again")).await {
                 Ok(_) => break,
                 Err(failure) => {
-                    let wait = failure.retry_after().unwrap_or_else(|| panic!("no way to try again: {failure}"));
+                    let wait =
+                        failure.retry_after().unwrap_or_else(|| panic!("no way to try again: {failure}"));
                     failures.push(failure);
                     tokio::time::sleep(wait).await;
                 }

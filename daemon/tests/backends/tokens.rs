@@ -34,7 +34,9 @@ async fn a_token_that_goes_away_under_load_costs_errors_that_say_how_to_try_agai
             tokio::spawn(async move {
                 let mut failures = Vec::new();
                 while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    if let Err(failure) = rig::sign(&key, &public, caller, Turn::of(&caller.to_string())).await {
+                    if let Err(failure) =
+                        rig::sign(&key, &public, caller, Turn::of(&caller.to_string())).await
+                    {
                         failures.push(failure);
                         tokio::task::yield_now().await;
                     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use proto::time::Time;
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, SanType,
 };
 use zeroize::Zeroizing;
 
@@ -52,7 +52,8 @@ pub(crate) fn issue(instance: &str, spiffe: &str, now: Time) -> Result<Certifica
     let ca_pem = Zeroizing::new(ca_key.serialize_pem());
     let issuer = Issuer::new(ca, ca_key);
 
-    let mut server = valid_for(CertificateParams::new(vec!["localhost".into(), instance.into()])?, now, LEAF_DAYS);
+    let mut server =
+        valid_for(CertificateParams::new(vec!["localhost".into(), instance.into()])?, now, LEAF_DAYS);
     server.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
     server.subject_alt_names.push(SanType::IpAddress(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)));
     server.distinguished_name = named(instance);

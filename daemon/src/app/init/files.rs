@@ -23,6 +23,13 @@ impl Files {
         self.directory.join(name)
     }
 
+    /// Makes a directory for its owner alone.
+    pub(crate) fn directory(&self, name: &str) -> Result<(), InitError> {
+        let path = self.path(name);
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.map_err(|source| InitError::File { path, source })
+    }
+
     /// Writes a file that everybody may read.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), InitError> {
         self.create(name, bytes, 0o644)

@@ -125,6 +125,12 @@ identity = {{ file = {identity} }}
                 quoted(token),
                 quoted(&pin.display().to_string()),
             ));
+            let pairs = self.arguments.module_environment.iter().filter_map(|pair| pair.split_once('='));
+            let pairs: Vec<_> =
+                pairs.map(|(name, value)| format!("{} = {}", quoted(name), quoted(value))).collect();
+            if !pairs.is_empty() {
+                text.push_str(&format!("environment = {{ {} }}\n", pairs.join(", ")));
+            }
         }
         text
     }

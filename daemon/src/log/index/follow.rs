@@ -8,6 +8,7 @@ use proto::proof::leaf::leaf_hash;
 
 use super::{Following, SEGMENT, Tail, terms};
 use crate::log::shared::Shared;
+use crate::log::tree::Tree;
 use crate::store::{Index, Posting, Segment, StoreError, Term};
 
 /// Bytes of records read at once.
@@ -72,13 +73,22 @@ impl Following {
                 self.wake.wait_timeout_while(orders, rest, quiet).unwrap_or_else(PoisonError::into_inner).0
             }
             None => {
-                let quiet = |orders: &mut super::Orders| !orders.new && !orders.end && orders.erase.is_empty();
+                let quiet =
+                    |orders: &mut super::Orders| !orders.new && !orders.end && orders.erase.is_empty();
                 self.wake.wait_while(orders, quiet).unwrap_or_else(PoisonError::into_inner)
             }
         };
         orders.new = false;
         !orders.end
     }
+}
+
+/// Makes the unfinished tiles of the upper levels known, so that nobody waits for them in a proof.
+fn warm(shared: &Shared) {
+    let size = shared.head.borrow().size;
+    let Some(readers) = shared.readers.load_full() else { return };
+    // Whoever needs a proof says what is wrong with the tree.
+    let _known = readers.read(|view| Ok(Tree::of(view, size, &shared.edge).root(size)));
 }
 
 struct Follower {
@@ -114,6 +124,7 @@ impl Follower {
             *tail = Tail { segments: segment, reader: Some(index.readers()), runs: Vec::new() };
         }
         shared.following.indexed.send_replace(next);
+        warm(shared);
         Ok(Some(Self { index, next, segment, last: None }))
     }
 
@@ -136,7 +147,9 @@ impl Follower {
             // index: the log may be loading again.
             let until = self.first_handed(following).unwrap_or(end).clamp(self.next + 1, end);
             let Some(readers) = shared.readers.load_full() else { return Ok(false) };
-            let Ok(records) = readers.read(|view| view.records(self.next, until, PAGE)) else { return Ok(false) };
+            let Ok(records) = readers.read(|view| view.records(self.next, until, PAGE)) else {
+                return Ok(false);
+            };
             for record in &records {
                 let (public, private) = terms::of(record);
                 self.postings(record.index, public.into_iter().chain(private), &mut run);
@@ -150,9 +163,11 @@ impl Follower {
         following.indexed.send_replace(self.next);
         if self.next == (self.segment + 1) * SEGMENT {
             let readers = shared.readers.load_full();
-            let last = readers.and_then(|readers| readers.read(|view| view.record(self.next - 1)).ok().flatten());
+            let last =
+                readers.and_then(|readers| readers.read(|view| view.record(self.next - 1)).ok().flatten());
             self.last = last.map(|record| leaf_hash(&record.leaf));
             self.flush(following)?;
+            warm(shared);
         }
         Ok(self.next < head)
     }
@@ -215,7 +230,8 @@ impl Follower {
     }
 
     fn erase(&mut self, following: &Following) {
-        let asked = std::mem::take(&mut following.orders.lock().unwrap_or_else(PoisonError::into_inner).erase);
+        let asked =
+            std::mem::take(&mut following.orders.lock().unwrap_or_else(PoisonError::into_inner).erase);
         for (index, terms, done) in asked {
             {
                 let mut tail = following.tail.write().unwrap_or_else(PoisonError::into_inner);

@@ -184,7 +184,9 @@ fn of_leaf(leaf: Leaf, found: &mut Vec<Term>) {
     found.extend(leaf.operation.map(|operation| of_operation(operation.as_bytes())));
     let (signed, subjects) = leaf.signed.map(|signed| (signed.digests, signed.subjects)).unwrap_or_default();
     for (_, value) in leaf.digests.into_iter().chain(signed) {
-        found.extend(value.as_str().and_then(|digits| hex::decode(digits).ok()).map(|digest| of_digest(&digest)));
+        found.extend(
+            value.as_str().and_then(|digits| hex::decode(digits).ok()).map(|digest| of_digest(&digest)),
+        );
     }
     found.extend(subjects.iter().map(|subject| of_subject(subject)));
     let body_key = leaf.body.as_ref().and_then(|body| body.key.clone());

@@ -73,7 +73,9 @@ async fn what_was_only_touched_goes_back_and_is_decided_again() {
     let mut grant = site.control(proto::record::Body::Grant { sha256: proto::hash::Hash::ZERO }, vec![]);
     grant.touches = vec![proto::term::Term::All];
     let appended = log.control(grant).await.unwrap();
-    let Sealed::Touched { seal: mut back, control } = seal(&log, site.seal(intent, "a", 0)).await else { panic!() };
+    let Sealed::Touched { seal: mut back, control } = seal(&log, site.seal(intent, "a", 0)).await else {
+        panic!()
+    };
     assert_eq!(control, appended.index);
     back.saw = control;
     released(&log, *back).await;
@@ -101,7 +103,10 @@ async fn a_request_id_finds_its_first_answer() {
     let first = released(&log, site.software("a", Some("one"), 0)).await;
     match seal(&log, site.software("a", Some("one"), 0)).await {
         Sealed::Replay(earlier) => {
-            assert_eq!((earlier.index, earlier.same_input, earlier.outcome), (Some(first.index), true, Some(Outcome::Released)));
+            assert_eq!(
+                (earlier.index, earlier.same_input, earlier.outcome),
+                (Some(first.index), true, Some(Outcome::Released))
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -117,7 +122,9 @@ async fn a_request_id_finds_its_first_answer() {
     drop(intend(&log, site.draft("a", Some("two"))).await);
     head.wait_for(|head| head.size == 3).await.unwrap();
     match log.intend(vec![site.draft("a", Some("two"))], None).await.pop().unwrap().unwrap() {
-        Intended::Replay(earlier) => assert_eq!((earlier.index, earlier.outcome), (Some(2), Some(Outcome::Unknown))),
+        Intended::Replay(earlier) => {
+            assert_eq!((earlier.index, earlier.outcome), (Some(2), Some(Outcome::Unknown)))
+        }
         Intended::Intent(_) => panic!(),
     }
     // What came to nothing is tried anew, and the row moves.
@@ -177,7 +184,14 @@ async fn records_survive_closing_and_reopening_and_search_finds_them() {
     assert_eq!(log.head(), old);
     let last = last.unwrap();
     let extension = log.consistency(5, None).await.unwrap();
-    proto::proof::consistency::verify(5, &extension.old.1, extension.new.0, &extension.new.1, &extension.path).unwrap();
+    proto::proof::consistency::verify(
+        5,
+        &extension.old.1,
+        extension.new.0,
+        &extension.new.1,
+        &extension.path,
+    )
+    .unwrap();
     log.indexed(old.size, std::time::Duration::from_secs(20)).await.unwrap();
     let all = log
         .search(Query { terms: vec![Sought::Key("a".into())], limit: 10, ..Query::default() })

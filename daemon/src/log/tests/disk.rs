@@ -30,7 +30,9 @@ async fn a_full_disk_refuses_by_name_and_takes_everything_up_again_when_there_is
     bound(&site, 1);
     let sealed = log.seal(vec![long(site.seal(intent, "a", 0))]).await.pop().unwrap().unwrap_err();
     assert_eq!(sealed.reason(), Reason::LogFull);
-    let LogHealth::Refusing { cause } = until(&log, |health| *health != LogHealth::Ready).await else { panic!() };
+    let LogHealth::Refusing { cause } = until(&log, |health| *health != LogHealth::Ready).await else {
+        panic!()
+    };
     assert!(cause.contains("disk is full"));
     let refused = log.seal(vec![site.software("a", None, 0)]).await.pop().unwrap().unwrap_err();
     assert_eq!(refused.reason(), Reason::LogFull);
@@ -41,7 +43,10 @@ async fn a_full_disk_refuses_by_name_and_takes_everything_up_again_when_there_is
     // The signature that could not be recorded in time was wiped, and its record says so.
     let Record::Sign(sign) = &leaves(&log).await[1] else { panic!() };
     let entry = &sign.signatures[0];
-    assert_eq!((entry.outcome, entry.reason, &entry.value), (Outcome::Withheld, Some(Reason::LogUnavailable), &None));
+    assert_eq!(
+        (entry.outcome, entry.reason, &entry.value),
+        (Outcome::Withheld, Some(Reason::LogUnavailable), &None)
+    );
     assert!(entry.sha256.is_some());
     // The keeper looks at the disk once a second of the clock that stands still.
     site.clock.advance(std::time::Duration::from_secs(2));
@@ -56,7 +61,10 @@ async fn a_stop_on_a_full_disk_is_in_force_at_once_and_after_a_kill() {
     let log = site.open().log;
     bound(&site, 1);
     let stopped = log.stop(long_stop(&site)).await.unwrap();
-    assert_eq!((stopped.index, stopped.pending, stopped.durable, stopped.everything), (None, true, true, false));
+    assert_eq!(
+        (stopped.index, stopped.pending, stopped.durable, stopped.everything),
+        (None, true, true, false)
+    );
     assert!(log.covers(&requires("a").terms).is_some());
     let copy = site.killed();
     let mut opened = copy.open();
@@ -128,6 +136,33 @@ async fn below_the_reserve_nothing_new_is_taken_and_everything_else_is() {
     until(&log, |health| matches!(health, LogHealth::Refusing { .. })).await;
     let refused = log.intend(vec![other.draft("a", None)], None).await.pop().unwrap().unwrap_err();
     assert_eq!(refused.reason(), Reason::LogFull);
-    log.control(other.control(proto::record::Body::Grant { sha256: proto::hash::Hash::ZERO }, vec![])).await.unwrap();
+    log.control(other.control(proto::record::Body::Grant { sha256: proto::hash::Hash::ZERO }, vec![]))
+        .await
+        .unwrap();
     assert!(log.stop(other.stop_of("a")).await.unwrap().index.is_some());
+}
+
+#[tokio::test]
+async fn a_damaged_entry_of_the_stop_file_stops_everything_and_the_file_is_used_again() {
+    let site = Site::new();
+    let log = site.open().log;
+    bound(&site, 1);
+    assert!(log.stop(long_stop(&site)).await.unwrap().durable);
+    let copy = site.killed();
+    let stops = copy.directory.path().join("anchor.stops");
+    let mut bytes = std::fs::read(&stops).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&stops, bytes).unwrap();
+    let opened = copy.open();
+    assert_eq!(opened.log.covers(&requires("b").terms).unwrap().reason(), Reason::AllStopped);
+    assert_eq!(opened.log.head().control.0, 1, "the stop of everything is in the log");
+    opened.log.close().await;
+    // Undamaged, the entry is appended, and the file is empty afterwards: a second start appends nothing.
+    let copy = site.killed();
+    copy.open().log.close().await;
+    let opened = copy.open();
+    assert_eq!((opened.history.len(), opened.log.head().size), (2, 2));
+    let stops = std::fs::read(copy.directory.path().join("anchor.stops")).unwrap();
+    assert!(stops[..64].iter().all(|byte| *byte == 0));
+    drop(log);
 }

@@ -57,10 +57,11 @@ async fn a_backup_is_made_while_the_log_goes_on_and_opens() {
     for _ in 0..700 {
         released(&log, site.software("a", None, 0)).await;
     }
+    let first = released(&log, site.software("a", Some("one"), 0)).await;
     log.stop(site.stop_of("c")).await.unwrap();
     let intent = intend(&log, site.draft("a", None)).await;
     let busy = tokio::spawn({
-        let (log, more) = (log.clone(), (0..200).map(|_| site.software("b", None, 701)).collect::<Vec<_>>());
+        let (log, more) = (log.clone(), (0..200).map(|_| site.software("b", None, 702)).collect::<Vec<_>>());
         async move {
             for what in more {
                 released(&log, what).await;
@@ -70,7 +71,7 @@ async fn a_backup_is_made_while_the_log_goes_on_and_opens() {
     let target = site.directory.path().join("backup");
     let backup = log.backup(&target, |_, _| {}).await.unwrap();
     busy.await.unwrap();
-    assert!(backup.size >= 702);
+    assert!(backup.size >= 703);
     assert!(log.backup(&target, |_, _| {}).await.is_err(), "a backup is never overwritten");
     let mut settings = Settings::new(&target, vec![AnchorPlace::File(target.join("anchor"))]);
     settings.limits.reserve = 0;
@@ -78,7 +79,14 @@ async fn a_backup_is_made_while_the_log_goes_on_and_opens() {
     assert_eq!(restored.history.len(), 2);
     assert_eq!(restored.log.head().size, backup.size + 1, "the open intent was closed");
     assert!(restored.log.covers(&requires("c").terms).is_some());
+    match seal(&restored.log, site.software("a", Some("one"), 702)).await {
+        Sealed::Replay(earlier) => assert_eq!(earlier.index, Some(first.index)),
+        other => panic!("{other:?}"),
+    }
     let extension = log.consistency(backup.size, None).await.unwrap();
-    assert_eq!(restored.log.consistency(backup.size, Some(backup.size)).await.unwrap().new.1, extension.old.1);
+    assert_eq!(
+        restored.log.consistency(backup.size, Some(backup.size)).await.unwrap().new.1,
+        extension.old.1
+    );
     drop(intent);
 }

@@ -40,14 +40,18 @@ async fn stored_tiles_proofs_and_bundles_are_those_of_another_implementation() {
         assert_eq!(ours, tile.read_data(&oracle).unwrap(), "{}", tile.path());
     }
     for index in [0, 1, 255, 256, size / 2, size - 1] {
-        let ours: Vec<_> = log.receipt(index, None).await.unwrap().path.iter().map(|hash| *hash.as_bytes()).collect();
+        let ours: Vec<_> =
+            log.receipt(index, None).await.unwrap().path.iter().map(|hash| *hash.as_bytes()).collect();
         let theirs = tlog_tiles::prove_record(size, index, &oracle).unwrap();
         assert_eq!(ours, theirs.iter().map(|hash| hash.0).collect::<Vec<_>>());
     }
     for old in [1, 255, 256, 700] {
         let ours = log.consistency(old, None).await.unwrap();
         let theirs = tlog_tiles::prove_tree(size, old, &oracle).unwrap();
-        assert_eq!(ours.path.iter().map(|h| *h.as_bytes()).collect::<Vec<_>>(), theirs.iter().map(|h| h.0).collect::<Vec<_>>());
+        assert_eq!(
+            ours.path.iter().map(|h| *h.as_bytes()).collect::<Vec<_>>(),
+            theirs.iter().map(|h| h.0).collect::<Vec<_>>()
+        );
     }
     let bundle = log.bundle(1, 256).await.unwrap();
     let entries = proto::proof::tile::bundle::decode(&bundle, 256).unwrap();

@@ -1,5 +1,6 @@
 //! Crashes, and commits of which nobody knows.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use proto::reason::Reason;
@@ -24,7 +25,9 @@ async fn intents_of_a_dead_process_become_unknown_and_numbers_go_on() {
     assert_eq!(sign.signatures[0].reason, Some(Reason::Crash));
     assert_eq!(intend(&log, copy.draft("a", None)).await.number(), 3);
     match log.intend(vec![copy.draft("a", Some("one"))], None).await.pop().unwrap().unwrap() {
-        Intended::Replay(earlier) => assert_eq!((earlier.index, earlier.outcome), (Some(2), Some(Outcome::Unknown))),
+        Intended::Replay(earlier) => {
+            assert_eq!((earlier.index, earlier.outcome), (Some(2), Some(Outcome::Unknown)))
+        }
         Intended::Intent(_) => panic!(),
     }
 }
@@ -117,7 +120,18 @@ async fn what_waits_is_bounded_and_what_cannot_be_in_time_is_refused() {
     let mut site = Site::new();
     site.settings.limits.queued = 2;
     let log = site.open().log;
-    let held = site.settings.faults.slow.lock().unwrap();
+    let faults = Arc::clone(&site.settings.faults);
+    // Another thread holds every commit back until it is told.
+    let (go, held) = std::sync::mpsc::channel::<()>();
+    let (ready, is_ready) = tokio::sync::oneshot::channel();
+    let holding = std::thread::Builder::new()
+        .spawn(move || {
+            let _slow = faults.slow.lock().unwrap();
+            ready.send(()).unwrap();
+            held.recv().unwrap();
+        })
+        .unwrap();
+    is_ready.await.unwrap();
     let writing: Vec<_> = (0..12)
         .map(|_| {
             let (log, what) = (log.clone(), site.software("a", None, 0));
@@ -131,7 +145,8 @@ async fn what_waits_is_bounded_and_what_cannot_be_in_time_is_refused() {
         }
     };
     assert!(matches!(refused, LogError::Busy { retry_after } if !retry_after.is_zero()), "{refused}");
-    drop(held);
+    go.send(()).unwrap();
+    holding.join().unwrap();
     let mut done = 0;
     for task in writing {
         match task.await.unwrap() {
@@ -146,4 +161,52 @@ async fn what_waits_is_bounded_and_what_cannot_be_in_time_is_refused() {
     assert!(matches!(log.admits(1, Some(now)), Err(LogError::Late)));
     let late = log.intend(vec![site.draft("a", None)], Some(now)).await.pop().unwrap().unwrap_err();
     assert_eq!(late.reason(), Reason::DeadlineTooShort);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whenever_a_request_is_cancelled_every_intent_gets_its_leaf() {
+    let site = Arc::new(Site::new());
+    let log = site.open().log;
+    let mut tasks = Vec::new();
+    for n in 0..300usize {
+        let (site, log) = (Arc::clone(&site), log.clone());
+        let task = tokio::spawn(async move {
+            let draft = site.draft("a", Some(&format!("id-{}", n % 50)));
+            let Intended::Intent(intent) = log.intend(vec![draft], None).await.pop().unwrap().unwrap() else {
+                return;
+            };
+            for _ in 0..n % 4 {
+                tokio::task::yield_now().await;
+            }
+            seal(&log, site.seal(intent, "a", 0)).await;
+        });
+        tasks.push(task);
+        for _ in 0..n % 7 {
+            tokio::task::yield_now().await;
+        }
+        if n % 3 != 0 {
+            tasks[n / 2].abort();
+            tasks[n].abort();
+        }
+    }
+    for task in tasks {
+        if let Err(ended) = task.await {
+            assert!(ended.is_cancelled(), "{ended}");
+        }
+    }
+    log.close().await;
+    drop(log);
+    let log = site.open().log;
+    let mut numbers: Vec<_> = leaves(&log)
+        .await
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Sign(sign) => sign.number,
+            _ => None,
+        })
+        .collect();
+    numbers.sort_unstable();
+    assert!(!numbers.is_empty());
+    assert!(numbers.iter().copied().eq(1..=numbers.len() as u64), "{numbers:?}");
+    assert_eq!(intend(&log, site.draft("a", None)).await.number(), numbers.len() as u64 + 1);
 }

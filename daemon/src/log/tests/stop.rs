@@ -54,7 +54,10 @@ async fn storm(callers: usize, before: usize) {
     }
     for (index, record) in (0..).zip(leaves(&log).await) {
         if let Record::Sign(sign) = record {
-            assert!(index < stop || sign.signatures[0].outcome != Outcome::Released, "released above the stop");
+            assert!(
+                index < stop || sign.signatures[0].outcome != Outcome::Released,
+                "released above the stop"
+            );
         }
     }
 }

@@ -142,7 +142,10 @@ impl Site {
 
     pub(super) fn detail(&self, request: Option<&str>) -> Vec<u8> {
         let request = request.map(|id| format!(r#","request":"{id}""#)).unwrap_or_default();
-        format!(r#"{{"caller":{{"id":"unix:1000","kind":"unix"}}{request},"salt":"AAAAAAAAAAAAAAAAAAAAAA=="}}"#).into_bytes()
+        format!(
+            r#"{{"caller":{{"id":"unix:1000","kind":"unix"}}{request},"salt":"AAAAAAAAAAAAAAAAAAAAAA=="}}"#
+        )
+        .into_bytes()
     }
 
     pub(super) fn draft(&self, key: &str, request: Option<&str>) -> IntentDraft {
@@ -197,7 +200,8 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
 
 pub(super) async fn until(log: &Log, wanted: impl Fn(&LogHealth) -> bool) -> LogHealth {
     let mut health = log.health();
-    let found = tokio::time::timeout(std::time::Duration::from_secs(30), health.wait_for(|health| wanted(health)));
+    let found =
+        tokio::time::timeout(std::time::Duration::from_secs(30), health.wait_for(|health| wanted(health)));
     found.await.expect("the health does not come").unwrap().clone()
 }
 
@@ -210,7 +214,10 @@ pub(super) fn request_key(id: &str) -> RequestKey {
 }
 
 pub(super) fn requires(key: &str) -> Requires {
-    Requires { terms: vec![Term::Key(key.parse().unwrap()), Term::Caller("unix:1000".into())], not_after: None }
+    Requires {
+        terms: vec![Term::Key(key.parse().unwrap()), Term::Caller("unix:1000".into())],
+        not_after: None,
+    }
 }
 
 pub(super) fn signed(mut record: SignRecord) -> SignRecord {
@@ -242,7 +249,8 @@ pub(super) async fn released(log: &Log, what: Seal) -> Released {
 pub(super) fn check(site: &Site, released: &Released) {
     let checkpoint = Checkpoint::verify(&released.checkpoint, site.key().verifier()).unwrap();
     assert_eq!(checkpoint.size, released.size);
-    inclusion::verify(&released.leaf_hash, released.index, released.size, &released.path, &checkpoint.root).unwrap();
+    inclusion::verify(&released.leaf_hash, released.index, released.size, &released.path, &checkpoint.root)
+        .unwrap();
 }
 
 /// Every leaf, read.

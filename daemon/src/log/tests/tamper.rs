@@ -95,7 +95,8 @@ async fn one_bit_flipped_in_the_wal_is_refused_by_the_anchor() {
     let copy = site.killed();
     assert_eq!(copy.open().log.head().size, 51, "as it was left it loads");
     let copy = site.killed();
-    let wal = std::fs::OpenOptions::new().read(true).write(true).open(copy.state().join("log.db-wal")).unwrap();
+    let wal =
+        std::fs::OpenOptions::new().read(true).write(true).open(copy.state().join("log.db-wal")).unwrap();
     let middle = wal.metadata().unwrap().len() / 2;
     let mut byte = [0];
     wal.read_exact_at(&mut byte, middle).unwrap();
@@ -151,7 +152,8 @@ async fn a_checkpoint_that_the_tree_does_not_extend_stops_signing_for_good() {
         assert!(matches!(forked.present("nonsense").await.unwrap(), Presented::NotOurs { .. }));
         let shown = forked.present(&log.head().checkpoint).await.unwrap();
         assert!(matches!(shown, Presented::Forked), "{shown:?}");
-        until(&forked, |health| matches!(health, LogHealth::Failed { cause } if cause.contains("presented"))).await;
+        until(&forked, |health| matches!(health, LogHealth::Failed { cause } if cause.contains("presented")))
+            .await;
         let refused = forked.seal(vec![fork.software("a", None, 0)]).await.pop().unwrap().unwrap_err();
         assert_eq!(refused.reason(), Reason::LogUnavailable);
         // Stops are taken all the same.
@@ -163,4 +165,32 @@ async fn a_checkpoint_that_the_tree_does_not_extend_stops_signing_for_good() {
     }
     let Presented::Extended { path, head } = log.present(&newest.checkpoint).await.unwrap() else { panic!() };
     assert_eq!((path.len(), head.size), (0, 3));
+}
+
+#[tokio::test]
+async fn every_anchor_must_agree_and_one_that_disagrees_leaves_the_others_alone() {
+    let mut site = written().await;
+    let second = site.directory.path().join("second");
+    let log = site.open().log;
+    let draft = || site.control(proto::record::Body::Anchor { place: "second".into() }, vec![]);
+    log.add_anchor(AnchorPlace::File(second.clone()), draft()).await.unwrap();
+    assert!(log.add_anchor(AnchorPlace::File(second.clone()), draft()).await.is_err(), "it exists");
+    log.close().await;
+    drop(log);
+    // The second anchor, as it was made, is behind: that is no contradiction.
+    site.settings.anchors.push(AnchorPlace::File(second.clone()));
+    let old = std::fs::read(site.state().join("log.db")).unwrap();
+    let first = std::fs::read(site.anchor()).unwrap();
+    let log = site.open().log;
+    released(&log, site.software("b", None, 21)).await;
+    log.close().await;
+    drop(log);
+    let new = std::fs::read(site.state().join("log.db")).unwrap();
+    // Database and first anchor are rolled back together; the second one remembers.
+    std::fs::write(site.state().join("log.db"), old).unwrap();
+    std::fs::write(site.anchor(), &first).unwrap();
+    assert!(site.refused().contains("second holds a checkpoint"), "{}", site.refused());
+    assert_eq!(std::fs::read(site.anchor()).unwrap(), first, "nothing was written");
+    std::fs::write(site.state().join("log.db"), new).unwrap();
+    assert_eq!(site.open().log.head().size, 27);
 }

@@ -48,7 +48,8 @@ pub(super) fn release(open: &Open, shared: &Shared, jobs: Jobs, batch: Batch) {
     }
     let mut fresh = Vec::new();
     for (job, fates) in jobs.seals.into_iter().zip(&batch.seals) {
-        let results = job.items.into_iter().zip(fates).map(|(item, fate)| Ok(leaving.seal(item, fate, &mut fresh)));
+        let results =
+            job.items.into_iter().zip(fates).map(|(item, fate)| Ok(leaving.seal(item, fate, &mut fresh)));
         let _gone = job.reply.send(Ok(results.collect()));
     }
     shared.following.hand(fresh);

@@ -48,7 +48,9 @@ impl History {
             self.kills.pop_front();
         }
         match self.kills.front() {
-            Some(first) if self.kills.len() >= KILLS => Next::Broken(WINDOW.saturating_sub(now.since(*first))),
+            Some(first) if self.kills.len() >= KILLS => {
+                Next::Broken(WINDOW.saturating_sub(now.since(*first)))
+            }
             _ => Next::Start(FIRST),
         }
     }

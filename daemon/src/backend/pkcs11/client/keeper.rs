@@ -33,7 +33,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, spawner: Spawner) {
                 }
                 ended
             }
-            Err(cause) => (Lost::Transport, cause),
+            Err(failed) => failed,
         };
         let now = shared.clock.monotonic();
         let next = match how {
@@ -46,7 +46,10 @@ pub(crate) async fn keep(shared: Arc<Shared>, spawner: Spawner) {
                 tokio::time::sleep(pause).await;
             }
             Next::Broken(pause) => {
-                let cause = format!("{cause}, three times in ten minutes; it is left alone for {} s", pause.as_secs());
+                let cause = format!(
+                    "{cause}, three times in ten minutes; it is left alone for {} s",
+                    pause.as_secs()
+                );
                 shared.say(Health::Broken { cause });
                 tokio::time::sleep(pause).await;
             }
@@ -54,29 +57,36 @@ pub(crate) async fn keep(shared: Arc<Shared>, spawner: Spawner) {
     }
 }
 
-async fn start(shared: &Shared, spawner: &Spawner) -> Result<(Arc<Line>, Option<Process>), String> {
-    let limit = shared.settings.call_limit;
+/// Starts a host, or says how it could not be: a module that hangs while it is opened counts as a call that hangs.
+async fn start(shared: &Shared, spawner: &Spawner) -> Result<(Arc<Line>, Option<Process>), (Lost, String)> {
+    let failed = |cause: String| (Lost::Transport, cause);
     let (stream, process) = match &shared.settings.host {
         Some(socket) => {
             let stream = UnixStream::connect(socket).await;
-            (stream.map_err(|e| format!("no host answers at {}: {e}", socket.display()))?, None)
+            (stream.map_err(|e| failed(format!("no host answers at {}: {e}", socket.display())))?, None)
         }
         None => {
             let program = shared.place.program.clone();
             let spawned = spawner.spawn(program.clone(), shared.settings.environment.clone()).await;
-            let (process, socket) = spawned.map_err(|e| format!("{} cannot be started: {e}", program.display()))?;
+            let (process, socket) =
+                spawned.map_err(|e| failed(format!("{} cannot be started: {e}", program.display())))?;
             let connected = socket.set_nonblocking(true).and_then(|()| UnixStream::from_std(socket));
-            (connected.map_err(|e| format!("the host's socket cannot be used: {e}"))?, Some(process))
+            let stream = connected.map_err(|e| failed(format!("the host's socket cannot be used: {e}")))?;
+            (stream, Some(process))
         }
     };
     // Loading and initialising a module is several calls, each within the limit.
-    let patience = limit.saturating_mul(3);
-    let begun = tokio::time::timeout(patience, Line::begin(stream, shared.opening(), patience)).await;
-    match begun {
+    let patience = shared.settings.call_limit.saturating_mul(3);
+    match tokio::time::timeout(patience, Line::begin(stream, shared.opening(), patience)).await {
         Ok(Ok((line, Answer::Ready(_) | Answer::Failed(_)))) => Ok((line, process)),
-        Ok(Ok((_, _))) => Err("the host answered something else than a token".to_owned()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_elapsed) => Err(format!("the module was not open after {} ms", patience.as_millis())),
+        Ok(Ok((line, _))) => {
+            line.end(Lost::Transport, "it does not speak the protocol".to_owned());
+            Err(failed("the host answered something else than a token".to_owned()))
+        }
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_elapsed) => {
+            Err((Lost::Timeout, format!("the module was not open after {} ms", patience.as_millis())))
+        }
     }
 }
 
@@ -115,7 +125,9 @@ async fn attend(shared: &Arc<Shared>, line: &Arc<Line>) -> (Lost, String) {
     // A host that said why it could not go on is believed more than the end of its stream.
     let said = down.borrow().clone();
     match (line.ending(), said) {
-        (Some(gone), Some(fault)) if gone.how == Lost::Transport => (gone.how, format!("{}; {}", fault.cause, gone.cause)),
+        (Some(gone), Some(fault)) if gone.how == Lost::Transport => {
+            (gone.how, format!("{}; {}", fault.cause, gone.cause))
+        }
         (Some(gone), _) => (gone.how, gone.cause),
         (None, _) => (Lost::Transport, "the host's connection was dropped".to_owned()),
     }

@@ -80,7 +80,8 @@ impl Shared {
 
     /// Asks the host to log out and end.
     pub(crate) async fn quit(&self) {
-        if let Some(line) = self.locked().clone() {
+        let line = self.locked().clone();
+        if let Some(line) = line {
             // It ends without an answer.
             let quit = line.call(Ask::Quit, 0, Duration::from_secs(1));
             let _ended = tokio::time::timeout(Duration::from_secs(1), quit).await;
@@ -127,6 +128,14 @@ impl Shared {
         self.process.store(0, Ordering::Release);
         if let Some(line) = self.locked().take() {
             self.epoch.fetch_max(line.epoch(), Ordering::AcqRel);
+        }
+    }
+
+    /// The backend is dropped: the connection ends, and with it a host that is not the daemon's child.
+    pub(crate) fn abandon(&self) {
+        let line = self.locked().take();
+        if let Some(line) = line {
+            line.end(Lost::Transport, "the backend was closed".to_owned());
         }
     }
 
