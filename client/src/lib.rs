@@ -7,12 +7,17 @@
 //! Deliberately absent: private keys other than the client's own TLS key, registries, and trust in a key that nobody pinned.
 
 pub mod address;
+pub mod cli;
 pub mod clock;
 pub mod connect;
 pub mod connection;
 pub mod dsse;
 pub mod exit;
 pub mod files;
+#[cfg(test)]
+mod fixture;
+#[cfg(all(test, unix))]
+mod fake;
 pub mod image;
 pub mod keys;
 pub mod log;
