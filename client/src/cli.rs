@@ -53,7 +53,9 @@ pub fn execute(arguments: &Arguments, screen: &mut Screen, look: &dyn Fn(&str) -
         Command::Sign(sign) => online::run(flags, look, |connection| sign::run(sign, connection, screen)),
         Command::Verify(verify) => verify::run(verify, flags, look, screen),
         Command::Stop(stop) => online::run(flags, look, |connection| stop::run(stop, connection, screen)),
-        Command::Keys(keys) => online::run(flags, look, |connection| keys::run(&keys.what, connection, screen)),
+        Command::Keys(keys) => {
+            online::run(flags, look, |connection| keys::run(&keys.what, connection, screen))
+        }
         Command::Log(log) => log::run(&log.what, flags, look, screen),
         Command::Policy(policy) => policy::run(&policy.what, screen),
         Command::Completion(completion) => complete::run(completion.shell, screen),

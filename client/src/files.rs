@@ -201,8 +201,10 @@ mod tests {
     use super::*;
 
     fn names(directory: &Path) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -210,7 +212,10 @@ mod tests {
     #[test]
     fn all_files_get_their_names_and_nothing_else_is_left() {
         let directory = tempfile::tempdir().unwrap();
-        let file = |name: &str, content: &[u8]| Planned { path: directory.path().join(name), content: content.to_vec() };
+        let file = |name: &str, content: &[u8]| Planned {
+            path: directory.path().join(name),
+            content: content.to_vec(),
+        };
         write(&[file("a.sig", b"one"), file("a.receipt", b"two")], false).unwrap();
         assert_eq!(names(directory.path()), ["a.receipt", "a.sig"]);
         assert_eq!(fs::read(directory.path().join("a.sig")).unwrap(), b"one");

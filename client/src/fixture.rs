@@ -18,7 +18,8 @@ use proto::proof::receipt::Receipt;
 use proto::proof::{consistency, inclusion};
 use proto::purpose::Kind;
 use proto::record::{
-    Actor, ActorKind, Body, CallerDetail, ControlRecord, Detail, Draft, Outcome, SignRecord, SignatureEntry, Signed, StopTarget, Times,
+    Actor, ActorKind, Body, CallerDetail, ControlRecord, Detail, Draft, Outcome, SignRecord, SignatureEntry,
+    Signed, StopTarget, Times,
 };
 use proto::term::Term;
 use proto::time::Time;
@@ -72,7 +73,8 @@ impl Log {
     /// A log with its genesis.
     pub fn new() -> Self {
         let signer = Ed25519Signer::from_seed(ORIGIN, &[1; 32]).unwrap();
-        let mut log = Self { signer, leaves: Vec::new(), details: Vec::new(), control: None, clock: 0, number: 0 };
+        let mut log =
+            Self { signer, leaves: Vec::new(), details: Vec::new(), control: None, clock: 0, number: 0 };
         log.push_control(Body::Genesis { statement: serde_json::json!({ "mode": "rehearsal" }) }, Vec::new());
         log
     }
@@ -96,7 +98,10 @@ impl Log {
     }
 
     pub fn operation(&self) -> OperationId {
-        OperationId::new(u64::try_from(at(self.clock).microseconds() / 1_000).unwrap(), [u8::try_from(self.leaves.len() % 256).unwrap(); 10])
+        OperationId::new(
+            u64::try_from(at(self.clock).microseconds() / 1_000).unwrap(),
+            [u8::try_from(self.leaves.len() % 256).unwrap(); 10],
+        )
     }
 
     pub fn push(&mut self, draft: Draft, detail: Option<Vec<u8>>) -> u64 {
@@ -134,7 +139,13 @@ impl Log {
     }
 
     /// A record of one signature over `bytes`.
-    pub fn sign_record(&mut self, key: &Key, bytes: &[u8], value: &[u8], kind: Kind) -> (SignRecord, Vec<u8>) {
+    pub fn sign_record(
+        &mut self,
+        key: &Key,
+        bytes: &[u8],
+        value: &[u8],
+        kind: Kind,
+    ) -> (SignRecord, Vec<u8>) {
         self.number += 1;
         let detail = Detail {
             annotations: Map::default(),
@@ -162,7 +173,11 @@ impl Log {
                 value: Some(value.to_vec()),
                 version: 3,
             }],
-            signed: Signed { digests: Digest::of(HashAlgorithm::Sha256, bytes).into(), kind, subjects: Vec::new() },
+            signed: Signed {
+                digests: Digest::of(HashAlgorithm::Sha256, bytes).into(),
+                kind,
+                subjects: Vec::new(),
+            },
             time: Times::asked(at(self.clock)),
             v: 0,
         };
@@ -195,7 +210,9 @@ impl Log {
 
     pub fn checkpoint(&self) -> String {
         let root = self.frontier(self.size()).root();
-        Checkpoint { origin: ORIGIN.to_owned(), size: self.size(), root, control: self.control }.sign(&self.signer).unwrap()
+        Checkpoint { origin: ORIGIN.to_owned(), size: self.size(), root, control: self.control }
+            .sign(&self.signer)
+            .unwrap()
     }
 
     pub fn path(&self, index: u64) -> Vec<Hash> {

@@ -133,7 +133,8 @@ impl Trail {
             Wanted::Nothing => {}
             Wanted::Proof { .. } => {
                 if let Some(newest) = &self.newest {
-                    connect(newest, shown, path).map_err(|cause| self.contradiction(newest, shown, cause.into()))?;
+                    connect(newest, shown, path)
+                        .map_err(|cause| self.contradiction(newest, shown, cause.into()))?;
                 }
             }
         }
@@ -168,8 +169,15 @@ impl Trail {
     /// Puts what was shown beside what is kept: both are signed, and only together do they prove anything. Where it cannot be kept,
     /// the alarm goes on without it.
     fn contradiction(&self, seen: &Seen, shown: &Seen, cause: Cause) -> TrailError {
-        let evidence = (seen.text != shown.text).then(|| self.memory.keep_evidence(&self.key, &shown.text).ok()).flatten();
-        TrailError::Contradiction(Box::new(Contradiction { seen: seen.clone(), shown: shown.clone(), cause, evidence }))
+        let evidence = (seen.text != shown.text)
+            .then(|| self.memory.keep_evidence(&self.key, &shown.text).ok())
+            .flatten();
+        TrailError::Contradiction(Box::new(Contradiction {
+            seen: seen.clone(),
+            shown: shown.clone(),
+            cause,
+            evidence,
+        }))
     }
 
     fn note_newest(&mut self) {

@@ -40,7 +40,8 @@ pub fn file(path: &Path, most: u64) -> Result<Vec<u8>, Complaint> {
 /// # Errors
 /// Where it cannot be read, is too large or is not UTF-8.
 pub fn text(path: &Path, most: u64) -> Result<String, Complaint> {
-    String::from_utf8(file(path, most)?).map_err(|_bytes| Complaint::usage(format!("{} is not text", path.display())))
+    String::from_utf8(file(path, most)?)
+        .map_err(|_bytes| Complaint::usage(format!("{} is not text", path.display())))
 }
 
 /// Opens a file.
@@ -50,7 +51,9 @@ pub fn text(path: &Path, most: u64) -> Result<String, Complaint> {
 pub fn open(path: &Path) -> Result<File, Complaint> {
     let file = File::open(path).map_err(|cause| unreadable(path, &cause))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        return Err(Complaint::usage(format!("{} is a directory", path.display())).advise("name the files in it"));
+        return Err(
+            Complaint::usage(format!("{} is a directory", path.display())).advise("name the files in it")
+        );
     }
     Ok(file)
 }
@@ -81,7 +84,9 @@ pub fn content(path: &Path) -> Result<Content, Complaint> {
         contexts.iter_mut().for_each(|context| context.update(&piece[..read]));
     }
     let digests = HashAlgorithm::ALL.into_iter().zip(contexts);
-    let digests = digests.map(|(hash, context)| Digest::new(hash, context.finish().as_ref())).collect::<Result<Vec<_>, _>>();
+    let digests = digests
+        .map(|(hash, context)| Digest::new(hash, context.finish().as_ref()))
+        .collect::<Result<Vec<_>, _>>();
     let digests = digests.and_then(Digests::new).map_err(|cause| Complaint::failed(cause.to_string()))?;
     Ok(Content::Digests(digests))
 }
@@ -117,8 +122,9 @@ pub fn key_or_version(text: &str) -> Result<(KeyName, Option<u32>), Complaint> {
     if !text.contains('@') {
         return Ok((key(text)?, None));
     }
-    let name: VersionName =
-        text.parse().map_err(|cause| Complaint::usage(format!("`{text}` is not a version of a key: {cause}")))?;
+    let name: VersionName = text
+        .parse()
+        .map_err(|cause| Complaint::usage(format!("`{text}` is not a version of a key: {cause}")))?;
     Ok((name.key, Some(name.version)))
 }
 
@@ -139,13 +145,18 @@ pub fn pair<'a>(flag: &str, text: &'a str) -> Result<(&'a str, &'a str), Complai
 /// Where there are too many, one is too long, or one is given twice.
 pub fn annotations(flag: &str, texts: &[String]) -> Result<BTreeMap<String, String>, Complaint> {
     if texts.len() > ANNOTATIONS {
-        return Err(Complaint::usage(format!("--{flag} was given {} times; at most {ANNOTATIONS} are kept", texts.len())));
+        return Err(Complaint::usage(format!(
+            "--{flag} was given {} times; at most {ANNOTATIONS} are kept",
+            texts.len()
+        )));
     }
     let mut found = BTreeMap::new();
     for text in texts {
         let (name, value) = pair(flag, text)?;
         if name.len() + value.len() > LONGEST_ANNOTATION {
-            return Err(Complaint::usage(format!("--{flag} {name}: name and value together have at most {LONGEST_ANNOTATION} bytes")));
+            return Err(Complaint::usage(format!(
+                "--{flag} {name}: name and value together have at most {LONGEST_ANNOTATION} bytes"
+            )));
         }
         if found.insert(name.to_owned(), value.to_owned()).is_some() {
             return Err(Complaint::usage(format!("--{flag} {name} was given twice")));
@@ -160,7 +171,8 @@ pub fn annotations(flag: &str, texts: &[String]) -> Result<BTreeMap<String, Stri
 /// Where the file is not one.
 pub fn public_key(path: &Path) -> Result<PublicKey, Complaint> {
     PublicKey::from_pem(&text(path, HELD)?).map_err(|cause| {
-        Complaint::usage(format!("{}: {cause}", path.display())).advise("`countersign keys public KEY` prints a public key")
+        Complaint::usage(format!("{}: {cause}", path.display()))
+            .advise("`countersign keys public KEY` prints a public key")
     })
 }
 
@@ -227,7 +239,12 @@ mod tests {
         let texts = |number: usize| (0..number).map(|n| format!("a{n}=b=c")).collect::<Vec<_>>();
         assert_eq!(annotations("annotation", &texts(16)).unwrap()["a3"], "b=c");
         assert!(annotations("annotation", &texts(17)).is_err());
-        for bad in [vec!["a".to_owned()], vec!["=b".to_owned()], vec![format!("a={}", "b".repeat(256))], vec!["a=1".into(), "a=2".into()]] {
+        for bad in [
+            vec!["a".to_owned()],
+            vec!["=b".to_owned()],
+            vec![format!("a={}", "b".repeat(256))],
+            vec!["a=1".into(), "a=2".into()],
+        ] {
             assert!(annotations("annotation", &bad).is_err(), "{bad:?}");
         }
     }

@@ -20,7 +20,11 @@ use crate::retry::pause;
 ///
 /// # Errors
 /// What is wrong with it, or why there is no answer.
-pub async fn run(command: &KeysCommand, connection: Connection, screen: &mut Screen) -> Result<Exit, Complaint> {
+pub async fn run(
+    command: &KeysCommand,
+    connection: Connection,
+    screen: &mut Screen,
+) -> Result<Exit, Complaint> {
     let patience = connection.patience();
     match command {
         KeysCommand::List { prefix } => {
@@ -47,16 +51,22 @@ fn name(full: &str, shared: &str) -> String {
 }
 
 fn ring_state(number: i32) -> String {
-    v1::RingState::try_from(number).map_or_else(|unknown| format!("state {}", unknown.0), |state| name(state.as_str_name(), "RING_STATE_"))
+    v1::RingState::try_from(number).map_or_else(
+        |unknown| format!("state {}", unknown.0),
+        |state| name(state.as_str_name(), "RING_STATE_"),
+    )
 }
 
 fn version_state(number: i32) -> String {
-    v1::VersionState::try_from(number)
-        .map_or_else(|unknown| format!("state {}", unknown.0), |state| name(state.as_str_name(), "VERSION_STATE_"))
+    v1::VersionState::try_from(number).map_or_else(
+        |unknown| format!("state {}", unknown.0),
+        |state| name(state.as_str_name(), "VERSION_STATE_"),
+    )
 }
 
 fn algorithm(number: i32) -> String {
-    value::algorithm("algorithm", number).map_or_else(|_unknown| format!("algorithm {number}"), |algorithm| algorithm.name().to_owned())
+    value::algorithm("algorithm", number)
+        .map_or_else(|_unknown| format!("algorithm {number}"), |algorithm| algorithm.name().to_owned())
 }
 
 fn tone(state: &str) -> Tone {
@@ -75,7 +85,10 @@ fn moment(stamp: Option<&prost_types::Timestamp>) -> Option<Time> {
 /// The versions that sign now.
 fn signing(key: &v1::Key) -> Vec<&v1::KeyVersion> {
     let signs = |version: &&v1::KeyVersion| {
-        matches!(v1::VersionState::try_from(version.state), Ok(v1::VersionState::Active | v1::VersionState::Retiring))
+        matches!(
+            v1::VersionState::try_from(version.state),
+            Ok(v1::VersionState::Active | v1::VersionState::Retiring)
+        )
     };
     key.versions.iter().filter(signs).collect()
 }
@@ -86,7 +99,8 @@ fn list(keys: &[v1::Key], prefix: &str, screen: &mut Screen) -> Result<(), Compl
         return Ok(());
     }
     if keys.is_empty() {
-        let which = if prefix.is_empty() { String::new() } else { format!(" whose name begins with `{prefix}`") };
+        let which =
+            if prefix.is_empty() { String::new() } else { format!(" whose name begins with `{prefix}`") };
         screen.line(&format!("There is no key{which} that this caller may list."))?;
         return Ok(());
     }
@@ -138,7 +152,10 @@ fn show(key: &v1::Key, screen: &mut Screen) -> Result<(), Complaint> {
         let (from, until) = (moment(version.valid_from.as_ref()), moment(version.valid_until.as_ref()));
         if from.is_some() || until.is_some() {
             let word = |time: Option<Time>| time.map_or_else(|| "open".to_owned(), |time| time.to_string());
-            screen.facts(&[("valid", format!("@{} from {} until {}", version.version, word(from), word(until)))])?;
+            screen.facts(&[(
+                "valid",
+                format!("@{} from {} until {}", version.version, word(from), word(until)),
+            )])?;
         }
     }
     Ok(())
@@ -238,8 +255,11 @@ fn change(message: &v1::WatchKeysResponse, screen: &mut Screen) -> Result<(), Co
         return Ok(());
     }
     let state = ring_state(key.state);
-    let versions: Vec<String> =
-        key.versions.iter().map(|version| format!("@{} {}", version.version, version_state(version.state))).collect();
+    let versions: Vec<String> = key
+        .versions
+        .iter()
+        .map(|version| format!("@{} {}", version.version, version_state(version.state)))
+        .collect();
     let painted = screen.paint(tone(&state), &state);
     screen.line(&format!("{:>8}  {}  {painted}  {}", message.log_index, key.name, versions.join(", ")))?;
     Ok(())

@@ -22,14 +22,23 @@ use crate::seen::Seen;
 ///
 /// # Errors
 /// What is wrong with it, or why there is no answer.
-pub fn run(command: &LogCommand, flags: &Flags, look: &dyn Fn(&str) -> Option<String>, screen: &mut Screen) -> Result<Exit, Complaint> {
+pub fn run(
+    command: &LogCommand,
+    flags: &Flags,
+    look: &dyn Fn(&str) -> Option<String>,
+    screen: &mut Screen,
+) -> Result<Exit, Complaint> {
     match command {
         LogCommand::Verify(file) => check::run(file, flags, look, screen),
         other => online::run(flags, look, |connection| ask(other, connection, screen)),
     }
 }
 
-async fn ask(command: &LogCommand, mut connection: Connection, screen: &mut Screen) -> Result<Exit, Complaint> {
+async fn ask(
+    command: &LogCommand,
+    mut connection: Connection,
+    screen: &mut Screen,
+) -> Result<Exit, Complaint> {
     connection.trail()?;
     connection.greet(connection.patience()).await?;
     match command {
@@ -72,11 +81,14 @@ async fn show_head(connection: &mut Connection, screen: &mut Screen) -> Result<(
 /// How this head stands to what was seen before.
 fn standing(before: Option<&Seen>, now: &Seen) -> String {
     match before {
-        None => "signed by the log key; it is the first checkpoint seen here, and is remembered from now on".to_owned(),
+        None => "signed by the log key; it is the first checkpoint seen here, and is remembered from now on"
+            .to_owned(),
         Some(before) if before.checkpoint.size == now.checkpoint.size => {
             "signed by the log key, and the same as seen before".to_owned()
         }
-        Some(before) => format!("signed by the log key, and extends the {} records seen before", before.checkpoint.size),
+        Some(before) => {
+            format!("signed by the log key, and extends the {} records seen before", before.checkpoint.size)
+        }
     }
 }
 

@@ -49,7 +49,8 @@ fn seconds(time: Time) -> String {
 #[must_use]
 pub fn document(record: &v1::Record) -> Value {
     let parse = |bytes: &[u8]| {
-        serde_json::from_slice::<Value>(bytes).unwrap_or_else(|_unreadable| json!({ "unreadable": hex::encode(bytes) }))
+        serde_json::from_slice::<Value>(bytes)
+            .unwrap_or_else(|_unreadable| json!({ "unreadable": hex::encode(bytes) }))
     };
     let mut document = json!({
         "index": record.log_index,
@@ -73,20 +74,41 @@ fn describe(record: &v1::Record) -> (Option<Time>, Tone, String) {
     match parsed {
         Record::Sign(sign) => {
             let good = sign.signatures.iter().all(|entry| entry.value.is_some());
-            (Some(sign.time.sealed), if good { Tone::Good } else { Tone::Warn }, signed(&sign, detail.as_ref(), &by))
+            (
+                Some(sign.time.sealed),
+                if good { Tone::Good } else { Tone::Warn },
+                signed(&sign, detail.as_ref(), &by),
+            )
         }
         Record::Denied(denied) => {
-            let of = denied.digests.as_ref().and_then(|digests| digests.iter().next().map(|digest| format!(" {digest}")));
-            (Some(denied.time.sealed), Tone::Bad, format!("denied {} {}{}{by}", denied.key, denied.reason, of.unwrap_or_default()))
+            let of = denied
+                .digests
+                .as_ref()
+                .and_then(|digests| digests.iter().next().map(|digest| format!(" {digest}")));
+            (
+                Some(denied.time.sealed),
+                Tone::Bad,
+                format!("denied {} {}{}{by}", denied.key, denied.reason, of.unwrap_or_default()),
+            )
         }
-        Record::DeniedSummary(summary) => {
-            (Some(summary.time.sealed), Tone::Bad, format!("denied.summary {} more, {}, since {}{by}", summary.count, summary.reason, seconds(summary.since)))
-        }
+        Record::DeniedSummary(summary) => (
+            Some(summary.time.sealed),
+            Tone::Bad,
+            format!(
+                "denied.summary {} more, {}, since {}{by}",
+                summary.count,
+                summary.reason,
+                seconds(summary.since)
+            ),
+        ),
         Record::Read(read) => {
-            let query = serde_json::to_value(read.query).ok().and_then(|query| query.as_str().map(str::to_owned));
+            let query =
+                serde_json::to_value(read.query).ok().and_then(|query| query.as_str().map(str::to_owned));
             (Some(read.time.sealed), Tone::Dim, format!("audit.read {}{by}", query.unwrap_or_default()))
         }
-        Record::Control(control) => (Some(control.time.sealed), control_tone(&control.body), changed(&control)),
+        Record::Control(control) => {
+            (Some(control.time.sealed), control_tone(&control.body), changed(&control))
+        }
         Record::Unknown { kind } => (None, Tone::Warn, format!("{kind} (of a newer version)")),
     }
 }
@@ -97,7 +119,9 @@ fn signed(sign: &SignRecord, detail: Option<&Detail>, by: &str) -> String {
         format!("{}@{} {}{reason}", sign.key, entry.version, outcome(entry.outcome))
     };
     let entries: Vec<String> = sign.signatures.iter().map(entry).collect();
-    let what = detail.and_then(|detail| detail.repository.clone()).map_or_else(String::new, |repository| format!(" {repository}"));
+    let what = detail
+        .and_then(|detail| detail.repository.clone())
+        .map_or_else(String::new, |repository| format!(" {repository}"));
     let digest = match sign.signed.subjects.first() {
         Some(subject) if sign.signed.subjects.len() == 1 => subject.clone(),
         Some(subject) => format!("{subject} and {} more", sign.signed.subjects.len() - 1),
@@ -122,7 +146,10 @@ fn changed(control: &ControlRecord) -> String {
             format!("stops {}", terms.join(", "))
         }
         Body::Enrolled(enrolled) => {
-            format!("{}@{} {} in {} for {}", enrolled.key, enrolled.version, enrolled.algorithm, enrolled.backend, enrolled.purpose)
+            format!(
+                "{}@{} {} in {} for {}",
+                enrolled.key, enrolled.version, enrolled.algorithm, enrolled.backend, enrolled.purpose
+            )
         }
         Body::Anchor { place } => format!("checkpoints are kept in {place}"),
         Body::Redacted { indices } => format!("details of {} records erased", indices.len()),

@@ -39,7 +39,10 @@ struct Common {
 impl Common {
     fn read(sign: &Sign) -> Result<Self, Complaint> {
         if sign.key.contains('@') {
-            return Err(Complaint::usage(format!("`{}` names a version: sign names a key, whose active version signs", sign.key)));
+            return Err(Complaint::usage(format!(
+                "`{}` names a version: sign names a key, whose active version signs",
+                sign.key
+            )));
         }
         if let Some(id) = &sign.request_id {
             request_id::check(id)?;
@@ -104,7 +107,10 @@ fn single_input(sign: &Sign) -> Result<Input, Complaint> {
     }
     if let Some(text) = &sign.image {
         let image: Image = text.parse()?;
-        return Ok(Input::Image { image, annotations: input::annotations("image-annotation", &sign.image_annotations)? });
+        return Ok(Input::Image {
+            image,
+            annotations: input::annotations("image-annotation", &sign.image_annotations)?,
+        });
     }
     if let Some(text) = &sign.dsse {
         let (payload_type, path) = dsse::split(text)
@@ -141,9 +147,16 @@ fn what(sign: &Sign) -> String {
     }
 }
 
-async fn validate(order: &Order, connection: &mut Connection, screen: &mut Screen) -> Result<Exit, Complaint> {
+async fn validate(
+    order: &Order,
+    connection: &mut Connection,
+    screen: &mut Screen,
+) -> Result<Exit, Complaint> {
     let patience = connection.patience();
-    let versions = Signer::new(connection, None).would_sign(order, patience).await.map_err(|error| explain(error, order))?;
+    let versions = Signer::new(connection, None)
+        .would_sign(order, patience)
+        .await
+        .map_err(|error| explain(error, order))?;
     let names: Vec<String> = versions.iter().map(ToString::to_string).collect();
     if screen.is_json() {
         screen.json(&json!({ "would_sign": true, "versions": names }))?;
@@ -160,13 +173,21 @@ fn explain(error: SignError, order: &Order) -> Complaint {
     if complaint.exit == Exit::Retry {
         let mut complaint = complaint;
         complaint.more.push(("request".to_owned(), order.request_id.clone()));
-        return complaint.advise(format!("with --request-id {} a finished signature is fetched, not made twice", order.request_id));
+        return complaint.advise(format!(
+            "with --request-id {} a finished signature is fetched, not made twice",
+            order.request_id
+        ));
     }
     complaint
 }
 
 /// Says what was signed, and where it is.
-fn answer(signed: &Signed, written: &write::Written, what: &str, screen: &mut Screen) -> Result<(), Complaint> {
+fn answer(
+    signed: &Signed,
+    written: &write::Written,
+    what: &str,
+    screen: &mut Screen,
+) -> Result<(), Complaint> {
     if let Some(bytes) = &written.to_stdout {
         notes(signed, screen)?;
         screen.raw(bytes)?;
@@ -182,7 +203,10 @@ fn answer(signed: &Signed, written: &write::Written, what: &str, screen: &mut Sc
         facts.push(("by", format!("{} ({})", one.version, one.algorithm)));
     }
     let checkpoint = signed.proven.verified.checkpoint();
-    facts.push(("record", format!("{} of {} in {}", signed.proven.verified.index(), checkpoint.size, checkpoint.origin)));
+    facts.push((
+        "record",
+        format!("{} of {} in {}", signed.proven.verified.index(), checkpoint.size, checkpoint.origin),
+    ));
     facts.push(("operation", signed.operation.clone()));
     for path in &written.signatures {
         facts.push(("signature", path.display().to_string()));
@@ -199,7 +223,10 @@ fn answer(signed: &Signed, written: &write::Written, what: &str, screen: &mut Sc
 /// What the reader should know beside the answer.
 fn notes(signed: &Signed, screen: &mut Screen) -> Result<(), Complaint> {
     if signed.replayed {
-        screen.note(&format!("this is the result of an earlier request with the id {}; nothing new was signed", signed.request_id))?;
+        screen.note(&format!(
+            "this is the result of an earlier request with the id {}; nothing new was signed",
+            signed.request_id
+        ))?;
     }
     for lost in &signed.lost {
         screen.note(&format!(

@@ -22,13 +22,17 @@ pub async fn run(arguments: &Stop, connection: Connection, screen: &mut Screen) 
     if !(1..=LONGEST_REASON).contains(&length) {
         return Err(Complaint::usage(format!("--reason has {length} bytes; expected 1 to {LONGEST_REASON}")));
     }
-    let answer = stop(&connection, target.clone(), &arguments.reason, connection.patience()).await.map_err(|error| {
-        let complaint = Complaint::from(error);
-        if complaint.exit == Exit::Retry {
-            return complaint.advise("send it again at once: a stop that arrives twice stops once. It may already be in force");
-        }
-        complaint
-    })?;
+    let answer = stop(&connection, target.clone(), &arguments.reason, connection.patience()).await.map_err(
+        |error| {
+            let complaint = Complaint::from(error);
+            if complaint.exit == Exit::Retry {
+                return complaint.advise(
+                    "send it again at once: a stop that arrives twice stops once. It may already be in force",
+                );
+            }
+            complaint
+        },
+    )?;
     show(&target, &answer, screen)?;
     Ok(Exit::Done)
 }
@@ -89,7 +93,10 @@ fn show(target: &Target, answer: &v1::StopResponse, screen: &mut Screen) -> Resu
         None => facts.push(("record", "none yet: the stop is in force and on the disk, and the log takes it as soon as it can be written".to_owned())),
     }
     if answer.withheld > 0 {
-        facts.push(("withheld", format!("{} operations were under way; nobody gets their signatures", answer.withheld)));
+        facts.push((
+            "withheld",
+            format!("{} operations were under way; nobody gets their signatures", answer.withheld),
+        ));
     }
     facts.push(("stays", "until a ceremony lifts it; time never does".to_owned()));
     screen.facts(&facts)?;
@@ -112,7 +119,11 @@ mod tests {
 
     #[test]
     fn the_first_line_says_what_still_signs() {
-        let answer = v1::StopResponse { log_index: Some(4712), still_signing: vec!["release/linux@4".into()], ..Default::default() };
+        let answer = v1::StopResponse {
+            log_index: Some(4712),
+            still_signing: vec!["release/linux@4".into()],
+            ..Default::default()
+        };
         let text = said(&answer);
         let first = text.lines().next().unwrap();
         assert_eq!(first, "stopped: key release/linux; STILL SIGNING: release/linux@4");
@@ -121,6 +132,9 @@ mod tests {
     #[test]
     fn a_stop_that_the_log_cannot_take_says_so_first() {
         let text = said(&v1::StopResponse { pending: true, withheld: 3, ..Default::default() });
-        assert!(text.starts_with("stopped, not yet in the log: key release/linux; nothing that this covers"), "{text}");
+        assert!(
+            text.starts_with("stopped, not yet in the log: key release/linux; nothing that this covers"),
+            "{text}"
+        );
     }
 }

@@ -85,15 +85,66 @@ mod complaints {
 
     fn samples() -> Vec<(Complaint, Exit)> {
         vec![
-            (status(Code::PermissionDenied, "POLICY_DENIED", "spiffe://example.org/ci/mac may not sign with release/linux: no grant admits it", None).into(), Exit::Failed),
-            (status(Code::FailedPrecondition, "KEY_SUSPENDED", "release/linux is stopped since record 4712", None).into(), Exit::Failed),
-            (status(Code::ResourceExhausted, "QUOTA_EXHAUSTED", "100 of 100 signatures in this minute", Some(40)).into(), Exit::Retry),
-            (status(Code::Unavailable, "LOG_UNAVAILABLE", "the disk of the log is full", Some(1)).into(), Exit::Retry),
-            (status(Code::Aborted, "OUTCOME_UNKNOWN", "record 17 says that the outcome is unknown", None).into(), Exit::Retry),
-            (CallError::NoAnswer(NoAnswer::Unreachable("signing.example.org:7443: Connection refused (os error 111)".into())).into(), Exit::Retry),
-            (CallError::NoAnswer(NoAnswer::NotTrusted("invalid peer certificate: UnknownIssuer".into())).into(), Exit::Failed),
-            (CallError::NoAnswer(NoAnswer::NotTrusted("received fatal alert: CertificateRequired".into())).into(), Exit::Failed),
-            (CallError::NoAnswer(NoAnswer::Late { after: Duration::from_secs(30), last: None }).into(), Exit::Retry),
+            (
+                status(
+                    Code::PermissionDenied,
+                    "POLICY_DENIED",
+                    "spiffe://example.org/ci/mac may not sign with release/linux: no grant admits it",
+                    None,
+                )
+                .into(),
+                Exit::Failed,
+            ),
+            (
+                status(
+                    Code::FailedPrecondition,
+                    "KEY_SUSPENDED",
+                    "release/linux is stopped since record 4712",
+                    None,
+                )
+                .into(),
+                Exit::Failed,
+            ),
+            (
+                status(
+                    Code::ResourceExhausted,
+                    "QUOTA_EXHAUSTED",
+                    "100 of 100 signatures in this minute",
+                    Some(40),
+                )
+                .into(),
+                Exit::Retry,
+            ),
+            (
+                status(Code::Unavailable, "LOG_UNAVAILABLE", "the disk of the log is full", Some(1)).into(),
+                Exit::Retry,
+            ),
+            (
+                status(Code::Aborted, "OUTCOME_UNKNOWN", "record 17 says that the outcome is unknown", None)
+                    .into(),
+                Exit::Retry,
+            ),
+            (
+                CallError::NoAnswer(NoAnswer::Unreachable(
+                    "signing.example.org:7443: Connection refused (os error 111)".into(),
+                ))
+                .into(),
+                Exit::Retry,
+            ),
+            (
+                CallError::NoAnswer(NoAnswer::NotTrusted("invalid peer certificate: UnknownIssuer".into()))
+                    .into(),
+                Exit::Failed,
+            ),
+            (
+                CallError::NoAnswer(NoAnswer::NotTrusted("received fatal alert: CertificateRequired".into()))
+                    .into(),
+                Exit::Failed,
+            ),
+            (
+                CallError::NoAnswer(NoAnswer::Late { after: Duration::from_secs(30), last: None }).into(),
+                Exit::Retry,
+            ),
             (CallError::NoLogKey.into(), Exit::Usage),
             ("registry.example.org/app:1.2".parse::<crate::image::Image>().unwrap_err().into(), Exit::Usage),
         ]

@@ -29,7 +29,12 @@ const LARGEST_RECEIPT: u64 = 4 * 1024 * 1024;
 ///
 /// # Errors
 /// What is wrong with it, or what does not fit together.
-pub fn run(arguments: &Verify, flags: &Flags, look: &dyn Fn(&str) -> Option<String>, screen: &mut Screen) -> Result<Exit, Complaint> {
+pub fn run(
+    arguments: &Verify,
+    flags: &Flags,
+    look: &dyn Fn(&str) -> Option<String>,
+    screen: &mut Screen,
+) -> Result<Exit, Complaint> {
     let key = input::public_key(&arguments.key)?;
     let signature = input::file(&arguments.signature, LARGEST as u64)?;
     let content = content(arguments)?;
@@ -68,7 +73,8 @@ fn algorithm(text: &str) -> Result<Algorithm, Complaint> {
 fn receipt(path: &Path) -> Result<Receipt, Complaint> {
     let text = input::text(path, LARGEST_RECEIPT)?;
     text.parse().map_err(|cause| {
-        Complaint::failed(format!("NOT VERIFIED: {} is not a receipt", path.display())).because(format!("{cause}"))
+        Complaint::failed(format!("NOT VERIFIED: {} is not a receipt", path.display()))
+            .because(format!("{cause}"))
     })
 }
 
@@ -81,19 +87,26 @@ fn content(arguments: &Verify) -> Result<Content, Complaint> {
         let image: Image = text.parse()?;
         let path = arguments.payload.clone().unwrap_or_else(|| with_ending(&arguments.signature, ".payload"));
         if arguments.payload.is_none() && !path.exists() {
-            return Err(Complaint::usage(format!("the signed bytes of {image} are needed, and {} does not exist", path.display()))
-                .advise("give the file that `countersign sign --image` wrote with --payload FILE"));
+            return Err(Complaint::usage(format!(
+                "the signed bytes of {image} are needed, and {} does not exist",
+                path.display()
+            ))
+            .advise("give the file that `countersign sign --image` wrote with --payload FILE"));
         }
         let document = input::file(&path, LARGEST_RECEIPT)?;
-        image.is_subject_of(&document).map_err(|cause| Complaint::failed(format!("NOT VERIFIED: {cause}")))?;
+        image
+            .is_subject_of(&document)
+            .map_err(|cause| Complaint::failed(format!("NOT VERIFIED: {cause}")))?;
         return Ok(Content::Bytes(document));
     }
     if let Some(text) = &arguments.dsse {
-        let (payload_type, path) =
-            dsse::split(text).ok_or_else(|| Complaint::usage(format!("--dsse `{text}`: expected TYPE:FILE")))?;
+        let (payload_type, path) = dsse::split(text)
+            .ok_or_else(|| Complaint::usage(format!("--dsse `{text}`: expected TYPE:FILE")))?;
         let payload = match input::content(path.as_ref())? {
             Content::Bytes(payload) => payload,
-            Content::Digests(_) => return Err(Complaint::usage(format!("{path} is too large for a DSSE payload"))),
+            Content::Digests(_) => {
+                return Err(Complaint::usage(format!("{path} is too large for a DSSE payload")));
+            }
         };
         return Ok(Content::Bytes(dsse::pae(payload_type, &payload)));
     }
@@ -118,7 +131,12 @@ fn sentences(verdict: &Verdict, arguments: &Verify, content: &Content) -> (Vec<S
         (_, Content::Bytes(_)) => "exactly these bytes",
         (_, Content::Digests(_)) => "bytes with exactly this digest",
     };
-    proven.push(format!("the key in {} signed {over} ({}, key id {})", arguments.key.display(), verdict.algorithm, verdict.key_id));
+    proven.push(format!(
+        "the key in {} signed {over} ({}, key id {})",
+        arguments.key.display(),
+        verdict.algorithm,
+        verdict.key_id
+    ));
     match &verdict.logged {
         None => {
             open.push("that the signature is in a log: give --receipt and --log-key".to_owned());
@@ -134,21 +152,37 @@ fn sentences(verdict: &Verdict, arguments: &Verify, content: &Content) -> (Vec<S
                 Some(_) => " by a clock that the daemon did not trust then",
                 None => " by the daemon's clock",
             };
-            proven.push(format!("the record says that it was sealed at {}{clock}", logged.record.time.sealed));
+            proven
+                .push(format!("the record says that it was sealed at {}{clock}", logged.record.time.sealed));
             match (&logged.caller, &arguments.expect_caller) {
-                (Some(caller), Some(_)) => proven.push(format!("{} asked for it, as the record's detail says and as was expected", caller.id)),
-                (Some(caller), None) => proven.push(format!("{} asked for it, as the record's detail says", caller.id)),
-                (None, _) => open.push("who asked for it: give --detail, and --expect-caller to insist on somebody".to_owned()),
+                (Some(caller), Some(_)) => proven.push(format!(
+                    "{} asked for it, as the record's detail says and as was expected",
+                    caller.id
+                )),
+                (Some(caller), None) => {
+                    proven.push(format!("{} asked for it, as the record's detail says", caller.id))
+                }
+                (None, _) => open.push(
+                    "who asked for it: give --detail, and --expect-caller to insist on somebody".to_owned(),
+                ),
             }
             open.push("whether the key was stopped or declared compromised after that record".to_owned());
-            open.push("that everybody sees the same log: compare its checkpoints with others who keep them".to_owned());
+            open.push(
+                "that everybody sees the same log: compare its checkpoints with others who keep them"
+                    .to_owned(),
+            );
         }
     }
     open.push(format!("that {} is the key to trust: that is for you to know", arguments.key.display()));
     (proven, open)
 }
 
-fn show(verdict: &Verdict, arguments: &Verify, content: &Content, screen: &mut Screen) -> Result<(), Complaint> {
+fn show(
+    verdict: &Verdict,
+    arguments: &Verify,
+    content: &Content,
+    screen: &mut Screen,
+) -> Result<(), Complaint> {
     let (proven, open) = sentences(verdict, arguments, content);
     if screen.is_json() {
         let mut document = json!({
@@ -180,8 +214,11 @@ fn show(verdict: &Verdict, arguments: &Verify, content: &Content, screen: &mut S
         return Ok(());
     }
     screen.headline(Tone::Good, "VERIFIED", &subject(arguments))?;
-    let facts: Vec<(&str, String)> =
-        proven.into_iter().map(|words| ("proven", words)).chain(open.into_iter().map(|words| ("not proven", words))).collect();
+    let facts: Vec<(&str, String)> = proven
+        .into_iter()
+        .map(|words| ("proven", words))
+        .chain(open.into_iter().map(|words| ("not proven", words)))
+        .collect();
     screen.facts(&facts)?;
     Ok(())
 }

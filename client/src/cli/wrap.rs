@@ -37,7 +37,11 @@ pub fn hang(text: &str, width: Option<usize>, column: usize) -> Vec<String> {
     let width = width.map(|width| width.saturating_sub(column).max(20));
     let lines = fold(text, width);
     let indent = " ".repeat(column);
-    lines.into_iter().enumerate().map(|(number, line)| if number == 0 { line } else { format!("{indent}{line}") }).collect()
+    lines
+        .into_iter()
+        .enumerate()
+        .map(|(number, line)| if number == 0 { line } else { format!("{indent}{line}") })
+        .collect()
 }
 
 #[cfg(test)]

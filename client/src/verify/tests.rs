@@ -3,12 +3,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use proto::algorithm::HashAlgorithm;
 use proto::digest::Digest;
 use proto::hash::Hash;
-use proto::proof::encoding::EcdsaDer;
 use proto::proof::encoding::Curve;
+use proto::proof::encoding::EcdsaDer;
 use proto::proof::note::{Ed25519Signer, NoteSigner};
-use proto::algorithm::HashAlgorithm;
 use proto::purpose::Kind;
 use proto::reason::Reason;
 
@@ -98,8 +98,17 @@ fn a_flipped_byte_anywhere_is_noticed() {
         bytes
     };
     for place in 0..case.signature.len() {
-        let case = Case { signature: flip(&case.signature, place), ..Case { log: Log::new(), key: Key::new(), ..clone(&case) } };
-        let claim = Claim { key: &case.key.public, algorithm: None, signature: &case.signature, content: &case.content, receipt: None };
+        let case = Case {
+            signature: flip(&case.signature, place),
+            ..Case { log: Log::new(), key: Key::new(), ..clone(&case) }
+        };
+        let claim = Claim {
+            key: &case.key.public,
+            algorithm: None,
+            signature: &case.signature,
+            content: &case.content,
+            receipt: None,
+        };
         assert!(verify(&claim).is_err(), "byte {place} of the signature");
     }
     for place in 0..case.receipt.leaf.len() {
@@ -120,7 +129,10 @@ fn a_flipped_byte_anywhere_is_noticed() {
         let mut tampered = clone(&case);
         tampered.receipt.checkpoint = tamper_line(&case.receipt.checkpoint, line);
         if tampered.receipt.checkpoint != case.receipt.checkpoint {
-            assert!(matches!(check(&case, &tampered), Err(NotVerified::Receipt(_))), "line {line} of the checkpoint");
+            assert!(
+                matches!(check(&case, &tampered), Err(NotVerified::Receipt(_))),
+                "line {line} of the checkpoint"
+            );
         }
     }
 }
@@ -144,7 +156,13 @@ fn check(original: &Case, tampered: &Case) -> Result<Verdict, NotVerified> {
         algorithm: None,
         signature: &tampered.signature,
         content: &tampered.content,
-        receipt: Some(WithReceipt { receipt: &tampered.receipt, log_key: &log_key, key: None, detail: None, caller: None }),
+        receipt: Some(WithReceipt {
+            receipt: &tampered.receipt,
+            log_key: &log_key,
+            key: None,
+            detail: None,
+            caller: None,
+        }),
     })
 }
 
@@ -155,7 +173,11 @@ fn tamper_line(text: &str, line: usize) -> String {
         let other = if &line[place..=place] == "7" { "8" } else { "7" };
         format!("{}{other}{}", &line[..place], &line[place + 1..])
     };
-    text.split('\n').enumerate().map(|(number, text)| if number == line { change(text) } else { text.to_owned() }).collect::<Vec<_>>().join("\n")
+    text.split('\n')
+        .enumerate()
+        .map(|(number, text)| if number == line { change(text) } else { text.to_owned() })
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
@@ -170,7 +192,13 @@ fn other_bytes_digests_keys_and_logs_are_refused() {
     assert!(matches!(check(&case, &other), Err(NotVerified::Signature(SignatureError::OtherDigest { .. }))));
 
     let stranger = Key::new();
-    let claim = Claim { key: &stranger.public, algorithm: None, signature: &case.signature, content: &case.content, receipt: None };
+    let claim = Claim {
+        key: &stranger.public,
+        algorithm: None,
+        signature: &case.signature,
+        content: &case.content,
+        receipt: None,
+    };
     assert!(matches!(verify(&claim), Err(NotVerified::Signature(SignatureError::Wrong { .. }))));
 
     // Another key of the same origin, and the same key under another origin.
@@ -185,7 +213,10 @@ fn other_bytes_digests_keys_and_logs_are_refused() {
 fn a_receipt_of_another_record_or_outcome_is_refused() {
     let mut case = Case::new();
     case.receipt = case.log.receipt(case.index - 1);
-    assert!(matches!(case.check(), Err(NotVerified::Record(CheckError::Signature))), "another signature by the same key");
+    assert!(
+        matches!(case.check(), Err(NotVerified::Record(CheckError::Signature))),
+        "another signature by the same key"
+    );
     case.receipt = case.log.receipt(0);
     assert!(matches!(case.check(), Err(NotVerified::Record(CheckError::Kind))), "the genesis");
 
@@ -200,7 +231,10 @@ fn a_receipt_of_another_record_or_outcome_is_refused() {
     record.signatures[0].value = Some(case.signature.clone());
     let index = case.log.push(record.draft().unwrap(), None);
     case.receipt = case.log.receipt(index);
-    assert!(matches!(case.check(), Err(NotVerified::Record(CheckError::Digest { .. }))), "a record that lies about the bytes");
+    assert!(
+        matches!(case.check(), Err(NotVerified::Record(CheckError::Digest { .. }))),
+        "a record that lies about the bytes"
+    );
 }
 
 #[test]
@@ -212,7 +246,10 @@ fn key_names_versions_and_callers_are_held_against_the_record() {
     with(&expected("release/linux", None)).unwrap();
     with(&expected("release/linux", Some(3))).unwrap();
     assert!(matches!(with(&expected("release/linux", Some(4))), Err(NotVerified::Version { .. })));
-    assert!(matches!(with(&expected("release/mac", None)), Err(NotVerified::Record(CheckError::Name { .. }))));
+    assert!(matches!(
+        with(&expected("release/mac", None)),
+        Err(NotVerified::Record(CheckError::Name { .. }))
+    ));
 
     let detail = case.detail();
     let asked = case.check_with(&key, None, Some(&detail), Some(CALLER)).unwrap();
@@ -221,14 +258,18 @@ fn key_names_versions_and_callers_are_held_against_the_record() {
     assert!(matches!(by(None, Some(CALLER)), NotVerified::NoDetail));
     assert!(matches!(by(Some(&detail), Some("dns:mallory.example.org")), NotVerified::Caller { .. }));
     let forged = String::from_utf8(detail).unwrap().replace("ci/linux", "ci/other");
-    assert!(matches!(by(Some(forged.as_bytes()), Some("spiffe://example.org/ci/other")), NotVerified::Detail));
+    assert!(matches!(
+        by(Some(forged.as_bytes()), Some("spiffe://example.org/ci/other")),
+        NotVerified::Detail
+    ));
 }
 
 #[test]
 fn algorithms_are_found_or_insisted_on() {
     let (public, signature) = ed25519(BYTES);
     let content = Content::Bytes(BYTES.to_vec());
-    let claim = |algorithm, content| Claim { key: &public, algorithm, signature: &signature, content, receipt: None };
+    let claim =
+        |algorithm, content| Claim { key: &public, algorithm, signature: &signature, content, receipt: None };
     assert_eq!(verify(&claim(None, &content)).unwrap().algorithm, Algorithm::Ed25519);
     let other = verify(&claim(Some(Algorithm::EcdsaP256Sha256), &content)).unwrap_err();
     assert!(matches!(other, NotVerified::Signature(SignatureError::OtherKey { .. })), "{other}");

@@ -71,7 +71,9 @@ pub struct Sign {
 /// Check a signature and its receipt, offline.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("input").required(true).multiple(false))]
-#[command(after_help = "Nothing is asked of anyone: the answer says what was proven by these files, and what was not.")]
+#[command(
+    after_help = "Nothing is asked of anyone: the answer says what was proven by these files, and what was not."
+)]
 pub struct Verify {
     /// Public key to check against, PEM
     #[arg(long, value_name = "FILE")]

@@ -49,7 +49,11 @@ impl From<BadRequestId> for Complaint {
 impl From<&Refused> for Complaint {
     fn from(refused: &Refused) -> Self {
         let mut complaint = Self::new(Exit::of(refused.code), refused.message.clone());
-        complaint.reason = Some(if refused.reason.is_empty() { format!("{:?}", refused.code) } else { refused.reason.clone() });
+        complaint.reason = Some(if refused.reason.is_empty() {
+            format!("{:?}", refused.code)
+        } else {
+            refused.reason.clone()
+        });
         complaint.more = refused.metadata.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         if !refused.operation.is_empty() {
             complaint.more.push(("operation".to_owned(), refused.operation.clone()));
@@ -74,9 +78,12 @@ impl From<&NoAnswer> for Complaint {
                 .about_connection()
                 .advise("check the address, and that countersignd runs there; then the same command again"),
             NoAnswer::NotTrusted(words) => not_trusted(words),
-            NoAnswer::Unusable(words) => Self::failed("the daemon's answer cannot be used").because(words.clone()),
+            NoAnswer::Unusable(words) => {
+                Self::failed("the daemon's answer cannot be used").because(words.clone())
+            }
             NoAnswer::Late { after, last } => {
-                let complaint = Self::new(Exit::Retry, format!("no answer within {}", seconds(*after))).about_connection();
+                let complaint = Self::new(Exit::Retry, format!("no answer within {}", seconds(*after)))
+                    .about_connection();
                 let complaint = match last {
                     Some(last) => complaint.because(format!("the last attempt said: {last}")),
                     None => complaint,
@@ -89,7 +96,8 @@ impl From<&NoAnswer> for Complaint {
 
 /// One side does not accept the other's certificate; which one, TLS says.
 fn not_trusted(words: &str) -> Complaint {
-    let complaint = Complaint::failed("the connection was not accepted").because(words.to_owned()).about_connection();
+    let complaint =
+        Complaint::failed("the connection was not accepted").because(words.to_owned()).about_connection();
     if words.contains("received fatal alert") {
         complaint.advise(
             "the daemon does not accept this client's certificate: check that --client-certificate is issued by its client \
@@ -127,7 +135,9 @@ impl From<CallError> for Complaint {
 impl From<ConnectError> for Complaint {
     fn from(error: ConnectError) -> Self {
         let advice = match &error {
-            ConnectError::Tls(TlsError::File { .. }) => "check the path, and that the file holds what is expected as PEM",
+            ConnectError::Tls(TlsError::File { .. }) => {
+                "check the path, and that the file holds what is expected as PEM"
+            }
             ConnectError::Tls(TlsError::Pair { .. }) => "use the key that belongs to the certificate",
             ConnectError::Tls(_) | ConnectError::Address { .. } => "correct --address or --server-name",
         };
@@ -147,10 +157,15 @@ impl From<TrailError> for Complaint {
 impl From<&Contradiction> for Complaint {
     fn from(contradiction: &Contradiction) -> Self {
         let Contradiction { seen, shown, cause, evidence } = contradiction;
-        let mut complaint = Self::failed("the log was rolled back or forked: what it shows now contradicts what it has shown before")
-            .because(cause.to_string());
-        complaint.alarm = Some("THE SIGNING LOG CONTRADICTS ITSELF. NOTHING OF THIS ANSWER WAS USED.".to_owned());
-        let tree = |seen: &crate::seen::Seen| format!("{} records, root {}", seen.checkpoint.size, seen.checkpoint.root);
+        let mut complaint = Self::failed(
+            "the log was rolled back or forked: what it shows now contradicts what it has shown before",
+        )
+        .because(cause.to_string());
+        complaint.alarm =
+            Some("THE SIGNING LOG CONTRADICTS ITSELF. NOTHING OF THIS ANSWER WAS USED.".to_owned());
+        let tree = |seen: &crate::seen::Seen| {
+            format!("{} records, root {}", seen.checkpoint.size, seen.checkpoint.root)
+        };
         complaint.more.push(("seen".to_owned(), tree(seen)));
         if seen.text != shown.text {
             complaint.more.push(("shown".to_owned(), tree(shown)));
@@ -172,7 +187,9 @@ impl From<MemoryError> for Complaint {
                 "look at the file: it must be a checkpoint signed by this log key. Only if you know why it is not, remove it"
             }
         };
-        Self::failed("the newest checkpoint that was seen cannot be used").because(error.to_string()).advise(advice)
+        Self::failed("the newest checkpoint that was seen cannot be used")
+            .because(error.to_string())
+            .advise(advice)
     }
 }
 
@@ -188,9 +205,11 @@ impl From<SignError> for Complaint {
 
 impl From<Wrong> for Complaint {
     fn from(wrong: Wrong) -> Self {
-        let mut complaint = Self::failed("the daemon's answer does not verify; nothing was written").because(wrong.to_string());
+        let mut complaint = Self::failed("the daemon's answer does not verify; nothing was written")
+            .because(wrong.to_string());
         complaint.alarm = Some("THE DAEMON ANSWERED WITH SOMETHING OTHER THAN WHAT WAS ORDERED.".to_owned());
-        complaint.advise("do not try again before its operators have looked: this does not happen by accident")
+        complaint
+            .advise("do not try again before its operators have looked: this does not happen by accident")
     }
 }
 

@@ -28,7 +28,11 @@ fn keys() -> Vec<v1::Key> {
                 version(2, v1::VersionState::Active, "hsm-a"),
                 version(1, v1::VersionState::Retiring, "software"),
             ],
-            purpose: vec!["blob".to_owned(), "dsse:https://slsa.dev/provenance/v1".to_owned(), "x509".to_owned()],
+            purpose: vec![
+                "blob".to_owned(),
+                "dsse:https://slsa.dev/provenance/v1".to_owned(),
+                "x509".to_owned(),
+            ],
             owner: "team3".to_owned(),
         },
         v1::Key {

@@ -28,7 +28,12 @@ const LARGEST_RECEIPT: u64 = 4 * 1024 * 1024;
 ///
 /// # Errors
 /// What is wrong with the file: then nothing in it is proven.
-pub fn run(arguments: &VerifyFile, flags: &Flags, look: &dyn Fn(&str) -> Option<String>, screen: &mut Screen) -> Result<Exit, Complaint> {
+pub fn run(
+    arguments: &VerifyFile,
+    flags: &Flags,
+    look: &dyn Fn(&str) -> Option<String>,
+    screen: &mut Screen,
+) -> Result<Exit, Complaint> {
     let key = input::log_key(settings::log_key(&places(flags, look)?)?)?;
     let source: Box<dyn Read> = if arguments.file == Path::new("-") {
         Box::new(std::io::stdin())
@@ -37,7 +42,8 @@ pub fn run(arguments: &VerifyFile, flags: &Flags, look: &dyn Fn(&str) -> Option<
     };
     let mut source = BufReader::with_capacity(1024 * 1024, source);
     let name = arguments.file.display().to_string();
-    let unreadable = |cause: std::io::Error| Complaint::usage(format!("{name} cannot be read")).because(cause.to_string());
+    let unreadable =
+        |cause: std::io::Error| Complaint::usage(format!("{name} cannot be read")).because(cause.to_string());
     let is_receipt = source.fill_buf().map_err(unreadable)?.starts_with(RECEIPT);
     if is_receipt {
         let mut text = String::new();
@@ -48,10 +54,17 @@ pub fn run(arguments: &VerifyFile, flags: &Flags, look: &dyn Fn(&str) -> Option<
 }
 
 fn receipt(text: &str, key: &Verifier, name: &str, screen: &mut Screen) -> Result<Exit, Complaint> {
-    let receipt: Receipt = text.parse().map_err(|cause| Complaint::failed(format!("NOT VERIFIED: {name} is not a receipt")).because(format!("{cause}")))?;
-    let verified = receipt.verify(key).map_err(|cause| Complaint::from(crate::verify::NotVerified::from(cause)))?;
+    let receipt: Receipt = text.parse().map_err(|cause| {
+        Complaint::failed(format!("NOT VERIFIED: {name} is not a receipt")).because(format!("{cause}"))
+    })?;
+    let verified =
+        receipt.verify(key).map_err(|cause| Complaint::from(crate::verify::NotVerified::from(cause)))?;
     let checkpoint = verified.checkpoint();
-    let record = v1::Record { log_index: verified.index(), leaf: verified.leaf().to_vec().into(), detail: Vec::new().into() };
+    let record = v1::Record {
+        log_index: verified.index(),
+        leaf: verified.leaf().to_vec().into(),
+        detail: Vec::new().into(),
+    };
     if screen.is_json() {
         let mut document = records::document(&record);
         document["verified"] = json!(true);
@@ -61,9 +74,13 @@ fn receipt(text: &str, key: &Verifier, name: &str, screen: &mut Screen) -> Resul
         return Ok(Exit::Done);
     }
     screen.headline(Tone::Good, "VERIFIED", name)?;
-    screen.facts(&[
-        ("proven", format!("{} holds this record among the {} that its log key signed:", checkpoint.origin, checkpoint.size)),
-    ])?;
+    screen.facts(&[(
+        "proven",
+        format!(
+            "{} holds this record among the {} that its log key signed:",
+            checkpoint.origin, checkpoint.size
+        ),
+    )])?;
     records::show(&record, screen)?;
     screen.facts(&[(
         "not proven",
@@ -98,27 +115,58 @@ fn show(audited: &Audited, name: &str, screen: &mut Screen) -> Result<(), Compla
         screen.headline(Tone::Good, "VERIFIED", name)?;
     } else {
         let number = audited.findings.len() as u64 + audited.unlisted;
-        screen.headline(Tone::Bad, "WRONG", &format!("{name}: the records are the log's own, and {number} things in them are not as they should be"))?;
+        screen.headline(
+            Tone::Bad,
+            "WRONG",
+            &format!(
+                "{name}: the records are the log's own, and {number} things in them are not as they should be"
+            ),
+        )?;
     }
-    let which = if audited.is_whole() { format!("all {end} records") } else { format!("records {start} to {}", end.saturating_sub(1)) };
-    let mut facts = vec![("proven", format!("these are {which} of {}, in the tree of {} that its log key signed", checkpoint.origin, checkpoint.size))];
+    let which = if audited.is_whole() {
+        format!("all {end} records")
+    } else {
+        format!("records {start} to {}", end.saturating_sub(1))
+    };
+    let mut facts = vec![(
+        "proven",
+        format!(
+            "these are {which} of {}, in the tree of {} that its log key signed",
+            checkpoint.origin, checkpoint.size
+        ),
+    )];
     facts.extend(audited.last.map(|last| ("until", last.to_string())));
     facts.push(("kinds", counts(audited.kinds.iter().map(|(kind, count)| (kind, *count)))));
     if !audited.outcomes.is_empty() {
         facts.push(("signatures", counts(audited.outcomes.iter().map(|(outcome, count)| (outcome, *count)))));
     }
     if audited.findings.is_empty() {
-        facts.push(("checked", "chain of control records, operation numbers, times, stops, details".to_owned()));
+        facts.push((
+            "checked",
+            "chain of control records, operation numbers, times, stops, details".to_owned(),
+        ));
     }
     if !audited.open.is_empty() {
         let numbers: Vec<String> = audited.open.iter().take(10).map(ToString::to_string).collect();
-        facts.push(("open", format!("operation numbers {} have no record yet, and may still get one", numbers.join(", "))));
+        facts.push((
+            "open",
+            format!("operation numbers {} have no record yet, and may still get one", numbers.join(", ")),
+        ));
     }
     if audited.without_detail > 0 {
-        facts.push(("not checked", format!("stops by caller, claim and backend for {} records: their details are not in the file", audited.without_detail)));
+        facts.push((
+            "not checked",
+            format!(
+                "stops by caller, claim and backend for {} records: their details are not in the file",
+                audited.without_detail
+            ),
+        ));
     }
     if !audited.is_whole() {
-        facts.push(("not checked", format!("what lies before record {start} and after record {}", end.saturating_sub(1))));
+        facts.push((
+            "not checked",
+            format!("what lies before record {start} and after record {}", end.saturating_sub(1)),
+        ));
     }
     screen.facts(&facts)?;
     for finding in &audited.findings {

@@ -17,7 +17,11 @@ use crate::log::read::{Range, Records};
 ///
 /// # Errors
 /// What is wrong with the range, why it cannot be read or written, or that it does not lead to the checkpoint.
-pub async fn run(arguments: &Arguments, connection: &mut Connection, screen: &mut Screen) -> Result<(), Complaint> {
+pub async fn run(
+    arguments: &Arguments,
+    connection: &mut Connection,
+    screen: &mut Screen,
+) -> Result<(), Complaint> {
     if arguments.follow {
         return follow(arguments, connection, screen).await;
     }
@@ -29,12 +33,18 @@ pub async fn run(arguments: &Arguments, connection: &mut Connection, screen: &mu
 
 async fn begin(arguments: &Arguments, connection: &mut Connection) -> Result<(Export, Vec<u8>), Complaint> {
     let export = Export::begin(connection, arguments.start, arguments.end, connection.patience()).await?;
-    let mut header = serde_json::to_vec(export.header()).map_err(|cause| Complaint::failed(cause.to_string()))?;
+    let mut header =
+        serde_json::to_vec(export.header()).map_err(|cause| Complaint::failed(cause.to_string()))?;
     header.push(b'\n');
     Ok((export, header))
 }
 
-async fn to_file(path: &Path, arguments: &Arguments, connection: &mut Connection, screen: &mut Screen) -> Result<(), Complaint> {
+async fn to_file(
+    path: &Path,
+    arguments: &Arguments,
+    connection: &mut Connection,
+    screen: &mut Screen,
+) -> Result<(), Complaint> {
     let mut file = Growing::create(path, arguments.force)?;
     let (export, header) = begin(arguments, connection).await?;
     let records = export.header().end - export.header().start;
@@ -55,12 +65,19 @@ async fn to_file(path: &Path, arguments: &Arguments, connection: &mut Connection
     }
     screen.headline(Tone::Good, "exported", &format!("{records} records to {}", path.display()))?;
     Ok(screen.facts(&[
-        ("proven", format!("they lead to the tree of {} records that the log key signed", head.checkpoint.size)),
+        (
+            "proven",
+            format!("they lead to the tree of {} records that the log key signed", head.checkpoint.size),
+        ),
         ("check", format!("countersign log verify {} --log-key KEY, anywhere and offline", path.display())),
     ])?)
 }
 
-async fn to_screen(arguments: &Arguments, connection: &mut Connection, screen: &mut Screen) -> Result<(), Complaint> {
+async fn to_screen(
+    arguments: &Arguments,
+    connection: &mut Connection,
+    screen: &mut Screen,
+) -> Result<(), Complaint> {
     let (export, header) = begin(arguments, connection).await?;
     screen.raw(&header)?;
     let ended = export.run(connection, |line| screen.raw(line)).await;
@@ -72,9 +89,14 @@ async fn to_screen(arguments: &Arguments, connection: &mut Connection, screen: &
 }
 
 /// A feed for other systems: at least once, the index as offset. Nothing in it is proven.
-async fn follow(arguments: &Arguments, connection: &mut Connection, screen: &mut Screen) -> Result<(), Complaint> {
+async fn follow(
+    arguments: &Arguments,
+    connection: &mut Connection,
+    screen: &mut Screen,
+) -> Result<(), Complaint> {
     if arguments.out.is_some() {
-        return Err(Complaint::usage("a feed has no end, so it cannot be written whole").advise("leave --out away and redirect the output"));
+        return Err(Complaint::usage("a feed has no end, so it cannot be written whole")
+            .advise("leave --out away and redirect the output"));
     }
     let mut records = Records::of(connection, Range { start: arguments.start, end: None, follow: true });
     while let Some(record) = records.next().await? {

@@ -13,7 +13,11 @@ use crate::log::prove::{Which, detail_of, operation_of, receipt_of};
 ///
 /// # Errors
 /// What is wrong with the command, or why nothing is proven.
-pub async fn run(arguments: &Prove, connection: &mut Connection, screen: &mut Screen) -> Result<(), Complaint> {
+pub async fn run(
+    arguments: &Prove,
+    connection: &mut Connection,
+    screen: &mut Screen,
+) -> Result<(), Complaint> {
     let which = which(&arguments.record)?;
     let names: Vec<_> = [&arguments.out, &arguments.detail].into_iter().flatten().cloned().collect();
     files::look_ahead(&names, arguments.force)?;
@@ -36,10 +40,17 @@ pub async fn run(arguments: &Prove, connection: &mut Connection, screen: &mut Sc
             "receipt": proven.receipt.to_string(),
         }))?);
     }
-    screen.headline(Tone::Good, "proven", &format!("record {} is in {}", verified.index(), verified.checkpoint().origin))?;
+    screen.headline(
+        Tone::Good,
+        "proven",
+        &format!("record {} is in {}", verified.index(), verified.checkpoint().origin),
+    )?;
     let mut facts = vec![(
         "by",
-        format!("an inclusion proof that leads to the tree of {} records that the log key signed", verified.checkpoint().size),
+        format!(
+            "an inclusion proof that leads to the tree of {} records that the log key signed",
+            verified.checkpoint().size
+        ),
     )];
     facts.extend(operation_of(verified.leaf()).map(|operation| ("operation", operation)));
     facts.extend(arguments.out.as_ref().map(|path| ("receipt", path.display().to_string())));

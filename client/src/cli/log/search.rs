@@ -24,7 +24,8 @@ pub async fn run(arguments: &Search, connection: &Connection, screen: &mut Scree
     if !screen.is_json() && number == 0 {
         screen.line(&format!("No record{reach} matches."))?;
     } else if arguments.limit > 0 && number as u64 >= u64::from(arguments.limit) {
-        screen.note(&format!("there may be more than these {number}: give a higher --limit, or 0 for all"))?;
+        screen
+            .note(&format!("there may be more than these {number}: give a higher --limit, or 0 for all"))?;
     }
     Ok(())
 }
@@ -39,7 +40,9 @@ fn request(arguments: &Search, now: i64) -> Result<v1::SearchRecordsRequest, Com
         None => (String::new(), 0),
     };
     let digest = match &arguments.digest {
-        Some(text) => input::digests(std::slice::from_ref(text))?.iter().next().map(|digest| digest.value().to_vec()),
+        Some(text) => {
+            input::digests(std::slice::from_ref(text))?.iter().next().map(|digest| digest.value().to_vec())
+        }
         None => None,
     };
     let moment = |flag: &str, text: &Option<String>| {

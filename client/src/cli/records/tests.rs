@@ -36,7 +36,11 @@ fn records_are_wrapped_beside_their_index_and_time() {
     let paper = Paper::new(Output::Table);
     let mut screen = paper.screen();
     let mut log = records(&sample());
-    log.push(v1::Record { log_index: 4711, leaf: br#"{"kind":"future.kind"}"#.as_slice().into(), detail: Vec::new().into() });
+    log.push(v1::Record {
+        log_index: 4711,
+        leaf: br#"{"kind":"future.kind"}"#.as_slice().into(),
+        detail: Vec::new().into(),
+    });
     for record in &log {
         show(record, &mut screen).unwrap();
     }

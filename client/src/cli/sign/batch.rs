@@ -40,7 +40,12 @@ struct Tally {
 ///
 /// # Errors
 /// What is wrong with the command or the names; failures of single files are listed.
-pub async fn run(sign: &Sign, common: &Common, mut connection: Connection, screen: &mut Screen) -> Result<Exit, Complaint> {
+pub async fn run(
+    sign: &Sign,
+    common: &Common,
+    mut connection: Connection,
+    screen: &mut Screen,
+) -> Result<Exit, Complaint> {
     let items = items(sign)?;
     connection.trail()?;
     connection.greet(connection.patience()).await?;
@@ -66,7 +71,10 @@ fn items(sign: &Sign) -> Result<Vec<Item>, Complaint> {
     }
     for (flag, directory) in [("out", &sign.out), ("receipt", &sign.receipt)] {
         if let Some(directory) = directory.as_ref().filter(|directory| !directory.is_dir()) {
-            return Err(Complaint::usage(format!("--{flag} {} is not a directory, as many files need", directory.display())));
+            return Err(Complaint::usage(format!(
+                "--{flag} {} is not a directory, as many files need",
+                directory.display()
+            )));
         }
     }
     let mut items: Vec<Item> = Vec::new();
@@ -74,7 +82,11 @@ fn items(sign: &Sign) -> Result<Vec<Item>, Complaint> {
         let size = input::open(path)?.metadata()?.len();
         let targets = Targets::of_file(sign, path)?;
         if let Some(twin) = items.iter().find(|item| item.targets.signature() == targets.signature()) {
-            return Err(Complaint::usage(format!("{} and {} would both get the same signature file", twin.path.display(), path.display())));
+            return Err(Complaint::usage(format!(
+                "{} and {} would both get the same signature file",
+                twin.path.display(),
+                path.display()
+            )));
         }
         items.push(Item { position, path: path.clone(), size, targets });
     }
@@ -129,7 +141,13 @@ async fn request(
     Ok(())
 }
 
-fn tell(item: &Item, signed: &Signed, written: &Written, tally: &mut Tally, screen: &mut Screen) -> Result<(), Complaint> {
+fn tell(
+    item: &Item,
+    signed: &Signed,
+    written: &Written,
+    tally: &mut Tally,
+    screen: &mut Screen,
+) -> Result<(), Complaint> {
     if screen.is_json() {
         tally.documents.push(super::document(signed, written, &item.path.display().to_string()));
         return Ok(());

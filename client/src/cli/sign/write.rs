@@ -53,7 +53,10 @@ impl Targets {
                 .clone()
                 .or_else(|| beside.map(|file| with_ending(file, ".receipt")))
                 .or_else(|| named.as_ref().map(|out| with_ending(out, ".receipt"))),
-            payload: sign.payload.clone().or_else(|| named.as_ref().filter(|_| builds).map(|out| with_ending(out, ".payload"))),
+            payload: sign
+                .payload
+                .clone()
+                .or_else(|| named.as_ref().filter(|_| builds).map(|out| with_ending(out, ".payload"))),
             to_stdout,
         };
         targets.look_ahead(sign)?;
@@ -90,7 +93,8 @@ impl Targets {
         if sign.validate_only {
             return Ok(());
         }
-        let names: Vec<PathBuf> = [&self.signature, &self.receipt, &self.payload].into_iter().flatten().cloned().collect();
+        let names: Vec<PathBuf> =
+            [&self.signature, &self.receipt, &self.payload].into_iter().flatten().cloned().collect();
         Ok(files::look_ahead(&names, sign.force)?)
     }
 
@@ -112,7 +116,10 @@ impl Targets {
             }
         }
         if let Some(path) = &self.receipt {
-            planned.push(Planned { path: path.clone(), content: signed.proven.receipt.to_string().into_bytes() });
+            planned.push(Planned {
+                path: path.clone(),
+                content: signed.proven.receipt.to_string().into_bytes(),
+            });
         }
         let payload = self.payload.clone().filter(|_| !signed.signed_bytes.is_empty());
         if let Some(path) = &payload {
@@ -124,7 +131,10 @@ impl Targets {
             base64: signed.signatures.iter().map(|one| STANDARD.encode(&one.value)).collect(),
             receipt: self.receipt.clone(),
             payload,
-            to_stdout: self.to_stdout.then(|| signed.signatures.first().map(|one| one.value.clone())).flatten(),
+            to_stdout: self
+                .to_stdout
+                .then(|| signed.signatures.first().map(|one| one.value.clone()))
+                .flatten(),
         })
     }
 }

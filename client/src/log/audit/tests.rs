@@ -33,7 +33,10 @@ fn a_whole_log_and_every_range_of_it_verify() {
     assert!(whole.is_whole());
     assert_eq!(whole.findings, []);
     assert_eq!(whole.outcomes, [("released", 9)].into());
-    assert_eq!(whole.kinds, [("genesis".to_owned(), 1), ("log.anchor".to_owned(), 1), ("sign".to_owned(), 9)].into());
+    assert_eq!(
+        whole.kinds,
+        [("genesis".to_owned(), 1), ("log.anchor".to_owned(), 1), ("sign".to_owned(), 9)].into()
+    );
     for start in 0..log.size() {
         for end in start + 1..=log.size() {
             let part = run(&log, &log.export(start, end)).unwrap();
@@ -52,7 +55,10 @@ fn changed_missing_and_moved_records_are_refused() {
     let join = |lines: &[&str]| lines.join("\n") + "\n";
     let changed = text.replacen("release/linux", "release/linuy", 1);
     assert!(matches!(run(&log, &changed), Err(AuditError::Tree(_))), "a changed record");
-    assert!(matches!(run(&log, &join(&lines[..lines.len() - 1])), Err(AuditError::Count { .. })), "cut short");
+    assert!(
+        matches!(run(&log, &join(&lines[..lines.len() - 1])), Err(AuditError::Count { .. })),
+        "cut short"
+    );
     let mut without = lines.clone();
     without.remove(2);
     assert!(matches!(run(&log, &join(&without)), Err(AuditError::Order { .. })), "one left out");
@@ -94,7 +100,11 @@ fn a_released_signature_above_a_stop_is_found() {
     let (index, _) = log.sign(&key, b"too late");
     let audited = run(&log, &log.export(0, log.size())).unwrap();
     assert_eq!(audited.findings[0].index, Some(index));
-    assert!(words(&audited).contains(&format!("record {stop} stops key release/linux")), "{}", words(&audited));
+    assert!(
+        words(&audited).contains(&format!("record {stop} stops key release/linux")),
+        "{}",
+        words(&audited)
+    );
 }
 
 #[test]

@@ -13,7 +13,8 @@ use crate::fixture::{Key, Log};
 use crate::image::Image;
 
 const BYTES: &[u8] = b"an artefact";
-const IMAGE: &str = "registry.example.org/app@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const IMAGE: &str =
+    "registry.example.org/app@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 fn order(input: Input, encoding: SignatureEncoding) -> Order {
     Order {
@@ -26,7 +27,13 @@ fn order(input: Input, encoding: SignatureEncoding) -> Order {
 }
 
 /// What a truthful daemon answers: over these bytes, in this encoding.
-fn answer(log: &mut Log, key: &Key, bytes: &[u8], encoding: SignatureEncoding, kind: Kind) -> (v1::SignResponse, u64) {
+fn answer(
+    log: &mut Log,
+    key: &Key,
+    bytes: &[u8],
+    encoding: SignatureEncoding,
+    kind: Kind,
+) -> (v1::SignResponse, u64) {
     let der = key.sign(bytes);
     let (record, detail) = log.sign_record(key, bytes, &der, kind);
     let index = log.push(record.draft().unwrap(), Some(detail));
@@ -42,7 +49,11 @@ fn answer(log: &mut Log, key: &Key, bytes: &[u8], encoding: SignatureEncoding, k
         encoding: encoding_to_wire(encoding) as i32,
         value,
     };
-    let answer = v1::SignResponse { signatures: vec![signature], operation_id: record.operation.to_string(), ..Default::default() };
+    let answer = v1::SignResponse {
+        signatures: vec![signature],
+        operation_id: record.operation.to_string(),
+        ..Default::default()
+    };
     (answer, index)
 }
 
@@ -70,7 +81,12 @@ fn a_truthful_answer_to_every_kind_of_order_is_believed() {
     let cases = [
         (Input::Message(BYTES.to_vec()), BYTES.to_vec(), Vec::new(), Kind::Blob),
         (Input::Digests(all_digests(BYTES)), BYTES.to_vec(), Vec::new(), Kind::Digest),
-        (Input::Image { image, annotations }, document.clone().into_bytes(), document.into_bytes(), Kind::Oci),
+        (
+            Input::Image { image, annotations },
+            document.clone().into_bytes(),
+            document.into_bytes(),
+            Kind::Oci,
+        ),
         (
             Input::Dsse { payload_type: "t".to_owned(), payload: payload.clone() },
             dsse::pae("t", &payload),
@@ -100,20 +116,22 @@ fn every_tampering_with_an_answer_is_noticed() {
         change(&mut answer);
         check_all(&asked, answer, &key, proven(&log, index)).map(|signed| signed.operation)
     };
-    let refused: [(&str, &dyn Fn(&mut v1::SignResponse)); 10] = [
-        ("a flipped bit", &|answer| answer.signatures[0].value[20] ^= 1),
-        ("no signature", &|answer| answer.signatures.clear()),
-        ("another key", &|answer| answer.signatures[0].key = "release/mac".to_owned()),
-        ("another version", &|answer| answer.signatures[0].version = 4),
-        ("no version", &|answer| answer.signatures[0].version = 0),
-        ("another key id", &|answer| answer.signatures[0].key_id[0] ^= 1),
-        ("a cut key id", &|answer| answer.signatures[0].key_id.truncate(31)),
-        ("another algorithm", &|answer| answer.signatures[0].algorithm = v1::Algorithm::EcdsaP384Sha384 as i32),
-        ("another encoding", &|answer| answer.signatures[0].encoding = v1::SignatureEncoding::Fixed as i32),
-        ("another operation", &|answer| answer.operation_id = "0".repeat(32)),
+    let refused: [(&str, fn(&mut v1::SignResponse)); 10] = [
+        ("a flipped bit", |answer| answer.signatures[0].value[20] ^= 1),
+        ("no signature", |answer| answer.signatures.clear()),
+        ("another key", |answer| answer.signatures[0].key = "release/mac".to_owned()),
+        ("another version", |answer| answer.signatures[0].version = 4),
+        ("no version", |answer| answer.signatures[0].version = 0),
+        ("another key id", |answer| answer.signatures[0].key_id[0] ^= 1),
+        ("a cut key id", |answer| answer.signatures[0].key_id.truncate(31)),
+        ("another algorithm", |answer| {
+            answer.signatures[0].algorithm = v1::Algorithm::EcdsaP384Sha384 as i32
+        }),
+        ("another encoding", |answer| answer.signatures[0].encoding = v1::SignatureEncoding::Fixed as i32),
+        ("another operation", |answer| answer.operation_id = "0".repeat(32)),
     ];
     for (what, change) in refused {
-        assert!(tamper(change).is_err(), "{what} went unnoticed");
+        assert!(tamper(&change).is_err(), "{what} went unnoticed");
     }
     assert!(matches!(tamper(&|answer| answer.signed_bytes = "other".into()), Err(Wrong::Bytes)));
 }
@@ -138,7 +156,10 @@ fn a_receipt_that_is_not_of_this_signature_is_refused() {
     let (first, first_index) = answer(&mut log, &key, BYTES, encoding, Kind::Blob);
     let (second, _) = answer(&mut log, &key, BYTES, encoding, Kind::Blob);
     // Two signatures over the same bytes by the same key differ, and so do their records.
-    assert!(matches!(check_all(&asked, second, &key, proven(&log, first_index)), Err(Wrong::Receipt(CheckError::Signature))));
+    assert!(matches!(
+        check_all(&asked, second, &key, proven(&log, first_index)),
+        Err(Wrong::Receipt(CheckError::Signature))
+    ));
 
     let (mut record, _) = log.sign_record(&key, BYTES, &first.signatures[0].value, Kind::Blob);
     record.withhold(&[(0, Reason::KeySuspended)]);
