@@ -178,6 +178,20 @@ rate = "500/s"
         assert!(guardrails.key_quotas.find("other").is_none());
     }
 
+    proptest::proptest! {
+        /// Whatever is changed in a document, reading it ends with a document or with problems.
+        #[test]
+        fn a_damaged_document_is_read_or_refused(at in 0..TEXT.len(), length in 0usize..40, with in ".{0,12}") {
+            let end = (at + length).min(TEXT.len());
+            let damaged = format!("{}{with}{}", &TEXT[..at], &TEXT[end..]);
+            if let Err(problems) = Guardrails::parse(&damaged) {
+                proptest::prop_assert!(!problems.is_empty());
+                let lines = damaged.lines().count().max(1) + 1;
+                proptest::prop_assert!(problems.iter().all(|p| !p.message.is_empty() && p.line.is_none_or(|line| line <= lines)));
+            }
+        }
+    }
+
     #[test]
     fn an_empty_document_is_one_without_exceptions() {
         assert_eq!(Guardrails::parse("").unwrap(), Guardrails::default());

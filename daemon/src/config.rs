@@ -18,10 +18,9 @@ use std::path::{Path, PathBuf};
 use ceremonies::form::{self, Form, Problem};
 use proto::hash::Hash;
 
-pub use backend::Settings as BackendSettings;
 pub use log::LogSection;
 
-use crate::{rpc, telemetry};
+use crate::{backend as backends, rpc, telemetry};
 
 /// Everything that is configured.
 #[derive(Clone, Debug)]
@@ -37,7 +36,7 @@ pub struct Config {
     /// `[policy]`.
     pub policy: PolicyFiles,
     /// `[backend.NAME]`: at least one.
-    pub backends: BTreeMap<String, BackendSettings>,
+    pub backends: BTreeMap<String, backends::Settings>,
     /// `[limits]`, over what the edge has chosen.
     pub limits: rpc::limit::Limits,
     /// `[telemetry]`.
@@ -119,6 +118,12 @@ pub fn check(text: &str) -> Result<Config, Vec<Problem>> {
             form.section("listen", "[listen.network] or [listen.local]: where callers come in", listen::read);
         let web =
             form.optional_section("web", |form| form.required("address", "for instance \"127.0.0.1:7480\""));
+        let taken = listen.as_ref().and_then(|listen| listen.network.as_ref()).map(|network| network.address);
+        if let Some(address) =
+            web.filter(|address: &SocketAddr| address.port() != 0 && taken == Some(*address))
+        {
+            form.problem_on(None, format!("web.address: {address} is that of [listen.network] already"));
+        }
         let state = instance.as_ref().map(|instance| instance.state_directory.clone());
         let log = form
             .section("log", "[log] says where the log's key and anchors are", |form| log::read(form, state));

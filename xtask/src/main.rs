@@ -4,6 +4,8 @@
 #![allow(clippy::print_stdout, reason = "a tool for people: its output is its purpose")]
 
 mod audit;
+mod demo;
+mod errors;
 mod generate;
 mod run;
 mod step;
@@ -25,6 +27,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// The main job on real input: a token, a daemon, a signed file and image, verified, logged, stopped.
+    Demo {
+        /// Leave the instance running, with everything in this directory.
+        #[arg(long, value_name = "DIR")]
+        keep: Option<std::path::PathBuf>,
+    },
     /// Everything that must be green before a change is merged: tools, format, lints, bans, tests, generated code.
     Test {
         /// Also build the documentation of every item and refuse broken links.
@@ -33,7 +41,7 @@ enum Task {
     },
     /// Look the dependencies up in the RustSec advisory database (fetched with git; needs a network).
     Audit,
-    /// Make the checked-in code of the protobuf messages again.
+    /// Make what is checked in and made from something else again: code of the protobuf messages, docs/errors.md.
     Generate,
 }
 
@@ -41,8 +49,9 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { full } => Ok(test::run(full)),
+        Task::Demo { keep } => demo::run(keep),
         Task::Audit => Ok(audit::run()),
-        Task::Generate => generate::run().map(|()| true),
+        Task::Generate => generate::run().and_then(|()| errors::write()).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -128,7 +128,11 @@ fn text<T, E: fmt::Display>(
     parse(&value).map_err(|error| form.problem_at(key, error.to_string())).ok()
 }
 
-fn read_action(name: &str, target: Option<&str>) -> Result<Action, String> {
+/// The action of this name; a stop needs a target, as [`read_target`] reads it.
+///
+/// # Errors
+/// The sentence that says what was expected.
+pub fn read_action(name: &str, target: Option<&str>) -> Result<Action, String> {
     match (name, target) {
         ("stop", Some(target)) => read_target(target).map(Action::Stop),
         ("stop", None) => Err("action = \"stop\" needs a target, for instance \"backend:hsm-a\"".to_owned()),

@@ -61,6 +61,10 @@ impl Policies {
             }
         }
         let notes = validate(&all, &rules, &mut problems);
+        for RuleProblem { file, problem } in &mut problems {
+            let text = if *file == File::Guardrails { guardrails } else { grants };
+            problem.line = problem.line.or_else(|| line_of_rule(text, &problem.place));
+        }
         problems.sort_by_key(|problem| (problem.file, problem.problem.line));
         if problems.is_empty() {
             Ok(Self { rules: rules.into_iter().map(|(_, rule)| rule).collect(), ranks, all, notes })
@@ -100,6 +104,12 @@ impl Policies {
             Err(cause) => Decision::Denied(Denial::Unanswerable(cause)),
         }
     }
+}
+
+/// The line of the last `@id("…")` with this id: of two, the second is the one too many.
+fn line_of_rule(text: &str, id: &str) -> Option<usize> {
+    let at = text.rfind(&format!("@id(\"{id}\")"))?;
+    Some(1 + text[..at].matches('\n').count())
 }
 
 fn found(file: File, place: &str, message: impl Into<String>) -> RuleProblem {

@@ -54,7 +54,12 @@ fn the_documented_configuration_is_read() {
     assert_eq!(config.web.unwrap().port(), 7480);
     assert_eq!(config.log.settings.state_directory, Path::new("/var/lib/countersign"));
     assert_eq!(config.log.settings.anchors, [AnchorPlace::File("/srv/other-disk/countersign.anchor".into())]);
-    assert!(matches!(config.backends.get("hsm-a"), Some(BackendSettings::Pkcs11(_))));
+    match config.backends.get("hsm-a") {
+        Some(crate::backend::Settings::Pkcs11(settings)) => {
+            assert_eq!((settings.sessions, settings.call_limit.as_secs()), (8, 10))
+        }
+        other => panic!("{other:?}"),
+    }
     assert_eq!(config.limits.connections, rpc::limit::Limits::default().connections);
 }
 
@@ -128,6 +133,11 @@ module = 5
 tokn = "pkcs11:token=a"
 pin = "123456"
 
+[backend.hsm-c]
+kind = "pkcs11"
+module = "m.so"
+token = "pkcs11:object=k"
+
 [limits]
 connections = 0
 
@@ -161,13 +171,29 @@ format = "xml"
             "line 30: backend.hsm-b.module: invalid type: integer `5`, expected path string",
             "line 31: backend.hsm-b.tokn: unknown; did you mean `token`?",
             "line 32: backend.hsm-b.pin: expected { file = \"/path\" } or { credential = \"name\" }, never the secret itself",
-            "line 35: limits.connections: expected 1 to 1000000 connections",
-            "line 38: telemetry.format: unknown variant `xml`, expected `text` or `json`",
-            "line 40: backends: unknown; did you mean `backend`?",
+            "line 34: backend.hsm-c: module is an absolute path, like /usr/lib/softhsm/libsofthsm2.so",
+            "line 34: backend.hsm-c: token names the token: pkcs11:token=LABEL;serial=NUMBER",
+            "line 34: backend.hsm-c: token names a token, not a key: leave out object, id and type",
+            "line 40: limits.connections: expected 1 to 1000000 connections",
+            "line 43: telemetry.format: unknown variant `xml`, expected `text` or `json`",
+            "line 45: backends: unknown; did you mean `backend`?",
         ],
         "{found:#?}"
     );
     assert!(!found.join("").contains("123456"), "a secret in the wrong place is not shown");
+}
+
+#[test]
+fn a_pin_in_the_uri_of_a_token_is_refused_and_not_shown() {
+    let found = problems(&GOOD.replace("serial=0a1b2c3d\"", "serial=0a1b2c3d?pin-value=987654\""));
+    assert!(found.len() == 1 && found[0].starts_with("line 30: backend.hsm-a.token: "), "{found:#?}");
+    assert!(!found[0].contains("987654"), "{found:#?}");
+}
+
+#[test]
+fn one_port_serves_one_thing() {
+    let found = problems(&GOOD.replace("127.0.0.1:7480", "0.0.0.0:7443"));
+    assert_eq!(found, ["web.address: 0.0.0.0:7443 is that of [listen.network] already"]);
 }
 
 #[test]

@@ -41,7 +41,10 @@ pub(super) struct Shared {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("settings", &self.settings).field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("settings", &self.settings)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -53,6 +56,7 @@ impl Shared {
             match &new {
                 LogHealth::Ready => tracing::info!("the log takes records"),
                 LogHealth::Refusing { cause } => tracing::warn!(%cause, "the log takes nothing new"),
+                LogHealth::Failed { cause } if **cause == *super::CLOSED => tracing::info!("the log is closed"),
                 LogHealth::Failed { cause } => tracing::error!(%cause, "the log takes nothing"),
             }
             crate::measure::log_ready(new == LogHealth::Ready);

@@ -152,18 +152,30 @@ fn what_check_refuses() {
     refuse("\n\nforbid(principal, action, resource) when;", "", "guardrails: line 3: ");
     refuse("", &format!("permit({unix}, action, resource);"), "grants: rule 1: needs an id");
     refuse("", &format!("@id(\"a b\") permit({unix}, action, resource);"), "grants: rule 1: needs an id");
-    refuse("@id(\"a\") permit(principal, action, resource);", "", "guardrails: a: guardrails only forbid");
-    refuse("", &format!("@id(\"a\") forbid({unix}, action, resource);"), "grants: a: grants only permit");
-    refuse("", "@id(\"a\") permit(principal, action, resource);", "grants: a: a grant says whom it is for");
+    refuse(
+        "@id(\"a\") permit(principal, action, resource);",
+        "",
+        "guardrails: line 1: a: guardrails only forbid",
+    );
+    refuse(
+        "",
+        &format!("@id(\"a\") forbid({unix}, action, resource);"),
+        "grants: line 1: a: grants only permit",
+    );
+    refuse(
+        "",
+        "@id(\"a\") permit(principal, action, resource);",
+        "grants: line 1: a: a grant says whom it is for",
+    );
     refuse(
         "",
         "@id(\"a\") permit(principal is Caller, action, resource);",
-        "grants: a: a grant says whom it is for",
+        "grants: line 1: a: a grant says whom it is for",
     );
     refuse(
         "@id(\"a\") forbid(principal, action, resource);",
         &format!("@id(\"a\") permit({unix}, action, resource);"),
-        "grants: a: the id is given twice",
+        "grants: line 1: a: the id is given twice",
     );
     refuse("", &format!("@id(\"a\") permit({unix}, action == Action::\"sing\", resource);"), "sing");
     refuse(
@@ -195,6 +207,17 @@ fn what_check_refuses() {
         "a: ",
     );
     refuse("", "@id(\"a\") permit(principal == ?principal, action, resource);", "templates");
+}
+
+#[test]
+fn a_rule_that_is_wrong_is_named_with_its_line() {
+    let grants = format!("{GRANTS}\n@id(\"late\")\npermit(principal, action, resource);");
+    let line = 1 + grants.lines().position(|line| line.contains("late")).unwrap();
+    let problems = Policies::load("", &grants).map(|_| ()).unwrap_err();
+    assert_eq!(
+        (problems.len(), problems[0].problem.line, problems[0].problem.place.as_str()),
+        (1, Some(line), "late")
+    );
 }
 
 #[test]
