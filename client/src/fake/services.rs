@@ -1,6 +1,7 @@
 //! The calls of the fake daemon.
 
 use proto::key_id::KeyId;
+use proto::proof::checkpoint::Checkpoint;
 use proto::proof::leaf::leaf_hash;
 use proto::purpose::Kind;
 use proto::reason::Reason;
@@ -151,14 +152,13 @@ impl LogService for Service {
     ) -> Result<Response<v1::PresentCheckpointResponse>, Status> {
         let mut state = self.state();
         state.calls.push("present".to_owned());
-        let size = request
-            .into_inner()
-            .checkpoint
-            .lines()
-            .nth(1)
-            .and_then(|size| size.parse().ok())
-            .expect("a checkpoint");
-        state.within(size)?;
+        let shown = request.into_inner().checkpoint;
+        let shown = Checkpoint::verify(&shown, &state.log.key()).expect("a checkpoint of this log's key");
+        let size = shown.size;
+        if size > state.log.size() || state.log.root(size) != shown.root {
+            let refusal = Refusal::new(Reason::LogUnavailable, "rolled back or forked");
+            return Err(proto::wire::refusal::status(&refusal));
+        }
         let path = receipt::path(&state.log.consistency(size, state.log.size()));
         Ok(Response::new(v1::PresentCheckpointResponse { checkpoint: state.log.checkpoint(), path }))
     }
