@@ -8,9 +8,11 @@
 pub mod binaries;
 pub mod disk;
 pub mod ledger;
+pub mod load;
 pub mod process;
 pub mod ready;
 pub mod strace;
+pub mod world;
 
 use std::time::Duration;
 
