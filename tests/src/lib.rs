@@ -9,9 +9,11 @@ pub mod binaries;
 pub mod disk;
 pub mod fuzz;
 pub mod ledger;
+pub mod load;
 pub mod process;
 pub mod ready;
 pub mod strace;
+pub mod world;
 
 use std::time::Duration;
 
