@@ -7,6 +7,7 @@
 
 pub mod binaries;
 pub mod disk;
+pub mod fuzz;
 pub mod ledger;
 pub mod load;
 pub mod process;
