@@ -8,6 +8,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use proto::reason::Reason;
+use proto::wire::v1;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -38,14 +40,33 @@ impl fmt::Display for Refused {
 
 impl Error for Refused {}
 
-/// The stable reason of an operation of which nobody knows how it ended.
-pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+/// The reasons of operations of which nobody knows how they ended: the backend may have signed.
+const UNKNOWN: [Reason; 4] = [Reason::OutcomeUnknown, Reason::Crash, Reason::Timeout, Reason::Transport];
 
 impl Refused {
     /// Whether the operation may have signed or not, and its request id will never say.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
-        self.reason == OUTCOME_UNKNOWN
+        UNKNOWN.iter().any(|unknown| unknown.name() == self.reason)
+    }
+
+    /// The stable reason, where this version knows it.
+    #[must_use]
+    pub fn known(&self) -> Option<Reason> {
+        self.reason.parse().ok()
+    }
+
+    /// Reads the refusal of one item of a batch.
+    #[must_use]
+    pub fn of_item(wire: v1::Refusal) -> Self {
+        Self {
+            code: Code::from_i32(wire.code),
+            reason: wire.reason,
+            message: wire.message,
+            metadata: wire.metadata,
+            retry_after: wire.retry_after.and_then(|wait| Duration::try_from(wait).ok()),
+            operation: wire.operation_id,
+        }
     }
 
     /// Whether the same request, later, may succeed.
@@ -67,6 +88,9 @@ pub enum NoAnswer {
     /// The two sides do not accept each other's certificates. Trying again does not help.
     #[error("{0}")]
     NotTrusted(String),
+    /// The answer came and is not one.
+    #[error("the answer is not one: {0}")]
+    Unusable(String),
     /// The time that the command may take is over.
     #[error("no answer within {}", crate::refused::seconds(*.after))]
     Late {
@@ -120,7 +144,7 @@ impl NoAnswer {
         match self {
             Self::Refused(refused) => Exit::of(refused.code),
             Self::Unreachable(_) | Self::Late { .. } => Exit::Retry,
-            Self::NotTrusted(_) => Exit::Failed,
+            Self::NotTrusted(_) | Self::Unusable(_) => Exit::Failed,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tonic::{Code, Request, Status};
 
+use crate::clock;
 use crate::refused::NoAnswer;
 
 /// The first pause where the daemon names none; it doubles up to [`LONGEST_PAUSE`].
@@ -27,13 +28,13 @@ impl Patience {
     /// Starts now.
     #[must_use]
     pub fn of(whole: Duration) -> Self {
-        Self { whole, until: Instant::now() + whole }
+        Self { whole, until: clock::monotonic() + whole }
     }
 
     /// What is left.
     #[must_use]
     pub fn left(self) -> Duration {
-        self.until.saturating_duration_since(Instant::now())
+        self.until.saturating_duration_since(clock::monotonic())
     }
 
     /// A request that tells the daemon how long the caller still waits.
@@ -55,7 +56,8 @@ impl Patience {
 
 /// How long to wait before the same request is sent again, where that may help.
 ///
-/// `UNAVAILABLE` and broken connections are tried again after a growing pause. `RESOURCE_EXHAUSTED` only where the daemon says when.
+/// `UNAVAILABLE` and broken connections are tried again after a growing pause. `RESOURCE_EXHAUSTED` and `ABORTED` only where
+/// the daemon says when.
 #[must_use]
 pub fn pause(answer: &NoAnswer, attempt: u32) -> Option<Duration> {
     let own = LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(1_u32.checked_shl(attempt.min(8)).unwrap_or(u32::MAX)));
@@ -64,10 +66,10 @@ pub fn pause(answer: &NoAnswer, attempt: u32) -> Option<Duration> {
         NoAnswer::Refused(refused) if refused.outcome_unknown() => None,
         NoAnswer::Refused(refused) => match refused.code {
             Code::Unavailable => Some(refused.retry_after.unwrap_or(own)),
-            Code::ResourceExhausted => refused.retry_after,
+            Code::ResourceExhausted | Code::Aborted => refused.retry_after,
             _ => None,
         },
-        NoAnswer::NotTrusted(_) | NoAnswer::Late { .. } => None,
+        NoAnswer::NotTrusted(_) | NoAnswer::Unusable(_) | NoAnswer::Late { .. } => None,
     }
 }
 

@@ -13,11 +13,14 @@
 
 pub mod checkpoint;
 pub mod consistency;
+pub mod encoding;
 pub mod frontier;
 pub mod inclusion;
 pub mod leaf;
 pub mod note;
+pub mod public_key;
 pub mod receipt;
+pub mod signature;
 pub mod span;
 pub mod tile;
 

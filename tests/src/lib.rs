@@ -1,1 +1,18 @@
-//! Countersign.
+//! The whole, from outside: what the end-to-end tests start, break and read.
+//!
+//! A test says what it needs and waits for events, each with a bound; it never sleeps and hopes. Everything that a test
+//! starts lies in a directory of its own, listens on a port of its own and ends with the test. Nothing else is touched.
+//! This crate judges the product by its doors: processes, sockets, files. It may import all, and nobody imports it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+pub mod binaries;
+pub mod ledger;
+pub mod process;
+pub mod ready;
+pub mod strace;
+
+use std::time::Duration;
+
+/// How long a test waits for something that should happen at once: long enough for a machine that is busy with other
+/// builds, and no measure of anything.
+pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -9,6 +9,7 @@ mod tidy {
     pub mod edges;
     pub mod habits;
     pub mod layers;
+    pub mod pages;
     pub mod places;
     pub mod service;
     pub mod sizes;

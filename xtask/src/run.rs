@@ -68,6 +68,17 @@ pub fn asked(mut command: Command) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// Where cargo puts what it builds here.
+pub fn target_directory() -> Result<PathBuf, String> {
+    let said = asked(cargo(&["metadata", "--locked", "--no-deps", "--format-version", "1"]))
+        .ok_or("`cargo metadata` fails: run it to see why")?;
+    let metadata: serde_json::Value =
+        serde_json::from_str(&said).map_err(|e| format!("`cargo metadata` does not speak JSON: {e}"))?;
+    let directory =
+        metadata["target_directory"].as_str().ok_or("`cargo metadata` names no target_directory")?;
+    Ok(directory.into())
+}
+
 /// The program's place on the search path, if it is there.
 pub fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;

@@ -28,7 +28,7 @@ impl Steps {
         name: &'static str,
         work: impl FnOnce() -> (Result<(), String>, Option<Tally>),
     ) -> bool {
-        let begun = now();
+        let begun = Instant::now();
         self.started.get_or_insert(begun);
         self.done += 1;
         println!("\n== {}. {name}", self.done);
@@ -76,14 +76,6 @@ impl Steps {
             )
         }
     }
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "how long a step of the toolbox took; the product's clock is not here"
-)]
-fn now() -> Instant {
-    Instant::now()
 }
 
 #[cfg(test)]

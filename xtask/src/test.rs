@@ -40,7 +40,13 @@ pub fn run(full: bool) -> bool {
 /// Runs tests with cargo and counts them by their binaries' closing lines.
 fn tests(arguments: &[&str]) -> (Result<(), String>, Option<Tally>) {
     let mut tally = Tally::default();
-    let mut outcome = run::watched(cargo(arguments), |line| tally.line(line));
+    let mut test = cargo(arguments);
+    // The tests start the product's programs: cargo has built them beside the tests by then.
+    match run::target_directory() {
+        Ok(directory) => test.env("COUNTERSIGN_BINARIES", directory.join("debug")),
+        Err(why) => return (Err(why), None),
+    };
+    let mut outcome = run::watched(test, |line| tally.line(line));
     if outcome.is_err() && tally.failed == 0 {
         // A binary that did not compile or died has no closing line, and must not look like none.
         tally.failed = 1;

@@ -161,7 +161,5 @@ pub(super) fn base64_hash(text: &str) -> Option<Hash> {
 
 fn control_line(rest: &str) -> Option<(u64, Hash)> {
     let (index, hash) = rest.split_once(' ')?;
-    let lower = hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let bytes = lower.then(|| hex::decode(hash).ok()).flatten()?;
-    Some((decimal(index)?, Hash::from(<[u8; 32]>::try_from(bytes).ok()?)))
+    Some((decimal(index)?, hash.parse().ok()?))
 }

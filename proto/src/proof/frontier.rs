@@ -71,7 +71,9 @@ pub enum FrontierError {
         found: usize,
     },
     /// The tile began before this frontier knows: it was made with [`Frontier::from_nodes`].
-    #[error("the first hashes of tile {number} of level {level} are not known: restore from stored tiles instead")]
+    #[error(
+        "the first hashes of tile {number} of level {level} are not known: restore from stored tiles instead"
+    )]
     WithoutTail {
         /// Tile level.
         level: u8,
@@ -107,7 +109,10 @@ impl Default for Frontier {
 
 impl std::fmt::Debug for Frontier {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Frontier").field("size", &self.size).field("settled", &self.settled).finish_non_exhaustive()
+        out.debug_struct("Frontier")
+            .field("size", &self.size)
+            .field("settled", &self.settled)
+            .finish_non_exhaustive()
     }
 }
 
@@ -136,7 +141,8 @@ impl Frontier {
         let levels = (0..height)
             .map(|level| {
                 let count = size >> level;
-                let hashes: Vec<Hash> = if count & 1 == 1 { nodes.next().into_iter().collect() } else { Vec::new() };
+                let hashes: Vec<Hash> =
+                    if count & 1 == 1 { nodes.next().into_iter().collect() } else { Vec::new() };
                 Level { first: count - hashes.len() as u64, hashes }
             })
             .collect();
@@ -175,6 +181,12 @@ impl Frontier {
     #[must_use]
     pub fn settled(&self) -> u64 {
         self.settled
+    }
+
+    /// Number of hashes in memory (32 bytes each).
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.levels.iter().map(|level| level.hashes.len()).sum()
     }
 
     /// The perfect subtrees of the whole tree, largest (leftmost) first: what [`Frontier::from_nodes`] takes.

@@ -51,7 +51,9 @@ pub enum NoteError {
     #[error("a note's text ends in a newline and has no other control characters")]
     Text,
     /// There is no empty line followed by signature lines.
-    #[error("a signed note is a text, an empty line, and one or more signature lines that each end in a newline")]
+    #[error(
+        "a signed note is a text, an empty line, and one or more signature lines that each end in a newline"
+    )]
     Shape,
     /// A signature line is malformed.
     #[error("signature line {line} is not \"\u{2014} <name> <base64 of key id and signature>\"")]

@@ -11,7 +11,7 @@
 //!
 //! The specification leaves `extra` unauthenticated; here it is the leaf itself, so the inclusion proof
 //! authenticates it. A verified receipt says that the log holds this record, and *nothing* about what the record
-//! says.
+//! says: that is for [`check`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,6 +27,10 @@ use super::inclusion;
 use super::leaf::leaf_hash;
 use super::note::{NOTE_LIMIT, Verifier};
 use super::tile::bundle::ENTRY_LIMIT;
+
+mod check;
+
+pub use check::{CheckError, Checked, Expected, check};
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// A tree of 2^64 leaves is that high.
@@ -66,7 +70,8 @@ pub enum ReceiptError {
 
 const EXTRA: &str = "\"extra \" and the record in base64, at most 65535 bytes";
 const INDEX: &str = "\"index \" and a decimal number without leading zeros";
-const HASH: &str = "a hash of the inclusion proof (base64 of 32 bytes, at most 64 lines), or empty before the checkpoint";
+const HASH: &str =
+    "a hash of the inclusion proof (base64 of 32 bytes, at most 64 lines), or empty before the checkpoint";
 const CHECKPOINT: &str = "the checkpoint, at most 1 MiB, after an empty line";
 
 impl FromStr for Receipt {
@@ -93,7 +98,8 @@ impl FromStr for Receipt {
         let index = index.strip_prefix("index ").and_then(decimal).ok_or_else(|| wrong(line, INDEX))?;
         let mut path = Vec::new();
         for (line, hash) in lines {
-            let hash = base64_hash(hash).filter(|_| path.len() < PATH_LIMIT).ok_or_else(|| wrong(line, HASH))?;
+            let hash =
+                base64_hash(hash).filter(|_| path.len() < PATH_LIMIT).ok_or_else(|| wrong(line, HASH))?;
             path.push(hash);
         }
         if checkpoint.len() > NOTE_LIMIT {

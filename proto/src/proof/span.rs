@@ -124,7 +124,10 @@ pub fn root<N: Nodes + ?Sized>(size: u64, nodes: &N) -> Result<Hash, N::Error> {
 }
 
 /// The roots of several spans, in order.
-pub(super) fn resolve<N: Nodes + ?Sized>(spans: &[Span], nodes: &N) -> Result<Vec<Hash>, BuildError<N::Error>> {
+pub(super) fn resolve<N: Nodes + ?Sized>(
+    spans: &[Span],
+    nodes: &N,
+) -> Result<Vec<Hash>, BuildError<N::Error>> {
     spans.iter().map(|span| span.root(nodes).map_err(BuildError::Source)).collect()
 }
 
@@ -137,11 +140,7 @@ mod tests {
         let nodes: Vec<_> = Span { start: 16, end: 16 + 13 }.nodes().collect();
         assert_eq!(
             nodes,
-            [
-                Node { level: 3, index: 2 },
-                Node { level: 2, index: 6 },
-                Node { level: 0, index: 28 }
-            ]
+            [Node { level: 3, index: 2 }, Node { level: 2, index: 6 }, Node { level: 0, index: 28 }]
         );
         assert_eq!(Span::whole(0).nodes().count(), 0);
         assert_eq!(Span::whole(u64::MAX).nodes().count(), 64);

@@ -164,8 +164,11 @@ where
 
     fn tile_read(&self, level: u8, number: u64) -> Result<Vec<Hash>, TiledError<E>> {
         let expected = width(self.size, level, number);
-        let hashes = (self.read)(level, number, expected)
-            .map_err(|cause| TiledError::Source { level, number, cause })?;
+        let hashes = (self.read)(level, number, expected).map_err(|cause| TiledError::Source {
+            level,
+            number,
+            cause,
+        })?;
         if hashes.len() < usize::from(expected) {
             return Err(TiledError::Short { level, number, expected, found: hashes.len() });
         }

@@ -21,7 +21,9 @@ pub enum RestoreError<E> {
         found: usize,
     },
     /// A full tile does not have 256 hashes.
-    #[error("full tile {number} of level {level} has {found} hashes where 256 were expected: the store is damaged")]
+    #[error(
+        "full tile {number} of level {level} has {found} hashes where 256 were expected: the store is damaged"
+    )]
     Tile {
         /// Tile level.
         level: u8,

@@ -43,7 +43,9 @@ pub struct Verifier {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyTextError {
     /// Not three parts.
-    #[error("a log key is written name+hash+key: a name, 8 hex digits, and base64 of the key's type and bytes")]
+    #[error(
+        "a log key is written name+hash+key: a name, 8 hex digits, and base64 of the key's type and bytes"
+    )]
     Shape,
     /// The name cannot be one.
     #[error("a log key's name is not empty and has neither spaces nor plus signs")]
@@ -158,7 +160,8 @@ impl Ed25519Signer {
     /// [`SeedError`]; never quotes the seed.
     pub fn from_seed(name: &str, seed: &[u8]) -> Result<Ed25519Signer, SeedError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_opaque| SeedError::Seed)?;
-        let key = <[u8; 32]>::try_from(pair.public_key().as_ref()).map_err(|_other_length| SeedError::Seed)?;
+        let key =
+            <[u8; 32]>::try_from(pair.public_key().as_ref()).map_err(|_other_length| SeedError::Seed)?;
         Ok(Ed25519Signer { verifier: Verifier::new(name, key)?, pair })
     }
 }
@@ -169,7 +172,8 @@ impl NoteSigner for Ed25519Signer {
     }
 
     fn sign(&self, text: &[u8]) -> Result<[u8; 64], SignFailure> {
-        let signature = self.pair.try_sign(text).map_err(|_opaque| SignFailure("Ed25519 signing failed".into()))?;
+        let signature =
+            self.pair.try_sign(text).map_err(|_opaque| SignFailure("Ed25519 signing failed".into()))?;
         <[u8; 64]>::try_from(signature.as_ref())
             .map_err(|_other_length| SignFailure("an Ed25519 signature did not have 64 bytes".into()))
     }

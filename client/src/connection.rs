@@ -1,0 +1,244 @@
+//! A conversation with one instance: calls with patience, and every checkpoint held against those seen before.
+//!
+//! Promises: the newest checkpoint seen is presented once, before the first question that the log answers; no checkpoint is handed
+//! on that was not checked. Deliberately leaves stopping alone: a stop is sent first and waits for no proof.
+
+use std::collections::BTreeMap;
+
+use proto::hash::Hash;
+use proto::proof::checkpoint::CheckpointError;
+use proto::wire::v1;
+use proto::wire::v1::log_service_client::LogServiceClient;
+use proto::wire::v1::signing_service_client::SigningServiceClient;
+use tonic::transport::Channel;
+use tonic::{Code, Response, Status};
+
+use crate::connect::{self, ConnectError};
+use crate::refused::{NoAnswer, Refused};
+use crate::retry::{Patience, patiently};
+use crate::seen::{Memory, Seen};
+use crate::settings::Settings;
+use crate::trail::{Trail, TrailError, Wanted};
+
+/// Why the instance's answer cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// There is none.
+    #[error(transparent)]
+    NoAnswer(#[from] NoAnswer),
+    /// The connection cannot even be tried.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The log was rolled back or forked, or the memory cannot be used.
+    #[error(transparent)]
+    Trail(#[from] TrailError),
+    /// The checkpoint is not signed by the log key.
+    #[error("the checkpoint in the answer cannot be believed: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// The answer is not what was asked for.
+    #[error("the answer is not what was asked for: {0}")]
+    Answer(String),
+    /// The range asked for is not one of the log's.
+    #[error("the log has {size} records; from {start} to {end} is not a range of them")]
+    OutsideLog {
+        /// First index asked for.
+        start: u64,
+        /// One past the last index asked for.
+        end: u64,
+        /// How many records there are.
+        size: u64,
+    },
+    /// A log key is needed to believe this answer.
+    #[error("no log key is set, so no checkpoint can be checked")]
+    NoLogKey,
+}
+
+impl From<Status> for CallError {
+    fn from(status: Status) -> Self {
+        Self::NoAnswer(NoAnswer::of(&status))
+    }
+}
+
+/// A conversation with one instance.
+pub struct Connection {
+    channel: Channel,
+    settings: Settings,
+    trail: Option<Trail>,
+    presented: bool,
+}
+
+impl Connection {
+    /// Prepares it. Nothing is dialled before the first call.
+    ///
+    /// # Errors
+    /// Where certificates, keys or the remembered checkpoint cannot be used.
+    pub fn open(settings: Settings) -> Result<Self, CallError> {
+        let channel = connect::channel(&settings)?;
+        let memory = Memory::at(&settings.state_directory);
+        let trail = settings.log_key.clone().map(|key| Trail::begin(key, memory)).transpose()?;
+        Ok(Self { channel, settings, trail, presented: false })
+    }
+
+    /// The settings it was opened with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The channel, for calls that need no care.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// Patience for one command.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        Patience::of(self.settings.deadline)
+    }
+
+    /// The trail of this instance's log.
+    ///
+    /// # Errors
+    /// [`CallError::NoLogKey`] where no log key is set.
+    pub fn trail(&self) -> Result<&Trail, CallError> {
+        self.trail.as_ref().ok_or(CallError::NoLogKey)
+    }
+
+    /// The client of the signing service, for batches of full receipts too.
+    #[must_use]
+    pub fn signing(&self) -> SigningServiceClient<Channel> {
+        SigningServiceClient::new(self.channel()).max_decoding_message_size(connect::LARGEST_ANSWER)
+    }
+
+    /// The client of the log service.
+    #[must_use]
+    pub fn log(&self) -> LogServiceClient<Channel> {
+        LogServiceClient::new(self.channel()).max_decoding_message_size(connect::LARGEST_ANSWER)
+    }
+
+    /// Presents the newest checkpoint seen, once, where there is one.
+    ///
+    /// # Errors
+    /// The alarm, where the log says that it does not extend that checkpoint; or no answer.
+    pub async fn greet(&mut self, patience: Patience) -> Result<(), CallError> {
+        let Some(seen) = self.trail.as_ref().and_then(Trail::newest).cloned() else { return Ok(()) };
+        if std::mem::replace(&mut self.presented, true) {
+            return Ok(());
+        }
+        let client = self.log();
+        let answer = patiently(patience, |patience| {
+            let mut client = client.clone();
+            let request = patience.request(v1::PresentCheckpointRequest { checkpoint: seen.text.clone() });
+            async move { client.present_checkpoint(request).await.map(Response::into_inner) }
+        })
+        .await;
+        match answer {
+            Ok(answer) => {
+                let shown = Seen::read(&answer.checkpoint, self.trail()?.key())?;
+                let path = hashes(&answer.path)?;
+                self.trail_mut()?.settle(&shown, &path)?;
+                Ok(())
+            }
+            Err(NoAnswer::Refused(refused)) if is_denial(&refused) => {
+                Err(self.trail()?.denied(&seen, refused.to_string()).into())
+            }
+            // Presented a moment ago, or not known to this daemon: every answer's checkpoint is held against it all the same.
+            Err(NoAnswer::Refused(refused)) if matches!(refused.code, Code::ResourceExhausted | Code::Unimplemented) => Ok(()),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Believes a checkpoint of an answer: signed by the log key, and connected by proof with those seen before.
+    ///
+    /// # Errors
+    /// The alarm, where it is not connected; or no answer to the question for the proof.
+    pub async fn agree(&mut self, text: &str, patience: Patience) -> Result<Seen, CallError> {
+        let shown = Seen::read(text, self.trail()?.key())?;
+        let path = match self.trail()?.wants(&shown)? {
+            Wanted::Nothing => Vec::new(),
+            Wanted::Proof { old, new } => match self.consistency(old, new, patience).await {
+                Ok(path) => path,
+                Err(CallError::NoAnswer(NoAnswer::Refused(refused))) if is_denial(&refused) => {
+                    return Err(self.trail()?.denied(&shown, refused.to_string()).into());
+                }
+                Err(other) => return Err(other),
+            },
+        };
+        self.trail_mut()?.settle(&shown, &path)?;
+        Ok(shown)
+    }
+
+    /// Believes many checkpoints, each distinct text once, the largest tree first.
+    ///
+    /// # Errors
+    /// As [`Connection::agree`].
+    pub async fn agree_all<'a>(
+        &mut self,
+        texts: impl IntoIterator<Item = &'a str>,
+        patience: Patience,
+    ) -> Result<BTreeMap<String, Seen>, CallError> {
+        let key = self.trail()?.key().clone();
+        let mut shown: Vec<Seen> = Vec::new();
+        for text in texts {
+            if !shown.iter().any(|seen| seen.text == text) {
+                shown.push(Seen::read(text, &key)?);
+            }
+        }
+        shown.sort_by_key(|seen| std::cmp::Reverse(seen.checkpoint.size));
+        for seen in &shown {
+            self.agree(&seen.text, patience).await?;
+        }
+        Ok(shown.into_iter().map(|seen| (seen.text.clone(), seen)).collect())
+    }
+
+    /// Asks for the proof that the tree of one size extends another.
+    ///
+    /// # Errors
+    /// Where there is no answer, or it is for other sizes.
+    pub async fn consistency(&self, old: u64, new: u64, patience: Patience) -> Result<Vec<Hash>, CallError> {
+        if old == new {
+            return Ok(Vec::new());
+        }
+        let client = self.log();
+        let answer = patiently(patience, |patience| {
+            let mut client = client.clone();
+            let request = patience.request(v1::GetConsistencyProofRequest { old_size: old, new_size: new });
+            async move { client.get_consistency_proof(request).await.map(Response::into_inner) }
+        })
+        .await?;
+        if (answer.old_size, answer.new_size) != (old, new) {
+            return Err(CallError::Answer(format!(
+                "a proof from {} to {} records instead of from {old} to {new}",
+                answer.old_size, answer.new_size
+            )));
+        }
+        hashes(&answer.path)
+    }
+
+    fn trail_mut(&mut self) -> Result<&mut Trail, CallError> {
+        self.trail.as_mut().ok_or(CallError::NoLogKey)
+    }
+}
+
+/// Whether the daemon says for good that it cannot connect two checkpoints: not for lack of rights, time or connection.
+fn is_denial(refused: &Refused) -> bool {
+    matches!(
+        refused.code,
+        Code::FailedPrecondition | Code::OutOfRange | Code::NotFound | Code::DataLoss | Code::InvalidArgument | Code::Aborted
+    )
+}
+
+/// Hashes of a proof, each of 32 bytes.
+///
+/// # Errors
+/// Where one has another length.
+pub fn hashes<B: AsRef<[u8]>>(path: &[B]) -> Result<Vec<Hash>, CallError> {
+    path.iter()
+        .map(|bytes| {
+            <[u8; 32]>::try_from(bytes.as_ref())
+                .map(Hash::from)
+                .map_err(|_length| CallError::Answer(format!("a hash of {} bytes instead of 32", bytes.as_ref().len())))
+        })
+        .collect()
+}

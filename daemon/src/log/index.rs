@@ -1,0 +1,157 @@
+//! The search index's follower: reads the log behind the writer and keeps terms of each record.
+//!
+//! The newest records' terms are in memory, sorted; every 65,536 records they become a segment of the index's file. A
+//! restart reads the records since the last segment again. The file is rebuilt whenever it does not fit the log.
+
+mod follow;
+mod terms;
+
+use std::sync::{Condvar, Mutex, PoisonError, RwLock};
+
+use tokio::sync::watch;
+
+use crate::store::{IndexReader, Posting, Term};
+
+pub(super) use follow::run;
+pub use terms::Sought;
+
+/// Records in a segment.
+pub(super) const SEGMENT: u64 = 65_536;
+
+/// What the follower and its readers share.
+#[derive(Debug)]
+pub(super) struct Following {
+    /// Records that can be found; the first `in_file` of them in segments.
+    indexed: watch::Sender<u64>,
+    tail: RwLock<Tail>,
+    orders: Mutex<Orders>,
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Orders {
+    new: bool,
+    end: bool,
+    erase: Vec<(u64, Vec<Term>, tokio::sync::oneshot::Sender<bool>)>,
+}
+
+/// Terms that are in memory only, and the segments that are not.
+#[derive(Debug, Default)]
+struct Tail {
+    /// Segments in the file: number `n` holds the records from `n` × 65,536 on.
+    segments: u64,
+    reader: Option<IndexReader>,
+    /// Sorted runs of postings, long ones first.
+    runs: Vec<Vec<Posting>>,
+}
+
+impl Default for Following {
+    fn default() -> Self {
+        Self {
+            indexed: watch::channel(0).0,
+            tail: RwLock::default(),
+            orders: Mutex::default(),
+            wake: Condvar::new(),
+        }
+    }
+}
+
+impl Following {
+    /// New records are there.
+    pub(super) fn wake(&self) {
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        if !orders.new {
+            orders.new = true;
+            drop(orders);
+            self.wake.notify_one();
+        }
+    }
+
+    pub(super) fn end(&self) {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).end = true;
+        self.wake.notify_one();
+    }
+
+    /// Erases terms of one record from memory and file. False where that failed.
+    pub(super) async fn erase(&self, index: u64, terms: Vec<Term>) -> bool {
+        let (done, erased) = tokio::sync::oneshot::channel();
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).erase.push((index, terms, done));
+        self.wake.notify_one();
+        erased.await.unwrap_or(false)
+    }
+
+    /// How many records can be found.
+    pub(super) fn indexed_to(&self) -> watch::Receiver<u64> {
+        self.indexed.subscribe()
+    }
+
+    /// The records with this term in one place, in order.
+    pub(super) fn find(&self, place: Place, term: Term) -> Result<Vec<u64>, crate::store::StoreError> {
+        let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
+        let numbers = match place {
+            Place::Segment(number) => number..number + 1,
+            Place::From(number) => number..tail.segments,
+        };
+        let mut found = Vec::new();
+        if let Some(reader) = &tail.reader {
+            for number in numbers {
+                found.append(&mut reader.find(number, term)?);
+            }
+        }
+        if matches!(place, Place::From(_)) {
+            found.append(&mut tail.find(term));
+        }
+        Ok(found)
+    }
+
+    /// The places to look at, newest first.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let segments = self.tail.read().unwrap_or_else(PoisonError::into_inner).segments;
+        std::iter::once(Place::From(segments)).chain((0..segments).rev().map(Place::Segment)).collect()
+    }
+}
+
+/// A part of the index.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Place {
+    /// Everything from this segment on: what is in memory, and what has become a segment since the places were listed.
+    From(u64),
+    /// A segment of the file.
+    Segment(u64),
+}
+
+impl Tail {
+    fn find(&self, term: Term) -> Vec<u64> {
+        let mut found: Vec<u64> = self
+            .runs
+            .iter()
+            .flat_map(|run| {
+                let start = run.partition_point(|posting| posting.term < term);
+                run[start..].iter().take_while(move |posting| posting.term == term).map(|posting| posting.index)
+            })
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// Adds a sorted run; runs of like length are merged, so that there are few.
+    fn add(&mut self, run: Vec<Posting>) {
+        self.runs.push(run);
+        while let [.., longer, last] = self.runs.as_slice()
+            && longer.len() <= 2 * last.len()
+        {
+            let last = self.runs.pop().unwrap_or_default();
+            if let Some(longer) = self.runs.last_mut() {
+                longer.extend(last);
+                // Two sorted runs: the standard library's stable sort merges them in linear time.
+                longer.sort();
+            }
+        }
+    }
+
+    fn take(&mut self) -> Vec<Posting> {
+        let mut all: Vec<Posting> = std::mem::take(&mut self.runs).into_iter().flatten().collect();
+        all.sort();
+        all
+    }
+}

@@ -1,0 +1,164 @@
+//! The log's housekeeping, on a thread of its own: moving the WAL, syncing anchors, looking at free space, forgetting
+//! request ids. Nothing here is in anybody's latency, and nothing here is needed for a record to be durable.
+
+use std::fs::File;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::shared::Shared;
+use super::watch::LogHealth;
+use crate::clock::Monotonic;
+use crate::store::{Checkpointer, free_bytes};
+
+/// How often anchors are synced and free space is looked at.
+const BEAT: Duration = Duration::from_secs(1);
+/// How often the request ids are gone through.
+const SWEEP: Duration = Duration::from_secs(3600);
+/// Request ids read at once.
+const PAGE: u32 = 1000;
+
+/// What the writer asks of the keeper.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    asked: Mutex<Asked>,
+    wake: Condvar,
+    /// Bytes that were left in the WAL after it was last moved.
+    wal: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Asked {
+    dirty: bool,
+    checkpoint: bool,
+    tools: Option<(Checkpointer, Vec<File>)>,
+    end: bool,
+}
+
+impl Signals {
+    fn ask(&self, ask: impl FnOnce(&mut Asked), now: bool) {
+        ask(&mut self.asked.lock().unwrap_or_else(PoisonError::into_inner));
+        if now {
+            self.wake.notify_one();
+        }
+    }
+
+    /// The anchors were written.
+    pub(super) fn dirty(&self) {
+        self.ask(|asked| asked.dirty = true, false);
+    }
+
+    /// The WAL has grown.
+    pub(super) fn checkpoint(&self) {
+        self.ask(|asked| asked.checkpoint = true, true);
+    }
+
+    /// The log was loaded: these are its connection for checkpoints and its anchors.
+    pub(super) fn equip(&self, checkpointer: Checkpointer, anchors: Vec<File>) {
+        self.ask(|asked| asked.tools = Some((checkpointer, anchors)), false);
+    }
+
+    pub(super) fn end(&self) {
+        self.ask(|asked| asked.end = true, true);
+    }
+
+    pub(super) fn wal(&self) -> u64 {
+        self.wal.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_wal(&self, bytes: u64) {
+        self.wal.store(bytes, Ordering::Relaxed);
+    }
+
+    fn wait(&self) -> Asked {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut asked, _) = self
+            .wake
+            .wait_timeout_while(asked, BEAT, |asked| !asked.checkpoint && !asked.end)
+            .unwrap_or_else(PoisonError::into_inner);
+        let end = asked.end;
+        Asked { end, ..std::mem::take(&mut *asked) }
+    }
+}
+
+/// Keeps the log until it is closed.
+pub(super) fn run(shared: &Arc<Shared>) {
+    let mut tools: Option<(Checkpointer, Vec<File>)> = None;
+    let mut swept = Monotonic::START;
+    let mut beaten = Monotonic::START;
+    let mut dirty = false;
+    loop {
+        let asked = shared.signals.wait();
+        tools = asked.tools.or(tools);
+        dirty |= asked.dirty;
+        let now = shared.clock.monotonic();
+        if let Some((checkpointer, anchors)) = &tools {
+            if asked.checkpoint {
+                move_wal(shared, checkpointer);
+            }
+            if dirty && (asked.end || now.since(beaten) >= BEAT) {
+                dirty = !sync(anchors);
+            }
+        }
+        if asked.end {
+            return;
+        }
+        if now.since(beaten) >= BEAT {
+            beaten = now;
+            look_at_space(shared);
+        }
+        if now.since(swept) >= SWEEP {
+            swept = now;
+            sweep(shared);
+        }
+    }
+}
+
+fn move_wal(shared: &Shared, checkpointer: &Checkpointer) {
+    match checkpointer.run() {
+        Ok(wal) => shared.signals.set_wal((wal.pages - wal.moved.min(wal.pages)) * 4096),
+        // The WAL keeps everything; the writer moves it itself when it has become long.
+        Err(error) => tracing::warn!(%error, "the WAL was not moved into the database"),
+    }
+}
+
+fn sync(anchors: &[File]) -> bool {
+    let failed = anchors.iter().filter_map(|anchor| anchor.sync_data().err()).inspect(|error| {
+        tracing::error!(%error, "an anchor was not synced");
+    });
+    failed.count() == 0
+}
+
+/// Below the reserve nothing new is taken, and above it all is well again.
+fn look_at_space(shared: &Shared) {
+    let reserve = shared.settings.limits.reserve;
+    let low = match free_bytes(&shared.settings.state_directory) {
+        Ok(free) if free >= reserve => None,
+        Ok(free) => Some(format!("{free} bytes are free on its disk, {reserve} are kept back: free space or grow the disk")),
+        Err(error) => Some(error.to_string()),
+    };
+    shared.set_health(|health| match (health, low) {
+        (LogHealth::Failed { .. }, _) => None,
+        (_, Some(cause)) => Some(LogHealth::Refusing { cause: cause.into() }),
+        (_, None) => Some(LogHealth::Ready),
+    });
+}
+
+/// Goes through all request ids, a page at a time, and has the old ones forgotten.
+fn sweep(shared: &Shared) {
+    let Some(readers) = shared.readers.load_full() else { return };
+    let before = shared.clock.wall().earlier(shared.settings.limits.remembered).microseconds();
+    let mut after = (String::new(), String::new());
+    loop {
+        let page = match readers.read(|view| view.requests(&after, PAGE)) {
+            Ok(page) => page,
+            Err(error) => return tracing::warn!(%error, "request ids were not gone through"),
+        };
+        let Some((id, caller, _)) = page.last() else { return };
+        after = (id.clone(), caller.clone());
+        let old: Vec<_> = page.into_iter().filter(|row| row.2 < before).map(|(id, caller, _)| (id, caller)).collect();
+        if !old.is_empty() {
+            shared.queue.forget(old, before);
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Loading: the one path by which a log comes to life, at start and after every failed commit.
+//!
+//! In this order: empty the WAL, check the checkpoint's signature, compute the root again from the tiles and the newest
+//! leaves, walk the chain of control records, hold the tree against every anchor. It reads O(log n) tiles and the
+//! control records, never the log. It creates nothing and repairs nothing; what contradicts itself is an error.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use proto::hash::Hash;
+use proto::operation::OperationId;
+use proto::proof::checkpoint::Checkpoint;
+use proto::proof::frontier::Frontier;
+use proto::proof::leaf::leaf_hash;
+use proto::proof::tile;
+use proto::record::ControlRecord;
+use proto::time::Time;
+use serde::Deserialize;
+
+use super::anchor::{Anchor, Kept};
+use super::error::LoadError;
+use super::settings::Settings;
+use super::signer::LogKey;
+use super::tree::{EdgeTiles, Tree, detailed};
+use super::watch::{Control, Head};
+use crate::store::{HeadRow, Store, StoreError, View};
+
+/// A log in memory: its edge, its newest facts, its control records.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) store: Store,
+    pub(super) frontier: Frontier,
+    pub(super) head: Arc<Head>,
+    pub(super) epoch: u64,
+    pub(super) counter: u64,
+    /// When the newest record was sealed.
+    pub(super) sealed: Time,
+    pub(super) history: Vec<Control>,
+    pub(super) anchors: Vec<Anchor>,
+}
+
+impl Loaded {
+    /// Operations of control records: a stop that is among them is in the log.
+    pub(super) fn operations(&self) -> HashSet<OperationId> {
+        self.history.iter().map(|control| control.record.operation).collect()
+    }
+}
+
+fn broken(what: impl Into<String>) -> LoadError {
+    LoadError::Inconsistent(what.into())
+}
+
+/// Loads the log.
+pub(super) fn load(settings: &Settings, key: &LogKey) -> Result<Loaded, LoadError> {
+    let store = Store::open(&settings.state_directory)?;
+    let view = store.view();
+    let (head, checkpoint) = signed_head(view, key)?;
+    let frontier = edge(view, &head, &checkpoint)?;
+    let sealed = newest_time(view, head.size)?;
+    let counter = view.counter()?;
+    let control = checkpoint.control.ok_or_else(|| broken("the newest checkpoint names no control record"))?;
+    let history = chain(view, control, head.control)?;
+    let mut anchors = Vec::new();
+    for place in &settings.anchors {
+        let (mut anchor, kept) = Anchor::open(place.path())?;
+        extends(view, &head, counter, &kept, key, &place.path().display().to_string())?;
+        // Equal to what is there, or newer: from here on the anchor is exact again.
+        anchor.write(&Kept { checkpoint: head.checkpoint.clone(), number: counter })?;
+        anchor.sync()?;
+        anchors.push(anchor);
+    }
+    if let Some(path) = settings.presented_file() {
+        presented(view, &head, &path, key)?;
+    }
+    let head_row = head;
+    let head = Arc::new(Head {
+        size: head_row.size,
+        root: checkpoint.root,
+        checkpoint: head_row.checkpoint.into(),
+        control,
+    });
+    Ok(Loaded { store, frontier, head, epoch: head_row.epoch, counter, sealed, history, anchors })
+}
+
+/// The head row, and the checkpoint in it, signed by our key and equal to the row.
+fn signed_head(view: View<'_>, key: &LogKey) -> Result<(HeadRow, Checkpoint), LoadError> {
+    let head = view.head()?.ok_or_else(|| broken("the log has no head: it was never finished; make it again"))?;
+    if let Some(origin) = view.meta("origin")?
+        && origin != key.origin()
+    {
+        return Err(broken(format!("the log's origin is {origin}, the log key's is {}", key.origin())));
+    }
+    let checkpoint = Checkpoint::verify(&head.checkpoint, key.verifier())
+        .map_err(|e| broken(format!("the newest checkpoint: {}", detailed(&e))))?;
+    if checkpoint.size != head.size || checkpoint.root.as_bytes() != &head.root {
+        return Err(broken("the head row and its checkpoint differ"));
+    }
+    let stored = view.end()?;
+    if stored != head.size {
+        return Err(broken(format!("the newest checkpoint covers {} records, the store holds {stored}", head.size)));
+    }
+    Ok((head, checkpoint))
+}
+
+/// The tree's right edge from full tiles and the newest leaves; its root is the checkpoint's.
+fn edge(view: View<'_>, head: &HeadRow, checkpoint: &Checkpoint) -> Result<Frontier, LoadError> {
+    let first = head.size - head.size % tile::WIDTH as u64;
+    let mut tail = Vec::new();
+    while first + (tail.len() as u64) < head.size {
+        let records = view.records(first + tail.len() as u64, head.size, 4 << 20)?;
+        if records.is_empty() {
+            return Err(broken(format!("record {} is missing", first + tail.len() as u64)));
+        }
+        for record in records {
+            if record.index != first + tail.len() as u64 {
+                return Err(broken(format!("record {} is missing", first + tail.len() as u64)));
+            }
+            tail.push(leaf_hash(&record.leaf));
+        }
+    }
+    let frontier = Frontier::restore(head.size, tail, |level, number| -> Result<Vec<Hash>, StoreError> {
+        let bytes = view.tile(level, number)?.ok_or(StoreError::Shape("a full tile is missing"))?;
+        tile::decode_hashes(&bytes, tile::WIDTH).map_err(|_short| StoreError::Shape("a tile does not have 256 hashes"))
+    })
+    .map_err(|e| broken(detailed(&e)))?;
+    if frontier.root() != checkpoint.root {
+        return Err(broken(format!(
+            "tiles and newest records lead to root {}, the newest checkpoint says {}",
+            frontier.root(),
+            checkpoint.root
+        )));
+    }
+    let stored: Vec<u8> = frontier.nodes().iter().flat_map(|node| *node.as_bytes()).collect();
+    if stored != head.frontier {
+        return Err(broken("the head row's frontier is not that of its tree"));
+    }
+    Ok(frontier)
+}
+
+/// When a leaf was sealed.
+pub(super) fn sealed_of(leaf: &[u8]) -> Option<Time> {
+    #[derive(Deserialize)]
+    struct Sealed {
+        time: At,
+    }
+    #[derive(Deserialize)]
+    struct At {
+        sealed: Time,
+    }
+    serde_json::from_slice::<Sealed>(leaf).ok().map(|record| record.time.sealed)
+}
+
+fn newest_time(view: View<'_>, size: u64) -> Result<Time, LoadError> {
+    let last = size.checked_sub(1).ok_or_else(|| broken("the log is empty"))?;
+    let record = view.record(last)?.ok_or_else(|| broken("the newest record is missing"))?;
+    sealed_of(&record.leaf).ok_or_else(|| broken("the newest record does not say when it was sealed"))
+}
+
+/// Walks the control records from the first to the one that the checkpoint names; each names the one before.
+fn chain(view: View<'_>, newest: (u64, Hash), row: u64) -> Result<Vec<Control>, LoadError> {
+    let mut history: Vec<Control> = Vec::new();
+    let mut previous = Hash::ZERO;
+    let mut next = 0;
+    loop {
+        let rows = view.controls(next, 1000)?;
+        let Some(last) = rows.last() else { break };
+        next = last.index + 1;
+        for row in rows {
+            let index = row.index;
+            if history.is_empty() != (index == 0) {
+                return Err(broken("the chain of control records does not begin with record 0"));
+            }
+            let leaf = view.record(index)?.ok_or_else(|| broken(format!("control record {index} is missing")))?.leaf;
+            let record = ControlRecord::parse(&leaf).map_err(|cause| LoadError::Record { index, cause })?;
+            if record.previous != previous {
+                let before = history.last().map_or(0, |control| control.index);
+                return Err(broken(format!(
+                    "the chain of control records is broken between {before} and {index}: one was removed or changed, \
+                     perhaps to hide a stop"
+                )));
+            }
+            if record.body.kind() != row.kind {
+                return Err(broken(format!("the table of control records says that {index} is a `{}`", row.kind)));
+            }
+            let hash = leaf_hash(&leaf);
+            previous = hash;
+            history.push(Control { index, hash, record });
+        }
+    }
+    match history.last() {
+        Some(last) if (last.index, last.hash) == newest && last.index == row => Ok(history),
+        last => Err(broken(format!(
+            "the newest checkpoint names control record {}, the table ends with {}: a control record was removed",
+            newest.0,
+            last.map_or("none".into(), |last| last.index.to_string())
+        ))),
+    }
+}
+
+/// The stored tree extends what an anchor keeps.
+fn extends(view: View<'_>, head: &HeadRow, counter: u64, kept: &Kept, key: &LogKey, name: &str) -> Result<(), LoadError> {
+    let anchored = covers(view, head, &kept.checkpoint, key, &format!("the anchor {name}"))?;
+    if counter < kept.number {
+        return Err(broken(format!(
+            "the anchor {name} saw operation {}, the store has given out {counter}: the store was rolled back",
+            kept.number
+        )));
+    }
+    tracing::debug!(anchor = name, anchored, size = head.size, "the tree extends its anchor");
+    Ok(())
+}
+
+fn covers(view: View<'_>, head: &HeadRow, checkpoint: &str, key: &LogKey, name: &str) -> Result<u64, LoadError> {
+    let anchored = Checkpoint::verify(checkpoint, key.verifier())
+        .map_err(|e| broken(format!("{name} holds no checkpoint of this log: {}", detailed(&e))))?;
+    if anchored.size > head.size {
+        return Err(broken(format!(
+            "{name} holds a checkpoint of {} records, the store has {}: {} are missing. The store was rolled back or \
+             damaged; put the right one back, or recover the log",
+            anchored.size,
+            head.size,
+            anchored.size - head.size
+        )));
+    }
+    let root = if anchored.size == head.size {
+        Hash::from(head.root)
+    } else {
+        let edge = EdgeTiles::default();
+        Tree::of(view, head.size, &edge).root(anchored.size).map_err(|e| broken(detailed(&e)))?
+    };
+    if root != anchored.root {
+        return Err(broken(format!(
+            "{name} holds another tree of {} records than the store: the log was rewritten",
+            anchored.size
+        )));
+    }
+    Ok(anchored.size)
+}
+
+/// A checkpoint that somebody presented and that a tree did not extend refuses every start that does not extend it.
+fn presented(view: View<'_>, head: &HeadRow, path: &std::path::Path, key: &LogKey) -> Result<(), LoadError> {
+    match std::fs::read_to_string(path) {
+        Ok(checkpoint) => {
+            covers(view, head, &checkpoint, key, &format!("what was presented ({})", path.display())).map(|_size| ())
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(LoadError::Io { doing: "reading", path: path.to_owned(), source }),
+    }
+}

@@ -1,0 +1,95 @@
+//! Where the log lives and what bounds it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A place outside the database that keeps the newest released checkpoint.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum AnchorPlace {
+    /// A file, best on another disk.
+    File(PathBuf),
+}
+
+impl AnchorPlace {
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        let Self::File(path) = self;
+        path
+    }
+}
+
+/// Settings of the log.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Holds `log.db`, `index.db` and the lock.
+    pub state_directory: PathBuf,
+    /// At least one. The stop file lies beside the first, named `<anchor>.stops`.
+    pub anchors: Vec<AnchorPlace>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Bounds of the log.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Most operations that wait for a commit.
+    pub queued: usize,
+    /// Most bytes that wait for a commit.
+    pub queued_bytes: usize,
+    /// Most intents without a seal.
+    pub open_intents: usize,
+    /// A commit takes no further job once it has so many records and intents.
+    pub batch: usize,
+    /// Free bytes of the log's disk below which nothing new is taken; seals, closures and control records may use them.
+    pub reserve: u64,
+    /// How long a stop may wait for the log before it is written to the stop file.
+    pub stop_patience: Duration,
+    /// How long the answer to a stop waits for earlier signatures to be handed to their connections.
+    pub hand_over: Duration,
+    /// How far wall clock and monotonic clock may advance apart.
+    pub skew: Duration,
+    /// How long a request id finds its first answer.
+    pub remembered: Duration,
+    /// Bytes in the WAL after which the writer itself moves it into the database, because the background does not keep up.
+    pub longest_wal: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            queued: 8192,
+            queued_bytes: 64 << 20,
+            open_intents: 8192,
+            batch: 1024,
+            reserve: 1 << 30,
+            stop_patience: Duration::from_millis(250),
+            hand_over: Duration::from_secs(1),
+            skew: Duration::from_secs(2),
+            remembered: Duration::from_secs(24 * 3600),
+            longest_wal: 64 << 20,
+        }
+    }
+}
+
+impl Settings {
+    /// Settings with the usual bounds.
+    pub fn new(state_directory: impl Into<PathBuf>, anchors: Vec<AnchorPlace>) -> Self {
+        Self { state_directory: state_directory.into(), anchors, limits: Limits::default() }
+    }
+
+    /// The stop file: beside the first anchor.
+    pub(super) fn stop_file(&self) -> Option<PathBuf> {
+        self.anchors.first().map(|anchor| beside(anchor.path(), ".stops"))
+    }
+
+    /// Where a checkpoint that somebody presented and that the tree does not extend is kept.
+    pub(super) fn presented_file(&self) -> Option<PathBuf> {
+        self.anchors.first().map(|anchor| beside(anchor.path(), ".presented"))
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

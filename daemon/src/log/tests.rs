@@ -1,0 +1,5 @@
+//! Tests of the log as a whole, on real files, with a clock that stands still until it is moved.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+
+mod basic;
+mod support;

@@ -1,0 +1,225 @@
+//! A log in a directory of its own, and the things that go into it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use proto::algorithm::{Algorithm, HashAlgorithm};
+use proto::digest::{Digest, Digests};
+use proto::hash::Hash;
+use proto::key_id::KeyId;
+use proto::operation::OperationId;
+use proto::proof::checkpoint::Checkpoint;
+use proto::proof::inclusion;
+use proto::purpose::Kind;
+use proto::record::kind::SignTag;
+use proto::record::{Actor, ActorKind, Body, Outcome, SignRecord, SignatureEntry, Signed, StopTarget, Times};
+use proto::term::Term;
+
+use crate::clock::{Clock, ManualClock};
+use crate::log::*;
+
+pub(super) const ORIGIN: &str = "rehearsal.log.example";
+
+/// A place for a log.
+pub(super) struct Site {
+    pub(super) directory: tempfile::TempDir,
+    pub(super) settings: Settings,
+    pub(super) clock: Arc<ManualClock>,
+    operations: AtomicU64,
+}
+
+impl Site {
+    /// A place with a new log in it.
+    pub(super) fn new() -> Self {
+        let site = Self::empty();
+        create(&site.settings, &site.key(), vec![site.control(genesis(), vec![])]).unwrap();
+        site
+    }
+
+    pub(super) fn empty() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        std::fs::create_dir(&state).unwrap();
+        let anchor = AnchorPlace::File(directory.path().join("anchor"));
+        let mut settings = Settings::new(state, vec![anchor]);
+        settings.limits.reserve = 0;
+        Self { directory, settings, clock: Arc::default(), operations: AtomicU64::new(1) }
+    }
+
+    pub(super) fn key(&self) -> LogKey {
+        LogKey::from_seed(ORIGIN, &[7; 32]).unwrap()
+    }
+
+    pub(super) fn open(&self) -> Opened {
+        self.try_open().unwrap()
+    }
+
+    pub(super) fn try_open(&self) -> Result<Opened, LoadError> {
+        open(self.settings.clone(), self.clock.clone(), self.key())
+    }
+
+    pub(super) fn anchor(&self) -> PathBuf {
+        self.directory.path().join("anchor")
+    }
+
+    pub(super) fn state(&self) -> PathBuf {
+        self.settings.state_directory.clone()
+    }
+
+    pub(super) fn operation(&self) -> OperationId {
+        let n = self.operations.fetch_add(1, Ordering::Relaxed);
+        let mut random = [0; 10];
+        random[2..].copy_from_slice(&n.to_be_bytes());
+        OperationId::new(self.clock.wall().milliseconds(), random)
+    }
+
+    pub(super) fn control(&self, body: Body, stops: Vec<Term>) -> ControlDraft {
+        ControlDraft {
+            operation: self.operation(),
+            actor: Actor { id: "unix:0".into(), kind: ActorKind::Operator },
+            body,
+            stops,
+            lifts: vec![],
+            touches: vec![],
+            detail: Some(br#"{"reason":"test"}"#.to_vec()),
+            asked: self.clock.wall(),
+        }
+    }
+
+    pub(super) fn stop_of(&self, name: &str) -> ControlDraft {
+        let key: proto::name::KeyName = name.parse().unwrap();
+        self.control(Body::Stopped { target: StopTarget::Key(key.clone()) }, vec![Term::Key(key)])
+    }
+
+    /// A record of one signature that is not made yet.
+    pub(super) fn record(&self, key: &str, operation: OperationId, detail: &[u8]) -> SignRecord {
+        SignRecord {
+            detail: Hash::of(detail),
+            key: key.parse().unwrap(),
+            kind: SignTag::Tag,
+            number: None,
+            operation,
+            signatures: vec![SignatureEntry {
+                algorithm: Algorithm::Ed25519,
+                key_id: KeyId::of_spki(key.as_bytes()),
+                outcome: Outcome::Unknown,
+                reason: None,
+                sha256: None,
+                value: None,
+                version: 1,
+            }],
+            signed: Signed {
+                digests: Digests::new(vec![Digest::of(HashAlgorithm::Sha256, operation.as_bytes())]).unwrap(),
+                kind: Kind::Blob,
+                subjects: vec![],
+            },
+            time: Times::asked(self.clock.wall()),
+            v: 0,
+        }
+    }
+
+    pub(super) fn detail(&self, request: Option<&str>) -> Vec<u8> {
+        let request = request.map(|id| format!(r#","request":"{id}""#)).unwrap_or_default();
+        format!(r#"{{"caller":{{"id":"unix:1000","kind":"unix"}}{request},"salt":"AAAAAAAAAAAAAAAAAAAAAA=="}}"#).into_bytes()
+    }
+
+    pub(super) fn draft(&self, key: &str, request: Option<&str>) -> IntentDraft {
+        let operation = self.operation();
+        let detail = self.detail(request);
+        IntentDraft {
+            operation,
+            caller: "unix:1000".into(),
+            request: request.map(request_key),
+            record: self.record(key, operation, &detail),
+            detail,
+        }
+    }
+
+    /// The seal of an intent: signed, and nothing in its way.
+    pub(super) fn seal(&self, intent: Intent, key: &str, saw: u64) -> Seal {
+        let detail = self.detail(None);
+        let mut record = self.record(key, intent.operation(), &detail);
+        record.number = Some(intent.number());
+        Seal {
+            operation: intent.operation(),
+            request: None,
+            requires: vec![requires(key)],
+            saw,
+            released: signed(record),
+            detail,
+            intent: Some(intent),
+        }
+    }
+
+    /// The seal of a key whose signatures exist nowhere else.
+    pub(super) fn software(&self, key: &str, request: Option<&str>, saw: u64) -> Seal {
+        let operation = self.operation();
+        let detail = self.detail(request);
+        Seal {
+            intent: None,
+            operation,
+            request: request.map(|id| ("unix:1000".into(), request_key(id))),
+            requires: vec![requires(key)],
+            saw,
+            released: signed(self.record(key, operation, &detail)),
+            detail,
+        }
+    }
+}
+
+pub(super) fn genesis() -> Body {
+    Body::Genesis { statement: serde_json::json!({"instance": "test", "mode": "rehearsal"}) }
+}
+
+pub(super) fn request_key(id: &str) -> RequestKey {
+    RequestKey { id: id.into(), input: Hash::of(b"input") }
+}
+
+pub(super) fn requires(key: &str) -> Requires {
+    Requires { terms: vec![Term::Key(key.parse().unwrap()), Term::Caller("unix:1000".into())], not_after: None }
+}
+
+pub(super) fn signed(mut record: SignRecord) -> SignRecord {
+    for entry in &mut record.signatures {
+        entry.outcome = Outcome::Released;
+        entry.value = Some(record.operation.as_bytes().to_vec());
+    }
+    record
+}
+
+pub(super) async fn intend(log: &Log, draft: IntentDraft) -> Intent {
+    match log.intend(vec![draft], None).await.pop().unwrap().unwrap() {
+        Intended::Intent(intent) => intent,
+        Intended::Replay(earlier) => panic!("replayed {earlier:?}"),
+    }
+}
+
+pub(super) async fn seal(log: &Log, seal: Seal) -> Sealed {
+    log.seal(vec![seal]).await.pop().unwrap().unwrap()
+}
+
+pub(super) async fn released(log: &Log, what: Seal) -> Released {
+    match seal(log, what).await {
+        Sealed::Released(released) => *released,
+        other => panic!("not released: {other:?}"),
+    }
+}
+
+pub(super) fn check(site: &Site, released: &Released) {
+    let checkpoint = Checkpoint::verify(&released.checkpoint, site.key().verifier()).unwrap();
+    assert_eq!(checkpoint.size, released.size);
+    inclusion::verify(&released.leaf_hash, released.index, released.size, &released.path, &checkpoint.root).unwrap();
+}
+
+/// Every leaf, read.
+pub(super) async fn leaves(log: &Log) -> Vec<proto::record::Record> {
+    let mut all = Vec::new();
+    loop {
+        let page = log.records(all.len() as u64, u64::MAX).await.unwrap();
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page.iter().map(|record| proto::record::Record::parse(&record.leaf).unwrap()));
+    }
+}

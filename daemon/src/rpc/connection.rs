@@ -1,0 +1,150 @@
+//! One connection: who is at its other end, and its HTTP/2 life.
+//!
+//! It ends by itself after its age (a tenth more or less, and never later than the client's certificate), when the
+//! daemon drains, or when the other end shows no sign of life. Ending means: no new requests, those in progress get
+//! their time, then it is closed.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+
+use super::front::Front;
+use super::identity::Identity;
+use super::limit::{Count, Limits};
+use crate::clock::Monotonic;
+
+/// Where the other end is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Peer {
+    /// A network address.
+    Network(SocketAddr),
+    /// The Unix socket.
+    Local,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(address) => address.fmt(f),
+            Self::Local => f.write_str("local"),
+        }
+    }
+}
+
+/// What the requests of one connection share.
+#[derive(Debug)]
+pub struct Connection {
+    /// Who is at the other end.
+    pub identity: Identity,
+    /// Where that is.
+    pub peer: Peer,
+    /// Requests in progress.
+    pub requests: Arc<Count>,
+    presented: Mutex<Option<Monotonic>>,
+}
+
+impl Connection {
+    /// A connection that has just been made.
+    pub fn new(identity: Identity, peer: Peer) -> Arc<Self> {
+        Arc::new(Self { identity, peer, requests: Arc::default(), presented: Mutex::new(None) })
+    }
+
+    /// Whether a checkpoint may be presented now: once a connection and minute. Counts the attempt if so.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn may_present(&self, now: Monotonic) -> Result<(), Duration> {
+        const BETWEEN: Duration = Duration::from_secs(60);
+        let mut presented = self.presented.lock().unwrap_or_else(PoisonError::into_inner);
+        match *presented {
+            Some(last) if now.since(last) < BETWEEN => Err(BETWEEN - now.since(last)),
+            _ => {
+                *presented = Some(now);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The age at which a connection is told to end: the bound, a tenth more or less, and not beyond `longest`.
+pub fn age(limits: &Limits, longest: Option<Duration>) -> Duration {
+    let mut random = [0; 2];
+    // Without random bytes connections end together, which is unkind and not unsafe.
+    let spread = match aws_lc_rs::rand::fill(&mut random) {
+        Ok(()) => f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX),
+        Err(aws_lc_rs::error::Unspecified) => 0.5,
+    };
+    let age = limits.age.mul_f64(0.9 + 0.2 * spread);
+    longest.map_or(age, |longest| age.min(longest))
+}
+
+/// Serves a connection until it ends.
+///
+/// # Errors
+/// What hyper says of a connection that ended otherwise than by agreement.
+pub async fn serve<IO>(
+    io: IO,
+    front: Front,
+    limits: &Limits,
+    age: Duration,
+    mut draining: watch::Receiver<bool>,
+) -> hyper::Result<()>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(limits.headers)
+        .keep_alive_interval(limits.keep_alive)
+        .keep_alive_timeout(limits.keep_alive_answer)
+        // One connection's requests in transit, so that one message of 8 MiB does not wait for the window at every step.
+        .initial_stream_window_size(1024 * 1024)
+        .initial_connection_window_size(4 * 1024 * 1024)
+        .auto_date_header(false);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), front));
+    tokio::select! {
+        done = &mut connection => return done,
+        () = tokio::time::sleep(age) => {}
+        // An error means that the sender is gone, and with it the daemon's main task: that is draining, too.
+        _stopping = draining.wait_for(|draining| *draining) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    match tokio::time::timeout(limits.grace, connection).await {
+        Ok(done) => done,
+        Err(_elapsed) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_may_be_presented_once_a_minute() {
+        let connection = Connection::new(Identity::Anonymous, Peer::Local);
+        let at = |seconds| Monotonic::from_start(Duration::from_secs(seconds));
+        connection.may_present(at(5)).unwrap();
+        assert_eq!(connection.may_present(at(15)), Err(Duration::from_secs(50)));
+        connection.may_present(at(65)).unwrap();
+        assert!(connection.may_present(at(66)).is_err());
+    }
+
+    #[test]
+    fn ages_are_spread_and_bounded_by_the_certificate() {
+        let limits = Limits::default();
+        for _ in 0..100 {
+            let age = age(&limits, None);
+            assert!(age >= limits.age.mul_f64(0.89) && age <= limits.age.mul_f64(1.11));
+        }
+        assert_eq!(age(&limits, Some(Duration::from_secs(3))), Duration::from_secs(3));
+    }
+}

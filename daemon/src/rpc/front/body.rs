@@ -1,0 +1,171 @@
+//! Bodies: the request's is measured while it is read, the reply's holds on to what must outlive it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use proto::reason::Reason;
+use proto::refusal::Refusal;
+use tonic::{Code, Status};
+
+use super::{Deadline, Held, write};
+use crate::clock::Clock;
+use crate::rpc::limit::InProgress;
+use crate::rpc::status;
+
+/// A request's body; its bytes are counted against the bounds.
+pub struct Measured {
+    inner: Incoming,
+    in_progress: Arc<InProgress>,
+    anonymous: bool,
+}
+
+impl Measured {
+    /// Measures this body.
+    pub fn new(inner: Incoming, in_progress: Arc<InProgress>, anonymous: bool) -> Self {
+        Self { inner, in_progress, anonymous }
+    }
+}
+
+impl Body for Measured {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Some(frame) = ready!(Pin::new(&mut self.inner).poll_frame(cx)) else { return Poll::Ready(None) };
+        let frame = frame.map_err(|why| {
+            let message = format!("the request did not arrive whole: {why}");
+            status::of(&Refusal::new(Reason::Cancelled, message))
+        })?;
+        if let Some(data) = frame.data_ref() {
+            self.in_progress.read(data.len(), self.anonymous).map_err(|refusal| status::of(&refusal))?;
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// A reply's body. It is dropped when the connection has taken the last of it, or given it up, and what it holds is
+/// dropped with it: the guards that a stop waits for, and the request's place among those in progress.
+///
+/// Invariant: a reply that a stop covers before its first byte was taken is not sent, however late that is
+/// (`a_reply_that_nobody_has_taken_yet_is_withheld_by_the_last_look`).
+pub struct Reply {
+    inner: Option<tonic::body::Body>,
+    hold: Option<Hold>,
+}
+
+struct Hold {
+    held: Option<Held>,
+    looked: bool,
+    _in_progress: Arc<InProgress>,
+    method: Arc<str>,
+    ends: Option<Deadline>,
+    clock: Arc<dyn Clock>,
+    sleep: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Reply {
+    /// A reply with what it holds. `ends` is the caller's deadline, at which a stream ends.
+    pub fn new(
+        inner: tonic::body::Body,
+        held: Option<Held>,
+        in_progress: Arc<InProgress>,
+        method: Arc<str>,
+        ends: Option<Deadline>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let hold = Hold { held, looked: false, _in_progress: in_progress, method, ends, clock, sleep: None };
+        Self { inner: Some(inner), hold: Some(hold) }
+    }
+
+    /// A reply of headers alone.
+    pub fn empty() -> Self {
+        Self { inner: None, hold: None }
+    }
+}
+
+impl Hold {
+    /// Asked once, before the first byte: why the reply must not leave any more.
+    fn last_look(&mut self) -> Option<Refusal> {
+        if std::mem::replace(&mut self.looked, true) {
+            return None;
+        }
+        self.held.as_ref().and_then(Held::last_look)
+    }
+
+    /// Whether the caller's deadline has passed while the reply had nothing to send.
+    fn has_ended(&mut self, cx: &mut Context<'_>) -> Option<Deadline> {
+        let deadline = self.ends?;
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(deadline.left(self.clock.monotonic()))));
+        sleep.as_mut().poll(cx).is_ready().then_some(deadline)
+    }
+}
+
+fn trailers(status: &Status) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    write(status, &mut trailers);
+    trailers
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = &mut *self;
+        let (Some(inner), Some(hold)) = (&mut this.inner, &mut this.hold) else { return Poll::Ready(None) };
+        if let Some(refusal) = hold.last_look() {
+            this.inner = None;
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers(&status::of(&refusal))))));
+        }
+        match Pin::new(inner).poll_frame(cx) {
+            Poll::Pending => match hold.has_ended(cx) {
+                None => Poll::Pending,
+                Some(deadline) => {
+                    let refusal = Refusal::new(Reason::DeadlineExceeded, deadline.passed());
+                    this.inner = None;
+                    Poll::Ready(Some(Ok(Frame::trailers(trailers(&status::of(&refusal))))))
+                }
+            },
+            Poll::Ready(Some(Ok(frame))) => match frame.into_trailers() {
+                Ok(mut map) => {
+                    let said = Status::from_header_map(&map).filter(|said| said.code() != Code::Ok);
+                    if let Some(said) = said {
+                        write(&status::adopt(said, &hold.method), &mut map);
+                    }
+                    Poll::Ready(Some(Ok(Frame::trailers(map))))
+                }
+                Err(frame) => Poll::Ready(Some(Ok(frame))),
+            },
+            other => other,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}

@@ -1,0 +1,10 @@
+//! The transport as a whole, over real sockets.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+
+mod authority;
+mod client;
+mod garbage;
+mod handshake;
+mod hold;
+mod reasons;
+mod reload;

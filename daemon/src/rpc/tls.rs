@@ -1,0 +1,211 @@
+//! TLS 1.3, and nothing older.
+//!
+//! One configuration holds the server's certificate and the certificate authorities of clients; [`Tls::reload`] makes
+//! a new one and swaps it in. A connection keeps the configuration that it began with, so a reload drops none; new
+//! connections get the new certificate and the new authorities, and can resume no session of the old configuration.
+//!
+//! What this does not do: give a certificate a name that means something (`identity`), or revoke one: there is no
+//! list of revoked clients, `stop --caller` is instant.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::{NoServerSessionStorage, ServerConfig, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::time_provider::TimeProvider;
+use rustls::{RootCertStore, version};
+use serde::Deserialize;
+
+use crate::clock::Clock;
+use crate::secret::{SecretError, SecretReference};
+
+/// Whether a client must show a certificate.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificate {
+    /// It may: without one, health, reflection, checkpoints and proofs are open to it.
+    #[default]
+    Optional,
+    /// It must, or the handshake fails.
+    Required,
+}
+
+/// Where the server's certificate and key are, and what is asked of clients.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// PEM, leaf first.
+    pub certificate: SecretReference,
+    /// PEM: PKCS#8, SEC1 or PKCS#1.
+    pub key: SecretReference,
+    /// What is asked of clients.
+    pub client_certificate: ClientCertificate,
+}
+
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file or credential cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The certificate's file cannot be read.
+    #[error("cannot read the certificate {}: {cause}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        cause: std::io::Error,
+    },
+    /// Not PEM, or not what was expected in it.
+    #[error("{place}: expected {expected} in PEM: {cause}")]
+    Pem {
+        /// Where it was looked for.
+        place: String,
+        /// What was expected.
+        expected: &'static str,
+        /// What was found.
+        cause: String,
+    },
+    /// The key is of a kind that TLS 1.3 has no signature for, or another certificate's.
+    #[error("the TLS key ({key}) does not fit the certificate ({certificate}): {cause}")]
+    Mismatch {
+        /// Where the key is.
+        key: String,
+        /// Where the certificate is.
+        certificate: String,
+        /// What does not fit.
+        cause: rustls::Error,
+    },
+    /// An authority that cannot be used.
+    #[error("a client certificate authority of the guardrails cannot be used: {0}")]
+    Authority(rustls::Error),
+    /// Required certificates that nobody could show.
+    #[error(
+        "client_certificate = \"required\" needs at least one client certificate authority in the guardrails; name one \
+         there, or use \"optional\""
+    )]
+    NoAuthority,
+    /// rustls refuses the whole.
+    #[error("TLS cannot be set up: {0}")]
+    Refused(String),
+}
+
+/// The current TLS configuration of a listener.
+pub struct Tls {
+    source: Source,
+    time: Arc<dyn TimeProvider>,
+    current: ArcSwap<ServerConfig>,
+}
+
+impl Tls {
+    /// Reads certificate and key, and takes the client authorities.
+    ///
+    /// # Errors
+    /// [`TlsError`], which says which file and what was expected in it.
+    pub fn new(
+        source: Source,
+        authorities: &[CertificateDer<'static>],
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, TlsError> {
+        let time: Arc<dyn TimeProvider> = Arc::new(Wall(clock));
+        let current = ArcSwap::from_pointee(load(&source, authorities, &time)?);
+        Ok(Self { source, time, current })
+    }
+
+    /// Reads everything again. If that fails, the old configuration stays in use.
+    ///
+    /// # Errors
+    /// As [`Tls::new`].
+    pub fn reload(&self, authorities: &[CertificateDer<'static>]) -> Result<(), TlsError> {
+        self.current.store(Arc::new(load(&self.source, authorities, &self.time)?));
+        Ok(())
+    }
+
+    /// The configuration for a new connection.
+    pub fn current(&self) -> Arc<ServerConfig> {
+        self.current.load_full()
+    }
+}
+
+fn load(
+    source: &Source,
+    authorities: &[CertificateDer<'static>],
+    time: &Arc<dyn TimeProvider>,
+) -> Result<ServerConfig, TlsError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let certified = certified(source, &provider)?;
+    let builder = ServerConfig::builder_with_details(Arc::clone(&provider), Arc::clone(time))
+        .with_protocol_versions(&[&version::TLS13])
+        .map_err(|why| TlsError::Refused(why.to_string()))?;
+    let builder = if authorities.is_empty() {
+        if source.client_certificate == ClientCertificate::Required {
+            return Err(TlsError::NoAuthority);
+        }
+        builder.with_no_client_auth()
+    } else {
+        let mut roots = RootCertStore::empty();
+        for authority in authorities {
+            roots.add(authority.clone()).map_err(TlsError::Authority)?;
+        }
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        let verifier = match source.client_certificate {
+            ClientCertificate::Optional => verifier.allow_unauthenticated(),
+            ClientCertificate::Required => verifier,
+        };
+        builder.with_client_cert_verifier(verifier.build().map_err(|why| TlsError::Refused(why.to_string()))?)
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    // A resumed session skips the verification of the client's certificate. Connections are long here; a full
+    // handshake each keeps one rule for all.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+fn certified(source: &Source, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+    // A certificate is public: its file may be readable by everybody, which a secret's may not.
+    let path = source.certificate.path()?;
+    let pem = std::fs::read(&path).map_err(|cause| TlsError::Unreadable { path, cause })?;
+    let bad = |place: &SecretReference, expected: &'static str, cause: String| TlsError::Pem {
+        place: place.to_string(),
+        expected,
+        cause,
+    };
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|why| bad(&source.certificate, "certificates", why.to_string()))?;
+    if chain.is_empty() {
+        return Err(bad(&source.certificate, "a certificate", "there is none".to_owned()));
+    }
+    let secret = source.key.read()?;
+    let key = PrivateKeyDer::from_pem_slice(secret.expose())
+        .map_err(|why| bad(&source.key, "a private key", why.to_string()))?;
+    let certified = CertifiedKey::from_der(chain, key, provider).map_err(|cause| TlsError::Mismatch {
+        key: source.key.to_string(),
+        certificate: source.certificate.to_string(),
+        cause,
+    })?;
+    Ok(certified)
+}
+
+/// Our clock for rustls, so that tests can let certificates expire.
+struct Wall(Arc<dyn Clock>);
+
+impl TimeProvider for Wall {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = self.0.wall().microseconds().div_euclid(1_000_000);
+        u64::try_from(seconds)
+            .ok()
+            .map(|seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)))
+    }
+}
+
+impl std::fmt::Debug for Wall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wall")
+    }
+}

@@ -1,0 +1,112 @@
+//! Request rows: what makes a retry find its first answer.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::append::blob;
+use super::{Append, StoreError, from_sql, to_sql};
+
+/// A request id of a caller and the operation it led to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RequestRow {
+    /// The caller's id for its request.
+    pub id: String,
+    /// Stable id of the caller.
+    pub caller: String,
+    /// The operation.
+    pub operation: [u8; 16],
+    /// SHA-256 of the input: key, kind, bytes, annotations.
+    pub input: [u8; 32],
+    /// Index of the operation's leaf, once it has one.
+    pub index: Option<u64>,
+    /// When the row was written, microseconds since the Unix epoch.
+    pub at: i64,
+}
+
+/// What claiming a request id found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ClaimedRequest {
+    /// Nothing: the row is in.
+    New,
+    /// An earlier row, left as it was.
+    Earlier(RequestRow),
+}
+
+impl Append<'_> {
+    /// Inserts the row, unless its id is taken.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn claim_request(&self, row: &RequestRow) -> Result<ClaimedRequest, StoreError> {
+        let inserted = self
+            .statement(
+                "insert into request(id, caller, operation, input_hash, idx, at) values(?1, ?2, ?3, ?4, ?5, ?6)
+                 on conflict do nothing",
+            )?
+            .execute(params![row.id, row.caller, row.operation, row.input, row.index.map(to_sql), row.at])
+            .map_err(|e| StoreError::of("writing a request id", e))?;
+        if inserted == 1 {
+            return Ok(ClaimedRequest::New);
+        }
+        match self.request(&row.id, &row.caller)? {
+            Some(earlier) => Ok(ClaimedRequest::Earlier(earlier)),
+            None => Err(StoreError::Shape("a request id is taken and not there")),
+        }
+    }
+
+    fn request(&self, id: &str, caller: &str) -> Result<Option<RequestRow>, StoreError> {
+        self.statement("select operation, input_hash, idx, at from request where id = ?1 and caller = ?2")?
+            .query_row([id, caller], |row| {
+                Ok((blob(row, 0), blob(row, 1), row.get::<_, Option<i64>>(2)?, row.get(3)?))
+            })
+            .optional()
+            .map_err(|e| StoreError::of("reading a request id", e))?
+            .map(|(operation, input, index, at)| {
+                let index = index.map(from_sql).transpose()?;
+                Ok(RequestRow {
+                    id: id.to_owned(),
+                    caller: caller.to_owned(),
+                    operation: operation?,
+                    input: input?,
+                    index,
+                    at,
+                })
+            })
+            .transpose()
+    }
+
+    /// Gives the id to another operation: what it led to before came to nothing.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn move_request(&self, row: &RequestRow) -> Result<(), StoreError> {
+        self.statement(
+            "update request set operation = ?3, input_hash = ?4, idx = ?5, at = ?6 where id = ?1 and caller = ?2",
+        )?
+        .execute(params![row.id, row.caller, row.operation, row.input, row.index.map(to_sql), row.at])
+        .map_err(|e| StoreError::of("moving a request id", e))?;
+        Ok(())
+    }
+
+    /// Notes the index of the operation's leaf. Does nothing where the row is gone or another operation's.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn settle_request(&self, id: &str, caller: &str, operation: &[u8; 16], index: u64) -> Result<(), StoreError> {
+        self.statement("update request set idx = ?4 where id = ?1 and caller = ?2 and operation = ?3")?
+            .execute(params![id, caller, operation, to_sql(index)])
+            .map_err(|e| StoreError::of("settling a request id", e))?;
+        Ok(())
+    }
+
+    /// Deletes rows written before `before` (microseconds since the Unix epoch).
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn forget_requests(&self, keys: &[(String, String)], before: i64) -> Result<(), StoreError> {
+        let mut delete = self.statement("delete from request where id = ?1 and caller = ?2 and at < ?3")?;
+        for (id, caller) in keys {
+            delete.execute(params![id, caller, before]).map_err(|e| StoreError::of("forgetting a request id", e))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,199 @@
+//! Traces and metrics: where they go. What is in them is decided where they are made.
+//!
+//! Traces are lines on standard error, as text or as JSON, filtered by the configuration and by nothing in the
+//! environment. Each call has a span with its request id, method and caller. No secret, token or message is in a trace,
+//! a metric or an error: secrets redact themselves, and messages are never given to a span.
+
+use std::io::IsTerminal as _;
+
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::measure;
+
+/// `[telemetry]` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// `text` or `json`.
+    pub format: Format,
+    /// What is written, as directives: `info`, `info,daemon::log=debug`.
+    pub filter: String,
+}
+
+/// How a line looks.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { format: Format::Text, filter: "info".to_owned() }
+    }
+}
+
+/// Why there is no telemetry.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter cannot be read.
+    #[error("telemetry.filter: {0}; expected directives like `info` or `info,daemon::log=debug`")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Started twice.
+    #[error("traces go somewhere already: {0}")]
+    Traces(#[from] tracing::subscriber::SetGlobalDefaultError),
+    /// The same for metrics.
+    #[error("metrics cannot be kept: {0}")]
+    Metrics(#[from] BuildError),
+}
+
+/// Bounds of the histograms, in seconds: from what a commit takes to what a caller waits for.
+const SECONDS: [f64; 16] = [
+    0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
+    5.0, 30.0,
+];
+
+/// Bounds of what is counted per batch.
+const COUNTS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
+/// Whether a filter can be read; what `--check-config` asks.
+///
+/// # Errors
+/// [`TelemetryError::Filter`].
+pub fn check(settings: &Settings) -> Result<(), TelemetryError> {
+    Ok(EnvFilter::builder().parse(&settings.filter).map(|_filter| ())?)
+}
+
+/// Sends traces to standard error and panics into the traces, and keeps metrics. Once a process.
+///
+/// # Errors
+/// [`TelemetryError`].
+pub fn start(settings: &Settings) -> Result<PrometheusHandle, TelemetryError> {
+    tracing::subscriber::set_global_default(subscriber(
+        settings,
+        std::io::stderr,
+        std::io::stderr().is_terminal(),
+    )?)?;
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(
+            place,
+            message = panic.payload_as_str().unwrap_or("a panic without words"),
+            "panicked"
+        );
+    }));
+    let handle = recorder()?.install_recorder()?;
+    measure::describe();
+    Ok(handle)
+}
+
+fn recorder() -> Result<PrometheusBuilder, BuildError> {
+    use metrics_exporter_prometheus::Matcher::{Full, Suffix};
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Full(measure::LOG_BATCH_RECORDS.to_owned()), &COUNTS)
+}
+
+fn subscriber<W>(
+    settings: &Settings,
+    writer: W,
+    colours: bool,
+) -> Result<Box<dyn tracing::Subscriber + Send + Sync>, TelemetryError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::builder().parse(&settings.filter)?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_span_events(FmtSpan::NONE)
+        .with_writer(writer)
+        .with_ansi(colours && settings.format == Format::Text);
+    Ok(match settings.format {
+        Format::Text => Box::new(builder.finish()),
+        Format::Json => Box::new(builder.json().flatten_event(true).with_current_span(false).finish()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::secret::Secret;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(settings: &Settings, say: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(settings, move || writer.clone(), false).unwrap();
+        tracing::subscriber::with_default(subscriber, say);
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn a_line_of_json_has_the_spans_fields_and_no_secret() {
+        let settings = Settings { format: Format::Json, ..Settings::default() };
+        let line = written(&settings, || {
+            let pin = Secret::from("987654".to_owned());
+            tracing::info_span!("request", id = "00c0ffee").in_scope(|| tracing::info!(?pin, "asked"));
+        });
+        let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(object["message"], "asked");
+        assert_eq!(object["spans"][0]["id"], "00c0ffee");
+        assert!(!line.contains("987654"), "{line}");
+    }
+
+    #[test]
+    fn the_filter_of_the_configuration_decides() {
+        let settings = Settings { format: Format::Text, filter: "warn".to_owned() };
+        let text = written(&settings, || {
+            tracing::info!("quiet");
+            tracing::warn!("loud");
+        });
+        assert!(text.contains("loud") && !text.contains("quiet"), "{text}");
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_read_is_refused_with_what_was_expected() {
+        let bad = Settings { filter: "info,=".to_owned(), ..Settings::default() };
+        let why = check(&bad).unwrap_err().to_string();
+        assert!(why.starts_with("telemetry.filter") && why.contains("expected directives"), "{why}");
+        check(&Settings::default()).unwrap();
+    }
+
+    #[test]
+    fn histograms_are_rendered_with_bounds() {
+        let recorder = recorder().unwrap().build_recorder();
+        let handle = recorder.handle();
+        metrics::with_local_recorder(&recorder, || {
+            measure::describe();
+            measure::log_committed(3, std::time::Duration::from_micros(40));
+        });
+        let text = handle.render();
+        assert!(text.contains("countersign_log_commit_seconds_bucket{le=\"0.00005\"} 1"), "{text}");
+        assert!(text.contains("countersign_log_batch_records_bucket{le=\"4\"} 1"), "{text}");
+    }
+}
