@@ -17,8 +17,9 @@ use proto::proof::frontier::Frontier;
 use proto::proof::inclusion;
 use proto::proof::leaf::leaf_hash;
 use proto::purpose::Kind;
+use proto::record::kind::SignTag;
 use proto::record::{
-    CallerDetail, Detail, Outcome, PolicyDetail, SignRecord, SignTag, SignatureEntry, Signed, Times, VERSION,
+    CallerDetail, Detail, Outcome, PolicyDetail, SignRecord, SignatureEntry, Signed, Times, VERSION,
 };
 use proto::time::Time;
 
@@ -26,9 +27,10 @@ use proto::time::Time;
 const BATCH: u64 = 64;
 
 fn detail() -> Detail {
-    let annotation = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut annotations = Map::default();
+    annotations.insert("commit".to_owned(), "5f3a1b9c5f3a1b9c5f3a1b9c5f3a1b9c5f3a1b9c".to_owned());
     Detail {
-        annotations: Map::from_iter([annotation("commit", "5f3a1b9c5f3a1b9c5f3a1b9c5f3a1b9c5f3a1b9c")]),
+        annotations,
         backend: Some("software".to_owned()),
         caller: CallerDetail {
             claims: Map::default(),
@@ -44,11 +46,11 @@ fn detail() -> Detail {
 }
 
 fn record(detail: Hash) -> SignRecord {
-    let asked = Time::from_micros(1_795_000_000_000_000).unwrap();
+    let asked = Time::from_microseconds(1_795_000_000_000_000);
     SignRecord {
         detail,
         key: "release/linux".parse().unwrap(),
-        kind: SignTag::Sign,
+        kind: SignTag::Tag,
         number: Some(4711),
         operation: OperationId::new(1_795_000_000_000, [9; 10]),
         signatures: vec![SignatureEntry {
@@ -61,7 +63,7 @@ fn record(detail: Hash) -> SignRecord {
             version: 3,
         }],
         signed: Signed {
-            digests: Digests::new([Digest::new(HashAlgorithm::Sha256, vec![3; 32]).unwrap()]).unwrap(),
+            digests: Digests::new(vec![Digest::new(HashAlgorithm::Sha256, &[3; 32]).unwrap()]).unwrap(),
             kind: Kind::Digest,
             subjects: Vec::new(),
         },
@@ -78,7 +80,7 @@ fn records(c: &mut Criterion) {
     let record = record(name);
     group.bench_function("leaf, as a draft", |b| b.iter(|| black_box(&record).draft().unwrap()));
     let draft = record.draft().unwrap();
-    let sealed = Time::from_micros(1_795_000_000_000_123).unwrap();
+    let sealed = Time::from_microseconds(1_795_000_000_000_123);
     group.bench_function("leaf, stamped and hashed", |b| {
         b.iter(|| leaf_hash(&black_box(&draft).clone().stamp(sealed, false, &Hash::ZERO)));
     });

@@ -7,6 +7,7 @@
 
 pub mod binaries;
 pub mod ledger;
+pub mod performance;
 pub mod process;
 pub mod ready;
 pub mod strace;

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a tool for people: its output is its purpose")]
 
 mod audit;
+mod bench;
 mod generate;
 mod run;
 mod step;
@@ -33,6 +34,8 @@ enum Task {
     },
     /// Look the dependencies up in the RustSec advisory database (fetched with git; needs a network).
     Audit,
+    /// Measure the release daemon against ceilings measured in the same run. Takes a while; not part of CI.
+    Bench(bench::Bench),
     /// Make the checked-in code of the protobuf messages again.
     Generate,
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { full } => Ok(test::run(full)),
         Task::Audit => Ok(audit::run()),
+        Task::Bench(bench) => bench::run(&bench).map(|()| true),
         Task::Generate => generate::run().map(|()| true),
     };
     match done {

@@ -18,7 +18,8 @@ impl Used {
         let mut tree = vec![root];
         let mut at = 0;
         while at < tree.len() {
-            tree.extend(parents.iter().filter(|(_, parent)| **parent == tree[at]).map(|(child, _)| *child));
+            let own = tree[at];
+            tree.extend(parents.iter().filter(|(_, parent)| **parent == own).map(|(child, _)| *child));
             at += 1;
         }
         Self(tree.into_iter().flat_map(threads).collect())

@@ -13,24 +13,56 @@
 
 mod arguments;
 mod ceiling;
+mod cells;
 mod channel;
+mod check;
 mod cpu;
 mod fsync;
+mod instance;
 mod load;
 mod pki;
+mod prefill;
 mod raw;
+mod report;
 mod requests;
 mod rounds;
+mod stage;
+
+use std::process::ExitCode;
 
 use clap::Parser;
 
 use arguments::{Arguments, Role};
+use stage::Stage;
 
-fn main() {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match arguments.role {
-        Some(Role::Ceiling { directory }) => ceiling::serve(&directory),
-        Some(Role::Raw(raw)) => raw::run(&raw),
-        None => {}
+    let done = match &arguments.role {
+        Some(Role::Ceiling { directory }) => {
+            ceiling::serve(directory);
+            Ok(true)
+        }
+        Some(Role::Raw(raw)) => {
+            raw::run(raw);
+            Ok(true)
+        }
+        None => bench(&arguments),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("the bench ended: {why}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+/// Measures, or reads what was measured; shows it. Whether every bar holds.
+fn bench(arguments: &Arguments) -> Result<bool, String> {
+    let cells = match &arguments.from {
+        Some(file) => report::read(file)?,
+        None => cells::measure(&mut Stage::of(arguments), &arguments.only)?,
+    };
+    report::show(arguments, &cells)
 }

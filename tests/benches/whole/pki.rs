@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -48,6 +50,22 @@ pub fn issue(directory: &Path) {
         std::fs::write(files.certificate, leaf.signed_by(&key, &issuer).unwrap().pem()).unwrap();
         std::fs::write(files.key, key.serialize_pem()).unwrap();
     }
+}
+
+/// One more client, by the authority whose key lies in this directory and whose common name is `authority`.
+pub fn invite(directory: &Path, authority: &str, name: &str, spiffe: &str) {
+    let files = Identity::within(directory, name);
+    let ca_key = KeyPair::from_pem(&std::fs::read_to_string(directory.join("ca.key")).unwrap()).unwrap();
+    let mut ca = CertificateParams::default();
+    ca.distinguished_name = DistinguishedName::new();
+    ca.distinguished_name.push(DnType::CommonName, authority);
+    let issuer = Issuer::new(ca, ca_key);
+    let mut leaf = CertificateParams::default();
+    leaf.subject_alt_names = vec![SanType::URI(spiffe.try_into().unwrap())];
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let key = KeyPair::generate().unwrap();
+    std::fs::write(files.certificate, leaf.signed_by(&key, &issuer).unwrap().pem()).unwrap();
+    std::fs::write(files.key, key.serialize_pem()).unwrap();
 }
 
 /// TLS 1.3 that asks for a client certificate.

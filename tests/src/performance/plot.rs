@@ -7,6 +7,9 @@ use std::fmt::Write as _;
 use super::cell::{Cell, Judged, judged};
 use super::spread::number;
 
+/// What the picture is called.
+pub const TITLE: &str = "Countersign: each figure against its bar";
+
 const LABEL: f64 = 250.0;
 const BAR: f64 = 400.0;
 const RIGHT: f64 = 190.0;
