@@ -1,9 +1,14 @@
 //! countersignd: signs with keys that live in HSMs and cloud KMS, and records every signature before it leaves.
 
+pub mod backend;
 pub mod clock;
+pub mod config;
 pub mod drain;
+pub mod keys;
 pub mod log;
 pub mod measure;
+pub mod policy;
+pub mod rpc;
 pub mod secret;
 pub mod sign;
 pub mod store;

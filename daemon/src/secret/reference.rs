@@ -156,7 +156,8 @@ const EXPECTED: &str = r#"expected { file = "/path" } or { credential = "name" }
 
 impl<'de> Deserialize<'de> for SecretReference {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Visitor)
+        // Not `deserialize_map`: behind a tagged enum serde would show the value that it did not expect.
+        deserializer.deserialize_any(Visitor)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who may import whom inside the daemon.
 //!
 //! ```text
-//! 7  main → app → config, telemetry, drain
+//! 7  main → app → config → telemetry, drain
 //! 6  rpc · web · tick
 //! 5b council · incident · publish · audit
 //! 5a sign
@@ -18,8 +18,9 @@ use super::source::{Piece, Source, Token, caught, clean, reads, written};
 
 /// Each top-level module with its height.
 const TABLE: &[(&str, u32)] = &[
-    ("app", 71),
-    ("config", 70),
+    ("app", 72),
+    // Above whoever owns settings, telemetry's among them: it composes them.
+    ("config", 71),
     ("telemetry", 70),
     ("drain", 70),
     ("rpc", 60),

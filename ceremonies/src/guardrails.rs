@@ -1,0 +1,231 @@
+//! The guardrails document: what only a quorum changes.
+//!
+//! One TOML file. It names other files (forbid rules, client CAs) each with its SHA-256, so that the one digest that the
+//! log holds, that of this file's bytes, pins everything: a file that was edited without its line here is refused.
+//!
+//! ```toml
+//! [forbid]                                    # rules that no grant overrides; may be absent
+//! file = "forbid.cedar"                       # paths are relative to this file
+//! sha256 = "…"
+//!
+//! [[client_ca]]                               # who may vouch for callers' certificates
+//! file = "clients.pem"
+//! sha256 = "…"
+//!
+//! [log]
+//! leaves = "private"                          # or "public": then entry bundles are served over HTTP
+//! record_claims = ["repository_id"]           # claims that records may hold; names of people are not among them by default
+//!
+//! [quota.caller."spiffe://example.org/ci/*"]  # each caller that fits for itself; the longest pattern wins
+//! rate = "50/s"
+//! burst = 100
+//! total = 100000
+//! window = "24h"
+//!
+//! [quota.key."release/*"]                     # each key that fits for itself
+//! rate = "500/s"
+//! ```
+//!
+//! Quorums, windows and issuers join with the ceremonies, the life of a key and tokens.
+
+pub mod quota;
+
+use std::collections::BTreeSet;
+
+use proto::hash::Hash;
+use quota::{Quota, QuotaTable};
+
+use crate::form::{self, Form, Problem};
+
+/// What only a quorum changes.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Guardrails {
+    /// The file of `forbid` rules.
+    pub forbid: Option<Named>,
+    /// Files of certificates that vouch for callers.
+    pub client_cas: Vec<Named>,
+    /// Whether leaves may be read by everybody.
+    pub leaves_public: bool,
+    /// Claims that records may hold.
+    pub record_claims: BTreeSet<String>,
+    /// Quotas of callers, by patterns of their ids.
+    pub caller_quotas: QuotaTable,
+    /// Quotas of keys, by patterns of their names.
+    pub key_quotas: QuotaTable,
+}
+
+/// A file that is named with its digest.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Named {
+    /// Path, relative to the guardrails file.
+    pub file: String,
+    /// SHA-256 of its bytes.
+    pub sha256: Hash,
+}
+
+/// A named file is not the one that was named.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "{file} has SHA-256 {found}, the guardrails name {expected}: put the named file back, or change the guardrails"
+)]
+pub struct Differs {
+    /// The file.
+    pub file: String,
+    /// What the guardrails say.
+    pub expected: Hash,
+    /// What it has.
+    pub found: Hash,
+}
+
+impl Named {
+    /// Whether these are the bytes that were named.
+    ///
+    /// # Errors
+    /// [`Differs`], with both digests.
+    pub fn check(&self, bytes: &[u8]) -> Result<(), Differs> {
+        let found = Hash::of(bytes);
+        if found == self.sha256 {
+            Ok(())
+        } else {
+            Err(Differs { file: self.file.clone(), expected: self.sha256, found })
+        }
+    }
+}
+
+impl Guardrails {
+    /// Reads the document.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        form::read(text, |form| {
+            let forbid = form.optional_section("forbid", named);
+            let client_cas = form.list("client_ca", named);
+            let log = form.optional_section("log", log).unwrap_or_default();
+            let quotas =
+                form.optional_section("quota", |form| Some((quotas(form, "caller"), quotas(form, "key"))));
+            let (caller_quotas, key_quotas) = quotas.unwrap_or_default();
+            let (leaves_public, record_claims) = log;
+            Some(Self { forbid, client_cas, leaves_public, record_claims, caller_quotas, key_quotas })
+        })
+    }
+}
+
+fn named(form: &mut Form<'_, '_>) -> Option<Named> {
+    let file: Option<String> = form.required("file", "the path, relative to the guardrails file");
+    let sha256 = form.required("sha256", "SHA-256 of the file (sha256sum)");
+    if file.as_deref().is_some_and(str::is_empty) {
+        form.problem("the path is empty");
+        return None;
+    }
+    Some(Named { file: file?, sha256: sha256? })
+}
+
+fn log(form: &mut Form<'_, '_>) -> Option<(bool, BTreeSet<String>)> {
+    let known = |leaves: &String| leaves == "private" || leaves == "public";
+    let leaves = form.checked("leaves", "private".to_owned(), known, "\"private\" or \"public\"");
+    Some((leaves == "public", form.or("record_claims", BTreeSet::new())))
+}
+
+fn quotas(form: &mut Form<'_, '_>, of: &'static str) -> QuotaTable {
+    let table = form.named(of, |pattern, form| {
+        if pattern.is_empty() || pattern.trim_end_matches('*').contains('*') || pattern.ends_with("**") {
+            form.problem(format!(
+                "`{pattern}` is no pattern: expected a whole name, or a beginning and one `*` at its end"
+            ));
+        }
+        Quota::read(form)
+    });
+    QuotaTable::new(table)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+    use super::*;
+
+    const TEXT: &str = r#"
+[forbid]
+file = "forbid.cedar"
+sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+[[client_ca]]
+file = "clients.pem"
+sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+[log]
+leaves = "public"
+record_claims = ["repository_id"]
+[quota.caller."spiffe://example.org/*"]
+rate = "50/s"
+burst = 100
+[quota.caller."*"]
+total = 10
+window = "24h"
+[quota.key."release/*"]
+rate = "500/s"
+"#;
+
+    #[test]
+    fn a_good_document_is_read() {
+        let guardrails = Guardrails::parse(TEXT).unwrap();
+        let forbid = guardrails.forbid.unwrap();
+        assert_eq!((forbid.file.as_str(), forbid.check(b"")), ("forbid.cedar", Ok(())));
+        assert!(forbid.check(b"x").unwrap_err().to_string().starts_with("forbid.cedar has SHA-256 2d711642"));
+        assert!(guardrails.leaves_public && guardrails.record_claims.contains("repository_id"));
+        assert_eq!(guardrails.client_cas.len(), 1);
+        let of = |id: &str| guardrails.caller_quotas.find(id).unwrap();
+        assert_eq!(of("spiffe://example.org/a").rate.unwrap().burst.get(), 100);
+        assert_eq!(of("unix:0").total.unwrap().count, 10);
+        assert!(guardrails.key_quotas.find("other").is_none());
+    }
+
+    proptest::proptest! {
+        /// Whatever is changed in a document, reading it ends with a document or with problems.
+        #[test]
+        fn a_damaged_document_is_read_or_refused(at in 0..TEXT.len(), length in 0usize..40, with in ".{0,12}") {
+            let end = (at + length).min(TEXT.len());
+            let damaged = format!("{}{with}{}", &TEXT[..at], &TEXT[end..]);
+            if let Err(problems) = Guardrails::parse(&damaged) {
+                proptest::prop_assert!(!problems.is_empty());
+                let lines = damaged.lines().count().max(1) + 1;
+                proptest::prop_assert!(problems.iter().all(|p| !p.message.is_empty() && p.line.is_none_or(|line| line <= lines)));
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_document_is_one_without_exceptions() {
+        assert_eq!(Guardrails::parse("").unwrap(), Guardrails::default());
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said() {
+        let text = r#"
+[forbid]
+file = ""
+sha256 = "E3"
+[log]
+leaves = "open"
+[quota.caller."a*b"]
+rate = "fast"
+[quota.key."a"]
+burst = 3
+total = 5
+[quotas]
+"#;
+        let problems: Vec<String> =
+            Guardrails::parse(text).unwrap_err().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            problems,
+            [
+                "line 2: forbid: the path is empty",
+                "line 4: forbid.sha256: expected 64 lower-case hexadecimal digits",
+                "line 6: log.leaves: expected \"private\" or \"public\"",
+                "line 7: quota.caller.\"a*b\": `a*b` is no pattern: expected a whole name, or a beginning and one `*` at its end",
+                "line 8: quota.caller.\"a*b\".rate: `fast` is no rate: expected a whole number per s, m or h, for instance \"50/s\"",
+                "line 9: quota.key.a: `burst` needs a `rate`",
+                "line 9: quota.key.a: `total` and `window` go together",
+                "line 12: quotas: unknown; did you mean `quota`?",
+            ]
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! Frames of the host protocol: a `u32` little-endian length of at most 128 KiB, then one postcard value.
+//!
+//! Both ends treat the other's bytes as hostile: a length of zero or beyond the limit, a value that does not read, or
+//! bytes left over end the connection with an error, never with a panic or a large allocation.
+//!
+//! Invariant: whatever was written is read back, in pieces of any size, and no bytes make a reader panic; held by the
+//! property tests below and by the fuzz targets `host_request` and `host_reply`.
+
+use std::io::Read;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The longest payload of a frame, in bytes.
+pub const LONGEST: usize = 128 * 1024;
+const HEAD: usize = 4;
+
+/// Bytes that are no frame.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The length is not 1 to 131,072.
+    #[error("a frame of the host protocol has 1 to {LONGEST} bytes, this one says {0}")]
+    Length(usize),
+    /// The payload is no value of the protocol.
+    #[error("a frame of the host protocol does not read: {0}")]
+    Value(postcard::Error),
+    /// Bytes are left over.
+    #[error("a frame of the host protocol has {0} bytes left over")]
+    LeftOver(usize),
+    /// The connection failed.
+    #[error("the host's connection failed: {0}")]
+    Broken(#[from] std::io::Error),
+}
+
+/// Writes a value as a frame, behind what `out` holds.
+///
+/// # Errors
+/// If the value is longer than a frame may be; `out` is as before then.
+pub fn write<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), FrameError> {
+    let start = out.len();
+    out.extend_from_slice(&[0; HEAD]);
+    let written = postcard::to_extend(value, std::mem::take(out)).map_err(FrameError::Value)?;
+    *out = written;
+    let length = out.len() - start - HEAD;
+    match u32::try_from(length) {
+        Ok(head) if (1..=LONGEST).contains(&length) => {
+            out[start..start + HEAD].copy_from_slice(&head.to_le_bytes());
+            Ok(())
+        }
+        _ => {
+            out.truncate(start);
+            Err(FrameError::Length(length))
+        }
+    }
+}
+
+/// Takes the payload of the first whole frame out of `buffer`; `None` where more bytes are needed.
+///
+/// # Errors
+/// If the length is out of bounds.
+pub fn take(buffer: &mut BytesMut) -> Result<Option<Bytes>, FrameError> {
+    let Some(head) = buffer.first_chunk::<HEAD>() else { return Ok(None) };
+    let length = checked(*head)?;
+    if buffer.len() < HEAD + length {
+        buffer.reserve(HEAD + length - buffer.len());
+        return Ok(None);
+    }
+    buffer.advance(HEAD);
+    Ok(Some(buffer.split_to(length).freeze()))
+}
+
+/// Reads one payload; `None` at the end of the stream.
+///
+/// # Errors
+/// If the length is out of bounds or the stream ends inside a frame.
+pub fn read_payload(reader: &mut impl Read) -> Result<Option<Vec<u8>>, FrameError> {
+    let mut head = [0; HEAD];
+    let mut at = 0;
+    while at < HEAD {
+        match reader.read(&mut head[at..]) {
+            Ok(0) if at == 0 => return Ok(None),
+            Ok(0) => return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
+            Ok(count) => at += count,
+            Err(interrupted) if interrupted.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(broken) => return Err(broken.into()),
+        }
+    }
+    let mut payload = vec![0; checked(head)?];
+    reader.read_exact(&mut payload)?;
+    Ok(Some(payload))
+}
+
+/// Reads a payload's value, all of it.
+///
+/// # Errors
+/// If it is no value of the protocol or bytes are left over.
+pub fn value<T: DeserializeOwned>(payload: &[u8]) -> Result<T, FrameError> {
+    match postcard::take_from_bytes(payload) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(FrameError::LeftOver(rest.len())),
+        Err(error) => Err(FrameError::Value(error)),
+    }
+}
+
+fn checked(head: [u8; HEAD]) -> Result<usize, FrameError> {
+    let length = usize::try_from(u32::from_le_bytes(head)).unwrap_or(usize::MAX);
+    if (1..=LONGEST).contains(&length) { Ok(length) } else { Err(FrameError::Length(length)) }
+}
+
+#[cfg(test)]
+mod tests;

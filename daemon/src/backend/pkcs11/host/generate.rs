@@ -1,0 +1,211 @@
+//! Making and destroying key pairs.
+//!
+//! Demanded of a new private key: in the token, private, sensitive, not extractable, signs. Asked for too, as far as the
+//! token knows it: nothing but signing. Read back and demanded again: that it always was sensitive, never extractable, and
+//! made here; and by trying, that its value cannot be read. What fails is destroyed and refused: attributes are claims,
+//! but a token that does not even claim them will not do.
+//!
+//! One at a time: two concurrent generations deadlock one module and fail in others.
+
+use std::collections::BTreeMap;
+
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::{Attribute, AttributeInfo, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::session::Session;
+use proto::algorithm::{Algorithm, KeyShape};
+use proto::proof::encoding::Curve;
+
+use super::super::message::{Answer, Class, Seen};
+use super::super::octets::Octets;
+use super::super::uri::Uri;
+use super::fault::{Remedy, Trouble, fault};
+use super::find;
+use super::live::Live;
+use super::point::Named;
+use super::work::Host;
+
+impl Host {
+    pub(super) fn generate(
+        &self,
+        live: &Live,
+        algorithm: Algorithm,
+        label: &str,
+        id: &[u8],
+    ) -> Result<Answer, Trouble> {
+        let _one = self.management.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let session = self.module().open_rw_session(live.slot)?;
+        // Some tokens index keys by id alone: a second pair with the id would replace the first, silently.
+        let taken = session.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Id(id.to_vec())])?;
+        if !taken.is_empty() {
+            return refuse(Class::Refused, format!("the token holds a private key with the id {} already", hex::encode(id)));
+        }
+        let (public, private) = make(&session, algorithm, label, id)?;
+        let checked = check(&session, private).and_then(|attributes| {
+            let place = Uri { id: Some(id.to_vec()), object: Some(label.to_owned()), ..Uri::default() };
+            let found = find::candidates(&session, &place)?;
+            Ok((attributes, found))
+        });
+        match checked {
+            Ok((attributes, mut found)) if found.len() == 1 => {
+                let candidate = found.remove(0);
+                let place = Uri {
+                    token: Some(live.token.label.clone()).filter(|label| !label.is_empty()),
+                    serial: Some(live.token.serial.clone()).filter(|serial| !serial.is_empty()),
+                    object: Some(label.to_owned()),
+                    id: Some(id.to_vec()),
+                    private: true,
+                    ..Uri::default()
+                };
+                match candidate.public_key {
+                    Ok(key) => {
+                        let key = Seen { place, public_key: Octets::from(key.spki()), remarks: candidate.remarks };
+                        Ok(Answer::Generated { key, attributes })
+                    }
+                    Err(why) => undo(&session, [public, private], fault(Class::Refused, why).into()),
+                }
+            }
+            Ok((_, found)) => {
+                let why = format!("the new key is found {} times", found.len());
+                undo(&session, [public, private], fault(Class::Refused, why).into())
+            }
+            Err(trouble) => undo(&session, [public, private], trouble),
+        }
+    }
+
+    pub(super) fn destroy(&self, live: &Live, place: &Uri, expected: &[u8]) -> Result<Answer, Trouble> {
+        let _one = self.management.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let session = self.module().open_rw_session(live.slot)?;
+        let private = find::exactly(&session, live, place, expected)?;
+        let own = find::candidates(&session, place)?;
+        let own = own.into_iter().find(|candidate| candidate.handle == private);
+        session.destroy_object(private)?;
+        if let Some(own) = own.filter(|own| !own.id.is_empty()) {
+            let template = [Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::Id(own.id), Attribute::Label(own.label)];
+            for public in session.find_objects(&template)? {
+                session.destroy_object(public)?;
+            }
+        }
+        Ok(Answer::Destroyed)
+    }
+}
+
+fn refuse<T>(class: Class, why: String) -> Result<T, Trouble> {
+    Err(Trouble::Fault(fault(class, why)))
+}
+
+fn undo<T>(session: &Session, pair: [ObjectHandle; 2], trouble: Trouble) -> Result<T, Trouble> {
+    for object in pair {
+        if let Err(error) = session.destroy_object(object) {
+            let why = trouble.fault();
+            let left = format!("{}; the new key could not be destroyed again: {error}", why.cause);
+            return refuse(Class::Unknown, left);
+        }
+    }
+    Err(trouble)
+}
+
+fn make(
+    session: &Session,
+    algorithm: Algorithm,
+    label: &str,
+    id: &[u8],
+) -> Result<(ObjectHandle, ObjectHandle), Trouble> {
+    let label = label.as_bytes().to_vec();
+    let mut public = vec![
+        Attribute::Token(true),
+        Attribute::Verify(true),
+        Attribute::Label(label.clone()),
+        Attribute::Id(id.to_vec()),
+    ];
+    let mechanism = match algorithm.shape() {
+        KeyShape::Rsa(bits) => {
+            public.push(Attribute::ModulusBits(u64::from(bits).into()));
+            public.push(Attribute::PublicExponent(vec![1, 0, 1]));
+            Mechanism::RsaPkcsKeyPairGen
+        }
+        KeyShape::Ed25519 => {
+            public.push(Attribute::EcParams(Named::Ed25519.parameters()));
+            Mechanism::EccEdwardsKeyPairGen
+        }
+        ecdsa @ (KeyShape::P256 | KeyShape::P384 | KeyShape::P521) => {
+            let curve = Curve::of(ecdsa).ok_or_else(|| fault(Class::Unsupported, "no such curve"))?;
+            public.push(Attribute::EcParams(Named::Ecdsa(curve).parameters()));
+            Mechanism::EccKeyPairGen
+        }
+    };
+    let demanded = vec![
+        Attribute::Token(true),
+        Attribute::Private(true),
+        Attribute::Sensitive(true),
+        Attribute::Extractable(false),
+        Attribute::Sign(true),
+        Attribute::Label(label),
+        Attribute::Id(id.to_vec()),
+    ];
+    let asked = [
+        Attribute::Decrypt(false),
+        Attribute::Unwrap(false),
+        Attribute::Derive(false),
+        Attribute::SignRecover(false),
+    ];
+    let all = [demanded.as_slice(), &asked].concat();
+    match session.generate_key_pair(&mechanism, &public, &all).map_err(Trouble::from) {
+        Err(trouble) if matches!(trouble.remedy(), Some(Remedy::Refuse | Remedy::Reload)) => {
+            // Some tokens refuse to be told what a key shall not do. What is demanded stays.
+            Ok(session.generate_key_pair(&mechanism, &public, &demanded)?)
+        }
+        made => made,
+    }
+}
+
+/// Reads back what was demanded.
+fn check(session: &Session, private: ObjectHandle) -> Result<BTreeMap<String, String>, Trouble> {
+    const WANTED: [AttributeType; 8] = [
+        AttributeType::Token,
+        AttributeType::Private,
+        AttributeType::Sensitive,
+        AttributeType::AlwaysSensitive,
+        AttributeType::Extractable,
+        AttributeType::NeverExtractable,
+        AttributeType::Local,
+        AttributeType::Sign,
+    ];
+    let mut read = BTreeMap::new();
+    for attribute in session.get_attributes(private, &WANTED)? {
+        let (name, value) = match attribute {
+            Attribute::Token(value) => ("token", value),
+            Attribute::Private(value) => ("private", value),
+            Attribute::Sensitive(value) => ("sensitive", value),
+            Attribute::AlwaysSensitive(value) => ("always-sensitive", value),
+            Attribute::Extractable(value) => ("extractable", value),
+            Attribute::NeverExtractable(value) => ("never-extractable", value),
+            Attribute::Local(value) => ("local", value),
+            Attribute::Sign(value) => ("sign", value),
+            _ => continue,
+        };
+        read.insert(name.to_owned(), value.to_string());
+    }
+    let demanded = [
+        ("token", "true"),
+        ("private", "true"),
+        ("sensitive", "true"),
+        ("always-sensitive", "true"),
+        ("extractable", "false"),
+        ("never-extractable", "true"),
+        ("local", "true"),
+        ("sign", "true"),
+    ];
+    for (name, wanted) in demanded {
+        if read.get(name).map(String::as_str) != Some(wanted) {
+            let found = read.get(name).map_or("nothing", String::as_str);
+            return refuse(Class::Refused, format!("the token says {name} = {found} of the new key, where {wanted} is demanded"));
+        }
+    }
+    for secret in [AttributeType::Value, AttributeType::PrivateExponent] {
+        let shown = session.get_attribute_info(private, &[secret])?;
+        if matches!(shown.first(), Some(AttributeInfo::Available(length)) if *length > 0) {
+            return refuse(Class::Refused, "the token shows the value of the new private key".to_owned());
+        }
+    }
+    Ok(read)
+}

@@ -1,0 +1,236 @@
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+use super::*;
+use crate::log::AnchorPlace;
+use crate::secret::SecretReference;
+
+/// The one of the documentation.
+const GOOD: &str = r#"
+[instance]
+name = "signing.example.org"
+genesis_sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+state_directory = "/var/lib/countersign"
+
+[listen.network]
+address = "0.0.0.0:7443"
+certificate = { file = "/etc/countersign/tls.pem" }
+key = { credential = "tls.key" }
+client_certificate = "optional"
+
+[listen.local]
+socket = "/run/countersign/sign.sock"
+
+[web]
+address = "127.0.0.1:7480"
+
+[log]
+key = { credential = "log.key" }
+anchors = [{ file = "/srv/other-disk/countersign.anchor" }]
+
+[policy]
+guardrails = "/etc/countersign/guardrails.toml"
+grants = "/etc/countersign/grants.cedar"
+
+[backend.hsm-a]
+kind = "pkcs11"
+module = "/usr/lib/softhsm/libsofthsm2.so"
+token = "pkcs11:token=release;serial=0a1b2c3d"
+pin = { credential = "hsm-a.pin" }
+sessions = 8
+call_limit = "10s"
+"#;
+
+fn problems(text: &str) -> Vec<String> {
+    check(text).map(|_| ()).unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_documented_configuration_is_read() {
+    let config = check(GOOD).unwrap();
+    assert_eq!(config.instance.name, "signing.example.org");
+    let network = config.listen.network.unwrap();
+    assert_eq!(network.address.port(), 7443);
+    assert_eq!(network.key, SecretReference::credential("tls.key").unwrap());
+    assert_eq!(config.listen.local.unwrap().socket, Path::new("/run/countersign/sign.sock"));
+    assert_eq!(config.web.unwrap().port(), 7480);
+    assert_eq!(config.log.settings.state_directory, Path::new("/var/lib/countersign"));
+    assert_eq!(config.log.settings.anchors, [AnchorPlace::File("/srv/other-disk/countersign.anchor".into())]);
+    match config.backends.get("hsm-a") {
+        Some(crate::backend::Settings::Pkcs11(settings)) => {
+            assert_eq!((settings.sessions, settings.call_limit.as_secs()), (8, 10))
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(config.limits.connections, rpc::limit::Limits::default().connections);
+}
+
+#[test]
+fn what_may_be_chosen_otherwise_is_taken() {
+    let more =
+        "[limits]\nconnections = 10\nlongest = \"5s\"\n[telemetry]\nformat = \"json\"\nfilter = \"debug\"\n";
+    let text = GOOD.replace("[policy]", "reserve = \"64MiB\"\nclock_skew = \"5s\"\n[policy]");
+    let config = check(&format!("{text}{more}")).unwrap();
+    assert_eq!((config.limits.connections, config.limits.longest.as_secs()), (10, 5));
+    assert_eq!(
+        (config.log.settings.limits.reserve, config.log.settings.limits.skew.as_secs()),
+        (64 << 20, 5)
+    );
+    assert_eq!(
+        (config.telemetry.format, config.telemetry.filter.as_str()),
+        (telemetry::Format::Json, "debug")
+    );
+}
+
+#[test]
+fn an_empty_file_says_all_that_is_needed() {
+    assert_eq!(
+        problems(""),
+        [
+            "instance: is missing: [instance] says which instance this is",
+            "listen: is missing: [listen.network] or [listen.local]: where callers come in",
+            "log: is missing: [log] says where the log's key and anchors are",
+            "policy: is missing: [policy] names the guardrails and the grants",
+        ]
+    );
+    let without = GOOD.split("[backend").next().unwrap();
+    assert_eq!(
+        problems(without),
+        ["no [backend.NAME]: keys live in backends, and without one nothing could sign"]
+    );
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once_with_its_line() {
+    let text = r#"[instance]
+name = "Signing"
+genesis_sha256 = "abc"
+state_directory = "var/lib"
+
+[listen.network]
+adress = "0.0.0.0:7443"
+certificate = "/etc/tls.pem"
+key = { path = "/etc/tls.key" }
+client_certificate = "maybe"
+
+[web]
+address = "localhost"
+
+[log]
+key = { credential = "../key" }
+anchors = [{ file = "a" }, { file = "/b" }, { file = "/b" }]
+reserve = "1GB"
+clock_skew = "1h"
+
+[policy]
+guardrails = "/etc/guardrails.toml"
+grant = "/etc/grants.cedar"
+
+[backend.HSM]
+kind = "pkcs12"
+
+[backend.hsm-b]
+kind = "pkcs11"
+module = 5
+tokn = "pkcs11:token=a"
+pin = "123456"
+
+[backend.hsm-c]
+kind = "pkcs11"
+module = "m.so"
+token = "pkcs11:object=k"
+
+[limits]
+connections = 0
+
+[telemetry]
+format = "xml"
+
+[backends.x]
+"#;
+    let found = problems(text);
+    assert_eq!(
+        found,
+        [
+            "line 2: instance.name: expected 1 to 253 lower-case letters, digits, `.` and `-`, for instance \"signing.example.org\"",
+            "line 3: instance.genesis_sha256: expected 64 lower-case hexadecimal digits",
+            "line 4: instance: state_directory: `var/lib` is not an absolute path",
+            "line 6: listen.network.address: is missing: for instance \"0.0.0.0:7443\"",
+            "line 7: listen.network.adress: unknown; did you mean `address`?",
+            "line 8: listen.network.certificate: expected { file = \"/path\" } or { credential = \"name\" }, never the secret itself",
+            "line 9: listen.network.key: expected { file = \"/path\" } or { credential = \"name\" }, never the secret itself",
+            "line 10: listen.network.client_certificate: unknown variant `maybe`, expected `optional` or `required`",
+            "line 13: web.address: invalid socket address syntax",
+            "line 16: log.key: expected the name of a systemd credential: 1 to 255 bytes, a file name without '/'",
+            "line 17: log.anchors[0]: file: `a` is not an absolute path",
+            "line 17: log: anchors: /b is given twice",
+            "line 18: log.reserve: `1GB` is no size: expected a whole number with B, KiB, MiB, GiB or TiB, for instance \"64MiB\"",
+            "line 19: log.clock_skew: expected 100ms to 300s",
+            "line 21: policy.grants: is missing: for instance \"/etc/countersign/grants.cedar\"",
+            "line 23: policy.grant: unknown; did you mean `grants`?",
+            "line 25: backend.HSM: a backend's name has 1 to 64 lower-case letters, digits and `-`: it is in every record of its keys",
+            "line 25: backend.HSM: kind = \"pkcs12\": expected \"software\" or \"pkcs11\"",
+            "line 30: backend.hsm-b.module: invalid type: integer `5`, expected path string",
+            "line 31: backend.hsm-b.tokn: unknown; did you mean `token`?",
+            "line 32: backend.hsm-b.pin: expected { file = \"/path\" } or { credential = \"name\" }, never the secret itself",
+            "line 34: backend.hsm-c: module is an absolute path, like /usr/lib/softhsm/libsofthsm2.so",
+            "line 34: backend.hsm-c: token names the token: pkcs11:token=LABEL;serial=NUMBER",
+            "line 34: backend.hsm-c: token names a token, not a key: leave out object, id and type",
+            "line 40: limits.connections: expected 1 to 1000000 connections",
+            "line 43: telemetry.format: unknown variant `xml`, expected `text` or `json`",
+            "line 45: backends: unknown; did you mean `backend`?",
+        ],
+        "{found:#?}"
+    );
+    assert!(!found.join("").contains("123456"), "a secret in the wrong place is not shown");
+}
+
+#[test]
+fn a_pin_in_the_uri_of_a_token_is_refused_and_not_shown() {
+    let found = problems(&GOOD.replace("serial=0a1b2c3d\"", "serial=0a1b2c3d?pin-value=987654\""));
+    assert!(found.len() == 1 && found[0].starts_with("line 30: backend.hsm-a.token: "), "{found:#?}");
+    assert!(!found[0].contains("987654"), "{found:#?}");
+}
+
+#[test]
+fn one_port_serves_one_thing() {
+    let found = problems(&GOOD.replace("127.0.0.1:7480", "0.0.0.0:7443"));
+    assert_eq!(found, ["web.address: 0.0.0.0:7443 is that of [listen.network] already"]);
+}
+
+#[test]
+fn an_anchor_beside_the_log_is_refused() {
+    let text = GOOD.replace("/srv/other-disk/", "/var/lib/countersign/");
+    assert_eq!(
+        problems(&text),
+        [
+            "line 21: log: anchors: /var/lib/countersign/countersign.anchor lies in the state directory, and would be lost or \
+          rolled back with it"
+        ]
+    );
+}
+
+#[test]
+fn nobody_could_come_in() {
+    let text =
+        GOOD.replace("[listen.network]", "[listen]\n[x.network]").replace("[listen.local]", "[x.local]");
+    let found = problems(&text);
+    assert!(found.iter().any(|p| p.contains("neither [listen.network] nor [listen.local]")), "{found:#?}");
+}
+
+#[test]
+fn a_filter_that_cannot_be_read_is_said_with_its_line() {
+    let found = problems(&format!("{GOOD}\n[telemetry]\nfilter = \"daemon=loud\"\n"));
+    assert!(found.len() == 1 && found[0].starts_with("line 36: telemetry: filter: "), "{found:#?}");
+}
+
+#[test]
+fn a_file_is_named_with_the_count_of_its_problems() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("countersignd.toml");
+    std::fs::write(&file, "[instance]\nname = 1 2\n").unwrap();
+    let error = load(&file).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("{}: 1 problem\n  line 2: ", file.display())), "{error}");
+    let error = load(&directory.path().join("none")).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read the configuration "), "{error}");
+    std::fs::write(&file, GOOD).unwrap();
+    assert!(load(&file).is_ok());
+}

@@ -1,0 +1,13 @@
+//! The pure life of a key: versions, rings, and the fold of control records that makes them.
+//!
+//! Nothing here is stored: state is what the log's control records say, folded in order, and a restart folds them again.
+//! No IO, no clock: everything that has happened carries its own time.
+//!
+//! Promises: at most one active version per key; a stopped version does not become active again; equal histories fold to
+//! equal states; a record that makes no sense is refused, and then nothing of it has happened.
+//!
+//! Does not: check hashes (the log does, before a record comes here), nor open keys (the keyring does).
+
+pub mod fold;
+pub mod ring;
+pub mod state;

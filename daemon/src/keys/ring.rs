@@ -1,0 +1,139 @@
+//! Rings: all versions of a key.
+//!
+//! ```text
+//! enrol ─► Steady{active} ─ stop ─► Halted{suspended} ─ enrol the next ─► Steady{active}
+//! ```
+//!
+//! `Staged`, `Rolling` and `Overlap` join with the life of a key. A ring can never hold two active versions: there is one
+//! place for one.
+
+use proto::name::KeyName;
+use proto::purpose::Purpose;
+use proto::term::Term;
+
+use crate::keys::state::{Active, KeyVersion, Suspended};
+
+/// What a ring does now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Phase {
+    /// Its active version signs.
+    Steady {
+        /// The version that signs.
+        active: Active,
+    },
+    /// Nothing signs until a ceremony, or, in a rehearsal, until the next version is enrolled.
+    Halted {
+        /// The version that signed last.
+        suspended: Suspended,
+    },
+}
+
+impl Phase {
+    /// Its stable name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Steady { .. } => "steady",
+            Self::Halted { .. } => "halted",
+        }
+    }
+}
+
+/// All versions of a key.
+///
+/// Invariant: versions are numbered from 1 without gaps, oldest first, and at most the last is active
+/// (`no_history_leaves_two_active_versions`).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ring {
+    name: KeyName,
+    purpose: Purpose,
+    owner: String,
+    past: Vec<Suspended>,
+    phase: Phase,
+}
+
+impl Ring {
+    /// The ring of a first version.
+    pub(super) fn begin(purpose: Purpose, owner: String, first: Active) -> Self {
+        let name = first.version().key.clone();
+        Self { name, purpose, owner, past: Vec::new(), phase: Phase::Steady { active: first } }
+    }
+
+    /// The ring with its next version, which signs from now on.
+    ///
+    /// # Errors
+    /// The ring as it was, where a version is active already.
+    pub(super) fn succeed(self, next: Active) -> Result<Self, Box<Self>> {
+        match self.phase {
+            Phase::Steady { .. } => Err(Box::new(self)),
+            Phase::Halted { suspended } => {
+                let mut past = self.past;
+                past.push(suspended);
+                Ok(Self { past, phase: Phase::Steady { active: next }, ..self })
+            }
+        }
+    }
+
+    /// The ring after a stop by the record at this index: its active version is suspended if the stop names it, or the
+    /// ring.
+    pub(super) fn stopped(self, stops: &[Term], index: u64) -> Self {
+        let named = |version: &KeyVersion| {
+            stops.iter().any(|term| match term {
+                Term::Key(name) => *name == version.key,
+                Term::KeyId(id) => *id == version.key_id,
+                _ => false,
+            })
+        };
+        match self.phase {
+            Phase::Steady { active } if named(active.version()) => {
+                Self { phase: Phase::Halted { suspended: active.suspend(index) }, ..self }
+            }
+            phase => Self { phase, ..self },
+        }
+    }
+
+    /// Its name.
+    pub const fn name(&self) -> &KeyName {
+        &self.name
+    }
+
+    /// What it is for, the same for all its versions.
+    pub const fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+
+    /// Who answers for it.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// What it does now.
+    pub const fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// The version that signs.
+    pub const fn active(&self) -> Option<&KeyVersion> {
+        match &self.phase {
+            Phase::Steady { active } => Some(active.version()),
+            Phase::Halted { .. } => None,
+        }
+    }
+
+    /// The newest version, whatever it does.
+    pub const fn newest(&self) -> &KeyVersion {
+        match &self.phase {
+            Phase::Steady { active } => active.version(),
+            Phase::Halted { suspended } => suspended.version(),
+        }
+    }
+
+    /// All versions, oldest first.
+    pub fn versions(&self) -> impl Iterator<Item = &KeyVersion> {
+        self.past.iter().map(Suspended::version).chain(std::iter::once(self.newest()))
+    }
+
+    /// The version of this number.
+    pub fn version(&self, number: u32) -> Option<&KeyVersion> {
+        self.versions().find(|version| version.version == number)
+    }
+}

@@ -1,0 +1,167 @@
+//! Permits: decisions that may be spent once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ceremonies::access::{Decision, Denial, Question};
+use proto::name::KeyName;
+use proto::purpose::Kind;
+use proto::reason::Reason;
+use proto::refusal::Refusal;
+
+use crate::policy::caller::Caller;
+use crate::policy::facts::{Action, Facts, Resource};
+use crate::policy::rules::Rules;
+
+/// A decision in favour. It cannot be made but by [`decide`], not cloned, and whoever needs one takes it by value: one
+/// permit, one operation.
+#[derive(Debug)]
+pub struct Permit {
+    caller: Arc<Caller>,
+    action: Action,
+    key: Option<KeyName>,
+    rule: Arc<str>,
+    guardrails: u64,
+    grants: u64,
+    control: u64,
+}
+
+impl Permit {
+    /// Who may.
+    pub const fn caller(&self) -> &Arc<Caller> {
+        &self.caller
+    }
+
+    /// Do what.
+    pub const fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// With which key, where the action is about one.
+    pub const fn key(&self) -> Option<&KeyName> {
+        self.key.as_ref()
+    }
+
+    /// Id of the grant that decided.
+    pub const fn rule(&self) -> &Arc<str> {
+        &self.rule
+    }
+
+    /// Index of the record that put the guardrails in force.
+    pub const fn guardrails(&self) -> u64 {
+        self.guardrails
+    }
+
+    /// Index of the record that put the grants in force.
+    pub const fn grants(&self) -> u64 {
+        self.grants
+    }
+
+    /// Index of the newest control record that the decision saw: the fence compares with it.
+    pub const fn control(&self) -> u64 {
+        self.control
+    }
+}
+
+/// A decision against.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Denied {
+    /// Id of the rule that decided, where one did.
+    pub rule: Option<String>,
+    /// Why.
+    pub why: Why,
+    action: &'static str,
+    key: Option<KeyName>,
+}
+
+/// Why not.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Why {
+    /// No grant is for this caller: it is answered `UNAUTHENTICATED` and counted, not recorded.
+    #[error("no grant is for this caller")]
+    NotAdmitted,
+    /// Policy says no.
+    #[error(transparent)]
+    Policy(#[from] Denial),
+    /// Policy says yes, but the key is not for this kind of input.
+    #[error("the key is for {purpose}, and the bytes are of kind {kind}")]
+    Purpose {
+        /// What the bytes are.
+        kind: Kind,
+        /// What the key is for.
+        purpose: String,
+    },
+}
+
+impl Denied {
+    /// The stable reason.
+    pub const fn reason(&self) -> Reason {
+        match self.why {
+            Why::NotAdmitted => Reason::Unauthenticated,
+            Why::Policy(_) => Reason::PolicyDenied,
+            Why::Purpose { .. } => Reason::PurposeMismatch,
+        }
+    }
+
+    /// As every use case answers it.
+    pub fn refusal(&self) -> Refusal {
+        let refusal = Refusal::new(self.reason(), self.to_string()).with("action", self.action);
+        let refusal = match &self.key {
+            Some(key) => refusal.with("key", key),
+            None => refusal,
+        };
+        match &self.rule {
+            Some(rule) => refusal.with("rule", rule),
+            None => refusal,
+        }
+    }
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.key {
+            Some(key) => write!(f, "`{}` with the key {key}: {}", self.action, self.why),
+            None => write!(f, "`{}`: {}", self.action, self.why),
+        }
+    }
+}
+
+impl std::error::Error for Denied {}
+
+/// Decides. `resource` is the key for actions that are about one (and for stops that name one); `facts` are those of the
+/// payload for `sign`; `control` is the index of the newest control record in the snapshot that everything here is from.
+///
+/// # Errors
+/// [`Denied`], with the rule that decided.
+pub fn decide(
+    rules: &Rules,
+    caller: &Arc<Caller>,
+    action: &Action,
+    resource: Option<&Resource>,
+    facts: Option<&Facts>,
+    control: u64,
+) -> Result<Permit, Denied> {
+    let key = resource.map(|resource| resource.key.clone());
+    let denied = |rule: Option<&str>, why| {
+        Err(Denied { rule: rule.map(ToOwned::to_owned), why, action: action.name(), key: key.clone() })
+    };
+    if !rules.admits(caller) {
+        return denied(None, Why::NotAdmitted);
+    }
+    let question = Question { caller, action, resource, facts };
+    let rule = match rules.answer(caller, &question) {
+        Decision::Permitted { rule } => Arc::from(rule),
+        Decision::Denied(denial) => return denied(denial.clone().rule(), Why::Policy(denial)),
+    };
+    // Last, so that nobody learns what a key is for whom policy does not let near it.
+    if let (Action::Sign, Some(resource), Some(facts)) = (action, resource, facts)
+        && !resource.purpose.allows(&facts.kind)
+    {
+        return denied(
+            None,
+            Why::Purpose { kind: facts.kind.clone(), purpose: resource.purpose.to_string() },
+        );
+    }
+    let (guardrails, grants) = (rules.guardrails(), rules.grants());
+    Ok(Permit { caller: caller.clone(), action: action.clone(), key, rule, guardrails, grants, control })
+}
