@@ -5,8 +5,13 @@
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 
 use std::hint::black_box;
+use std::sync::Arc;
 
+use ceremonies::access::{Action, Caller, Facts};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use daemon::policy::decide;
+use daemon::policy::facts::Resource;
+use daemon::policy::rules::Rules;
 use proto::algorithm::{Algorithm, HashAlgorithm};
 use proto::canonical::{self, Map};
 use proto::digest::{Digest, Digests};
@@ -16,7 +21,7 @@ use proto::operation::OperationId;
 use proto::proof::frontier::Frontier;
 use proto::proof::inclusion;
 use proto::proof::leaf::leaf_hash;
-use proto::purpose::Kind;
+use proto::purpose::{Kind, Purpose};
 use proto::record::kind::SignTag;
 use proto::record::{
     CallerDetail, Detail, Outcome, PolicyDetail, SignRecord, SignatureEntry, Signed, Times, VERSION,
@@ -135,5 +140,38 @@ fn tree(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(parts, records, tree);
+/// A thousand grants, of which two are for the caller that is asked about.
+fn grants() -> String {
+    let team = |team: usize| {
+        format!(
+            "@id(\"team-{team}\")\npermit (principal == Caller::\"spiffe://example.org/team/{team}\", \
+             action == Action::\"sign\", resource == Key::\"team/{team}\")\nwhen {{ context.kind == \"oci\" }};\n"
+        )
+    };
+    let own = "@id(\"plain\") permit (principal == Caller::\"spiffe://example.org/ci/linux\", action, resource);\n\
+               @id(\"payload\") permit (principal == Caller::\"spiffe://example.org/ci/mac\", action, resource)\n\
+               when { context.kind == \"digest\" };\n";
+    (0..998).map(team).collect::<String>() + own
+}
+
+fn policy(c: &mut Criterion) {
+    let rules = Rules::load("", &grants(), 0, 0).unwrap();
+    let resource = Resource {
+        key: "release/linux".parse().unwrap(),
+        purpose: Purpose::new([Kind::Digest]).unwrap(),
+        owner: "release".to_owned(),
+    };
+    let digests = Digests::new(vec![Digest::new(HashAlgorithm::Sha256, &[3; 32]).unwrap()]).unwrap();
+    let facts = Facts::new(Kind::Digest, digests);
+    let mut group = c.benchmark_group("policy, 1,000 grants");
+    for (what, caller) in [("scope alone decides", "linux"), ("the payload decides", "mac")] {
+        let caller = Arc::new(Caller::parse(&format!("spiffe://example.org/ci/{caller}")).unwrap());
+        group.bench_function(what, |b| {
+            b.iter(|| decide(&rules, &caller, &Action::Sign, Some(&resource), Some(black_box(&facts)), 0).unwrap());
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(parts, records, tree, policy);
 criterion_main!(parts);

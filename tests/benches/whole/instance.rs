@@ -107,6 +107,7 @@ impl Instance {
             init
         });
         instance.configure(hsm);
+        instance.limit();
         instance.grant();
         instance.enroll(SOFT, "software:", "software");
         if let Some(hsm) = hsm {
@@ -151,6 +152,17 @@ impl Instance {
             .unwrap();
         }
         std::fs::write(self.config(), text).unwrap();
+    }
+
+    /// Quotas for every caller and key that are never used up, so that they are counted.
+    fn limit(&self) {
+        let path = self.directory.join("guardrails.toml");
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        for of in ["caller.\"spiffe://countersign.example.org/*\"", "key.\"bench/*\""] {
+            let quota = "rate = \"1000000/s\"\nburst = 1000000\ntotal = 1000000000000\nwindow = \"24h\"";
+            text.push_str(&format!("\n[quota.{of}]\n{quota}\n"));
+        }
+        std::fs::write(path, text).unwrap();
     }
 
     /// A thousand grants: those of the instance, and those of many teams for keys and kinds of their own.
