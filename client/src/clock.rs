@@ -9,7 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "this is the crate's one look at the wall clock")]
 pub fn wall_micros() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// The monotonic clock, for deadlines.

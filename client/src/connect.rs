@@ -69,7 +69,9 @@ pub fn channel(settings: &Settings) -> Result<Channel, ConnectError> {
             }))
         }
         (Address::Network { .. }, None) => {
-            return Err(refuse("a network address needs certificates, and the settings have none".to_owned()));
+            return Err(refuse(
+                "a network address needs certificates, and the settings have none".to_owned(),
+            ));
         }
         (Address::Local { path }, _) => {
             let path = path.clone();

@@ -144,7 +144,11 @@ impl Connection {
                 Err(self.trail()?.denied(&seen, refused.to_string()).into())
             }
             // Presented a moment ago, or not known to this daemon: every answer's checkpoint is held against it all the same.
-            Err(NoAnswer::Refused(refused)) if matches!(refused.code, Code::ResourceExhausted | Code::Unimplemented) => Ok(()),
+            Err(NoAnswer::Refused(refused))
+                if matches!(refused.code, Code::ResourceExhausted | Code::Unimplemented) =>
+            {
+                Ok(())
+            }
             Err(other) => Err(other.into()),
         }
     }
@@ -225,7 +229,12 @@ impl Connection {
 fn is_denial(refused: &Refused) -> bool {
     matches!(
         refused.code,
-        Code::FailedPrecondition | Code::OutOfRange | Code::NotFound | Code::DataLoss | Code::InvalidArgument | Code::Aborted
+        Code::FailedPrecondition
+            | Code::OutOfRange
+            | Code::NotFound
+            | Code::DataLoss
+            | Code::InvalidArgument
+            | Code::Aborted
     )
 }
 
@@ -236,9 +245,9 @@ fn is_denial(refused: &Refused) -> bool {
 pub fn hashes<B: AsRef<[u8]>>(path: &[B]) -> Result<Vec<Hash>, CallError> {
     path.iter()
         .map(|bytes| {
-            <[u8; 32]>::try_from(bytes.as_ref())
-                .map(Hash::from)
-                .map_err(|_length| CallError::Answer(format!("a hash of {} bytes instead of 32", bytes.as_ref().len())))
+            <[u8; 32]>::try_from(bytes.as_ref()).map(Hash::from).map_err(|_length| {
+                CallError::Answer(format!("a hash of {} bytes instead of 32", bytes.as_ref().len()))
+            })
         })
         .collect()
 }

@@ -26,13 +26,19 @@ mod tests {
     #[test]
     fn the_encoding_is_that_of_the_specification() {
         // The example of the DSSE protocol, "hello world".
-        assert_eq!(pae("http://example.com/HelloWorld", b"hello world"), b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+        assert_eq!(
+            pae("http://example.com/HelloWorld", b"hello world"),
+            b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+        );
         assert_eq!(pae("a", b""), b"DSSEv1 1 a 0 ");
     }
 
     #[test]
     fn type_and_file_are_told_apart() {
-        assert_eq!(split("application/vnd.in-toto+json:a.json"), Some(("application/vnd.in-toto+json", "a.json")));
+        assert_eq!(
+            split("application/vnd.in-toto+json:a.json"),
+            Some(("application/vnd.in-toto+json", "a.json"))
+        );
         assert_eq!(split("https://example.org/t:dir/a:b"), Some(("https://example.org/t", "dir/a:b")));
         for bad in ["", "a", ":f", "t:", "https://example.org/t"] {
             assert_eq!(split(bad), None, "{bad}");

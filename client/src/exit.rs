@@ -30,9 +30,10 @@ impl Exit {
     pub fn of(code: tonic::Code) -> Self {
         match code {
             tonic::Code::Ok => Self::Done,
-            tonic::Code::Unavailable | tonic::Code::ResourceExhausted | tonic::Code::DeadlineExceeded | tonic::Code::Aborted => {
-                Self::Retry
-            }
+            tonic::Code::Unavailable
+            | tonic::Code::ResourceExhausted
+            | tonic::Code::DeadlineExceeded
+            | tonic::Code::Aborted => Self::Retry,
             _ => Self::Failed,
         }
     }

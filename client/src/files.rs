@@ -88,7 +88,55 @@ pub fn write(files: &[Planned], force: bool) -> Result<(), FileError> {
     Ok(())
 }
 
+/// A file that grows under another name until it is whole.
+#[derive(Debug)]
+pub struct Growing {
+    file: std::io::BufWriter<File>,
+    part: Part,
+    path: PathBuf,
+    force: bool,
+}
+
+impl Growing {
+    /// Begins one.
+    ///
+    /// # Errors
+    /// Where the name is taken or the directory is not there.
+    pub fn create(path: &Path, force: bool) -> Result<Self, FileError> {
+        look_ahead(&[path.to_owned()], force)?;
+        let part = part_name(path);
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&part)
+            .map_err(|cause| FileError::Io { path: part.clone(), cause })?;
+        Ok(Self { file: std::io::BufWriter::new(file), part: Part(part), path: path.to_owned(), force })
+    }
+
+    /// Adds to it.
+    ///
+    /// # Errors
+    /// As the operating system gives them.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.file.write_all(bytes).map_err(|cause| FileError::Io { path: self.part.0.clone(), cause })
+    }
+
+    /// Gives it its name. Dropped without this, it leaves nothing.
+    ///
+    /// # Errors
+    /// Where the name was taken meanwhile, or the disk refuses.
+    pub fn finish(mut self) -> Result<(), FileError> {
+        let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
+        synced.map_err(|cause| FileError::Io { path: self.part.0.clone(), cause })?;
+        give_name(&self.part.0, &self.path, self.force)?;
+        sync_directory(parent(&self.path));
+        Ok(())
+    }
+}
+
 /// A file under its first name, removed when it did not get its own.
+#[derive(Debug)]
 struct Part(PathBuf);
 
 impl Drop for Part {
@@ -153,8 +201,10 @@ mod tests {
     use super::*;
 
     fn names(directory: &Path) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -162,7 +212,10 @@ mod tests {
     #[test]
     fn all_files_get_their_names_and_nothing_else_is_left() {
         let directory = tempfile::tempdir().unwrap();
-        let file = |name: &str, content: &[u8]| Planned { path: directory.path().join(name), content: content.to_vec() };
+        let file = |name: &str, content: &[u8]| Planned {
+            path: directory.path().join(name),
+            content: content.to_vec(),
+        };
         write(&[file("a.sig", b"one"), file("a.receipt", b"two")], false).unwrap();
         assert_eq!(names(directory.path()), ["a.receipt", "a.sig"]);
         assert_eq!(fs::read(directory.path().join("a.sig")).unwrap(), b"one");

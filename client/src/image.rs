@@ -24,10 +24,14 @@ pub struct Image {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
     /// There is no digest: a tag, or nothing.
-    #[error("`{0}` names no digest: a tag can be moved after it was looked at, so only `REPOSITORY@sha256:…` can be signed or checked")]
+    #[error(
+        "`{0}` names no digest: a tag can be moved after it was looked at, so only `REPOSITORY@sha256:…` can be signed or checked"
+    )]
     Tag(String),
     /// A tag and a digest.
-    #[error("`{reference}` carries a tag beside its digest; the signed document would name `{repository}` only")]
+    #[error(
+        "`{reference}` carries a tag beside its digest; the signed document would name `{repository}` only"
+    )]
     TagAndDigest {
         /// The whole text.
         reference: String,
@@ -73,16 +77,22 @@ impl FromStr for Image {
     type Err = ImageError;
 
     fn from_str(text: &str) -> Result<Self, ImageError> {
-        let Some((reference, digest)) = text.split_once('@') else { return Err(ImageError::Tag(text.to_owned())) };
+        let Some((reference, digest)) = text.split_once('@') else {
+            return Err(ImageError::Tag(text.to_owned()));
+        };
         let digest = match digest.parse::<Digest>() {
             Ok(found) if found.algorithm() == HashAlgorithm::Sha256 => found,
             _ => return Err(ImageError::Digest(digest.to_owned())),
         };
         match split_tag(reference) {
-            (repository, Some(_)) => {
-                Err(ImageError::TagAndDigest { reference: text.to_owned(), repository: repository.to_owned() })
-            }
-            (repository, None) if repository.is_empty() || repository.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+            (repository, Some(_)) => Err(ImageError::TagAndDigest {
+                reference: text.to_owned(),
+                repository: repository.to_owned(),
+            }),
+            (repository, None)
+                if repository.is_empty()
+                    || repository.contains(|c: char| c.is_whitespace() || c.is_control()) =>
+            {
                 Err(ImageError::Repository(text.to_owned()))
             }
             (repository, None) => Ok(Self { repository: repository.to_owned(), digest }),
@@ -162,15 +172,22 @@ impl Image {
     ///
     /// # Errors
     /// As [`Image::is_subject_of`], and [`DocumentError::Annotations`].
-    pub fn is_subject_with(&self, document: &[u8], annotations: &BTreeMap<String, String>) -> Result<(), DocumentError> {
+    pub fn is_subject_with(
+        &self,
+        document: &[u8],
+        annotations: &BTreeMap<String, String>,
+    ) -> Result<(), DocumentError> {
         let found = self.read(document)?;
-        let expected: BTreeMap<String, serde_json::Value> =
-            annotations.iter().map(|(name, value)| (name.clone(), serde_json::Value::String(value.clone()))).collect();
+        let expected: BTreeMap<String, serde_json::Value> = annotations
+            .iter()
+            .map(|(name, value)| (name.clone(), serde_json::Value::String(value.clone())))
+            .collect();
         if found == expected { Ok(()) } else { Err(DocumentError::Annotations) }
     }
 
     fn read(&self, document: &[u8]) -> Result<BTreeMap<String, serde_json::Value>, DocumentError> {
-        let document: Document = serde_json::from_slice(document).map_err(|cause| DocumentError::Shape(cause.to_string()))?;
+        let document: Document =
+            serde_json::from_slice(document).map_err(|cause| DocumentError::Shape(cause.to_string()))?;
         let Critical { identity, image, kind } = document.critical;
         if kind != DOCUMENT_TYPE {
             return Err(DocumentError::Shape(format!("its type is `{kind}`, expected `{DOCUMENT_TYPE}`")));

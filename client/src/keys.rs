@@ -25,7 +25,12 @@ pub struct Found {
 ///
 /// # Errors
 /// Where there is none, or it is not the one whose id the answer names.
-pub async fn public(connection: &Connection, key: &str, version: u32, patience: Patience) -> Result<Found, CallError> {
+pub async fn public(
+    connection: &Connection,
+    key: &str,
+    version: u32,
+    patience: Patience,
+) -> Result<Found, CallError> {
     let client = connection.signing();
     let answer = patiently(patience, |patience| {
         let mut client = client.clone();
@@ -33,14 +38,22 @@ pub async fn public(connection: &Connection, key: &str, version: u32, patience: 
         async move { client.get_public_key(request).await.map(Response::into_inner) }
     })
     .await?;
-    let found = answer.version.ok_or_else(|| CallError::Answer("a public key without its version".to_owned()))?;
+    let found =
+        answer.version.ok_or_else(|| CallError::Answer("a public key without its version".to_owned()))?;
     if found.key != key || (version != 0 && found.version != version) {
-        return Err(CallError::Answer(format!("the public key of {}@{} instead of {key}@{version}", found.key, found.version)));
+        return Err(CallError::Answer(format!(
+            "the public key of {}@{} instead of {key}@{version}",
+            found.key, found.version
+        )));
     }
-    let public = PublicKey::from_spki(&found.public_key).map_err(|cause| CallError::Answer(cause.to_string()))?;
-    let named = value::key_id("key_id", &found.key_id).map_err(|refusal| CallError::Answer(refusal.message))?;
+    let public =
+        PublicKey::from_spki(&found.public_key).map_err(|cause| CallError::Answer(cause.to_string()))?;
+    let named =
+        value::key_id("key_id", &found.key_id).map_err(|refusal| CallError::Answer(refusal.message))?;
     if named != KeyId::of_spki(&found.public_key) {
-        return Err(CallError::Answer(format!("the public key of {key} has not the key id {named} that the answer names")));
+        return Err(CallError::Answer(format!(
+            "the public key of {key} has not the key id {named} that the answer names"
+        )));
     }
     Ok(Found { version: found, key: public })
 }
@@ -49,7 +62,11 @@ pub async fn public(connection: &Connection, key: &str, version: u32, patience: 
 ///
 /// # Errors
 /// Where listing is refused or breaks.
-pub async fn list(connection: &Connection, prefix: &str, patience: Patience) -> Result<Vec<v1::Key>, CallError> {
+pub async fn list(
+    connection: &Connection,
+    prefix: &str,
+    patience: Patience,
+) -> Result<Vec<v1::Key>, CallError> {
     let client = KeyServiceClient::new(connection.channel());
     let mut keys = Vec::new();
     let mut page_token = String::new();
@@ -94,7 +111,10 @@ pub async fn show(connection: &Connection, key: &str, patience: Patience) -> Res
 ///
 /// # Errors
 /// Where watching is refused.
-pub async fn watch(connection: &Connection, prefix: &str) -> Result<Streaming<v1::WatchKeysResponse>, CallError> {
+pub async fn watch(
+    connection: &Connection,
+    prefix: &str,
+) -> Result<Streaming<v1::WatchKeysResponse>, CallError> {
     let mut client = KeyServiceClient::new(connection.channel());
     let request = Request::new(v1::WatchKeysRequest { prefix: prefix.to_owned() });
     Ok(client.watch_keys(request).await?.into_inner())

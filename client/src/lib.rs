@@ -7,12 +7,15 @@
 //! Deliberately absent: private keys other than the client's own TLS key, registries, and trust in a key that nobody pinned.
 
 pub mod address;
+pub mod cli;
 pub mod clock;
 pub mod connect;
 pub mod connection;
 pub mod dsse;
 pub mod exit;
 pub mod files;
+#[cfg(test)]
+mod fixture;
 pub mod image;
 pub mod keys;
 pub mod log;

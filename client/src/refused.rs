@@ -34,7 +34,11 @@ pub struct Refused {
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.reason.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.reason, self.message) }
+        if self.reason.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.reason, self.message)
+        }
     }
 }
 
@@ -123,7 +127,11 @@ impl NoAnswer {
             && let Some(cause) = status.source()
         {
             let words = chain(cause);
-            return if about_certificates(cause, &words) { Self::NotTrusted(words) } else { Self::Unreachable(words) };
+            return if about_certificates(cause, &words) {
+                Self::NotTrusted(words)
+            } else {
+                Self::Unreachable(words)
+            };
         }
         let (reason, metadata) = info.map_or_else(Default::default, |info| (info.reason, info.metadata));
         let mut metadata: BTreeMap<String, String> = metadata.into_iter().collect();
@@ -173,7 +181,10 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
 fn about_certificates(error: &(dyn Error + 'static), words: &str) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(|io| io.get_ref())
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
         if let Some(tls) = inner.or_else(|| error.downcast_ref::<rustls::Error>()) {
             return matches!(
                 tls,
@@ -208,7 +219,9 @@ mod tests {
 
     #[test]
     fn the_daemons_words_are_kept_whole() {
-        let NoAnswer::Refused(refused) = NoAnswer::of(&refusal(Code::FailedPrecondition)) else { panic!("not a refusal") };
+        let NoAnswer::Refused(refused) = NoAnswer::of(&refusal(Code::FailedPrecondition)) else {
+            panic!("not a refusal")
+        };
         assert_eq!(refused.reason, "KEY_SUSPENDED");
         assert_eq!(refused.message, "release/linux is stopped");
         assert_eq!(refused.metadata, [("rule".to_owned(), "stop".to_owned())].into());
@@ -223,12 +236,21 @@ mod tests {
     fn transport_and_certificate_failures_are_told_apart() {
         let refused = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "connection refused");
         let answer = NoAnswer::of(&Status::from_error(Box::new(refused)));
-        assert!(matches!(&answer, NoAnswer::Unreachable(words) if words.contains("connection refused")), "{answer:?}");
+        assert!(
+            matches!(&answer, NoAnswer::Unreachable(words) if words.contains("connection refused")),
+            "{answer:?}"
+        );
         assert_eq!(answer.exit(), Exit::Retry);
 
         let untrusted = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-        let answer = NoAnswer::of(&Status::from_error(Box::new(std::io::Error::new(std::io::ErrorKind::InvalidData, untrusted))));
-        assert!(matches!(&answer, NoAnswer::NotTrusted(words) if words.contains("UnknownIssuer")), "{answer:?}");
+        let answer = NoAnswer::of(&Status::from_error(Box::new(std::io::Error::new(
+            std::io::ErrorKind::InvalidData,
+            untrusted,
+        ))));
+        assert!(
+            matches!(&answer, NoAnswer::NotTrusted(words) if words.contains("UnknownIssuer")),
+            "{answer:?}"
+        );
         assert_eq!(answer.exit(), Exit::Failed);
     }
 

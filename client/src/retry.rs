@@ -60,7 +60,8 @@ impl Patience {
 /// the daemon says when.
 #[must_use]
 pub fn pause(answer: &NoAnswer, attempt: u32) -> Option<Duration> {
-    let own = LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(1_u32.checked_shl(attempt.min(8)).unwrap_or(u32::MAX)));
+    let own =
+        LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(1_u32.checked_shl(attempt.min(8)).unwrap_or(u32::MAX)));
     match answer {
         NoAnswer::Unreachable(_) => Some(own),
         NoAnswer::Refused(refused) if refused.outcome_unknown() => None,
@@ -77,7 +78,10 @@ pub fn pause(answer: &NoAnswer, attempt: u32) -> Option<Duration> {
 ///
 /// # Errors
 /// The last answer, or [`NoAnswer::Late`].
-pub async fn patiently<T, F>(patience: Patience, mut attempt: impl FnMut(Patience) -> F) -> Result<T, NoAnswer>
+pub async fn patiently<T, F>(
+    patience: Patience,
+    mut attempt: impl FnMut(Patience) -> F,
+) -> Result<T, NoAnswer>
 where
     F: Future<Output = Result<T, Status>>,
 {
@@ -85,7 +89,9 @@ where
     for number in 0_u32.. {
         let answer = match tokio::time::timeout_at(patience.until, attempt(patience)).await {
             Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(status)) if timed_out_here(&status) => return Err(patience.late(last.map(|answer| answer.to_string()))),
+            Ok(Err(status)) if timed_out_here(&status) => {
+                return Err(patience.late(last.map(|answer| answer.to_string())));
+            }
             Ok(Err(status)) => NoAnswer::of(&status),
             Err(_elapsed) => return Err(patience.late(last.map(|answer| answer.to_string()))),
         };
@@ -102,7 +108,8 @@ where
 
 /// tonic ends a request at its own timeout with `CANCELLED` (its `TimeoutExpired`), which is our deadline and nobody's cancellation.
 fn timed_out_here(status: &Status) -> bool {
-    status.code() == Code::Cancelled && std::error::Error::source(status).is_some_and(|cause| cause.is::<tonic::TimeoutExpired>())
+    status.code() == Code::Cancelled
+        && std::error::Error::source(status).is_some_and(|cause| cause.is::<tonic::TimeoutExpired>())
 }
 
 #[cfg(test)]
@@ -126,7 +133,13 @@ mod tests {
         let answer = patiently(Patience::of(Duration::from_secs(60)), |_| {
             sent.push("the same");
             let number = sent.len();
-            async move { if number < 4 { Err(status(Code::Unavailable, "LOG_UNAVAILABLE", Some(Duration::from_millis(1)))) } else { Ok(number) } }
+            async move {
+                if number < 4 {
+                    Err(status(Code::Unavailable, "LOG_UNAVAILABLE", Some(Duration::from_millis(1))))
+                } else {
+                    Ok(number)
+                }
+            }
         })
         .await;
         assert_eq!(answer.unwrap(), 4);
@@ -147,8 +160,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_attempt_that_never_ends_ends_with_the_deadline() {
-        let answer: Result<(), _> = patiently(Patience::of(Duration::from_millis(20)), |_| std::future::pending()).await;
-        assert!(matches!(answer, Err(NoAnswer::Late { after, last: None }) if after == Duration::from_millis(20)));
+        let answer: Result<(), _> =
+            patiently(Patience::of(Duration::from_millis(20)), |_| std::future::pending()).await;
+        assert!(
+            matches!(answer, Err(NoAnswer::Late { after, last: None }) if after == Duration::from_millis(20))
+        );
     }
 
     #[tokio::test]
@@ -159,7 +175,9 @@ mod tests {
             async { Err(status(Code::Unavailable, "BACKEND_UNAVAILABLE", Some(Duration::from_secs(60)))) }
         })
         .await;
-        assert!(matches!(answer, Err(NoAnswer::Refused(refused)) if refused.retry_after == Some(Duration::from_secs(60))));
+        assert!(
+            matches!(answer, Err(NoAnswer::Refused(refused)) if refused.retry_after == Some(Duration::from_secs(60)))
+        );
         assert_eq!(sent, 1);
     }
 

@@ -127,13 +127,21 @@ impl SettingsError {
                 file::USUAL_PLACE,
             ),
             Self::Missing { name, .. } => {
-                format!("give --{} FILE, set {}, or write `{}` into the configuration file", name.flag(), name.variable(), name.in_file())
+                format!(
+                    "give --{} FILE, set {}, or write `{}` into the configuration file",
+                    name.flag(),
+                    name.variable(),
+                    name.in_file()
+                )
             }
             Self::LogKey { .. } | Self::OtherOrigin { .. } => {
-                "take the log key from the instance's genesis or trust bundle: one line, `origin+hash+base64`".to_owned()
+                "take the log key from the instance's genesis or trust bundle: one line, `origin+hash+base64`"
+                    .to_owned()
             }
             Self::Unreadable { .. } => "check the path and its permissions, or give --config FILE".to_owned(),
-            Self::Address { .. } | Self::Deadline { .. } | Self::NotUnderstood { .. } => "correct it where it was set".to_owned(),
+            Self::Address { .. } | Self::Deadline { .. } | Self::NotUnderstood { .. } => {
+                "correct it where it was set".to_owned()
+            }
             Self::NoStateDirectory => "set COUNTERSIGN_STATE to a directory of your own".to_owned(),
         }
     }
@@ -147,10 +155,14 @@ impl Settings {
     pub fn settle(places: &[Partial]) -> Result<Self, SettingsError> {
         let find = |setting: Setting| partial::first(places, setting);
         let address = find(Setting::Address).ok_or(SettingsError::NoAddress)?;
-        let address: Address =
-            address.value.parse().map_err(|cause| SettingsError::Address { origin: address.origin.clone(), cause })?;
+        let address: Address = address
+            .value
+            .parse()
+            .map_err(|cause| SettingsError::Address { origin: address.origin.clone(), cause })?;
         let file = |setting: Setting| {
-            find(setting).map(|place| place.path()).ok_or_else(|| SettingsError::Missing { address: address.clone(), name: setting })
+            find(setting)
+                .map(|place| place.path())
+                .ok_or_else(|| SettingsError::Missing { address: address.clone(), name: setting })
         };
         let tls = match &address {
             Address::Local { .. } => None,
@@ -165,7 +177,9 @@ impl Settings {
             tls,
             log_key: log_key(places)?,
             deadline: deadline(places)?,
-            state_directory: find(Setting::State).map(|place| place.path()).ok_or(SettingsError::NoStateDirectory)?,
+            state_directory: find(Setting::State)
+                .map(|place| place.path())
+                .ok_or(SettingsError::NoStateDirectory)?,
             address,
         })
     }
@@ -183,9 +197,14 @@ pub fn log_key(places: &[Partial]) -> Result<Option<Verifier>, SettingsError> {
     } else {
         let path = place.path();
         let text = std::fs::read_to_string(&path).map_err(|cause| {
-            refuse(format!("`{}` is neither a key of the form `origin+hash+base64` nor a file to read one from: {cause}", place.value))
+            refuse(format!(
+                "`{}` is neither a key of the form `origin+hash+base64` nor a file to read one from: {cause}",
+                place.value
+            ))
         })?;
-        text.trim().parse::<Verifier>().map_err(|cause| refuse(format!("{} holds no key of the form `origin+hash+base64`: {cause}", path.display())))?
+        text.trim().parse::<Verifier>().map_err(|cause| {
+            refuse(format!("{} holds no key of the form `origin+hash+base64`: {cause}", path.display()))
+        })?
     };
     if let Some(origin) = partial::first(places, Setting::LogOrigin)
         && origin.value != verifier.name()

@@ -87,7 +87,11 @@ impl<'a> Signer<'a> {
     ///
     /// # Errors
     /// The refusal that the order would get.
-    pub async fn would_sign(&mut self, order: &Order, patience: Patience) -> Result<Vec<VersionName>, SignError> {
+    pub async fn would_sign(
+        &mut self,
+        order: &Order,
+        patience: Patience,
+    ) -> Result<Vec<VersionName>, SignError> {
         let client = self.connection.signing();
         let wire = v1::SignRequest { validate_only: true, ..order.to_wire(v1::ReceiptDetail::None) };
         let answer = patiently(patience, |patience| {
@@ -101,7 +105,9 @@ impl<'a> Signer<'a> {
             .iter()
             .map(|one| {
                 let named = one.key.parse().ok().filter(|_| one.version > 0);
-                let key = named.ok_or_else(|| CallError::Answer(format!("`{}@{}` is no version", one.key, one.version)))?;
+                let key = named.ok_or_else(|| {
+                    CallError::Answer(format!("`{}@{}` is no version", one.key, one.version))
+                })?;
                 Ok(VersionName { key, version: one.version })
             })
             .collect()
@@ -110,10 +116,17 @@ impl<'a> Signer<'a> {
     /// One batch that fits into one request: one result for each order, in their order.
     ///
     /// Items that may succeed later are asked for again under their own ids while the patience lasts.
-    pub async fn sign_batch(&mut self, orders: Vec<Order>, patience: Patience) -> Vec<Result<Signed, SignError>> {
+    pub async fn sign_batch(
+        &mut self,
+        orders: Vec<Order>,
+        patience: Patience,
+    ) -> Vec<Result<Signed, SignError>> {
         let mut results: Vec<Option<Result<Signed, SignError>>> = orders.iter().map(|_| None).collect();
-        let mut waiting: VecDeque<Item> =
-            orders.into_iter().enumerate().map(|(place, order)| Item { place, order, lost: Vec::new() }).collect();
+        let mut waiting: VecDeque<Item> = orders
+            .into_iter()
+            .enumerate()
+            .map(|(place, order)| Item { place, order, lost: Vec::new() })
+            .collect();
         for attempt in 0_u32.. {
             if waiting.is_empty() {
                 break;
@@ -123,15 +136,19 @@ impl<'a> Signer<'a> {
             let mut longest = None;
             for (mut item, answer) in items.into_iter().zip(answers) {
                 let result = match answer {
-                    Ok(answer) => self.believe(&item.order, answer, std::mem::take(&mut item.lost), patience).await,
-                    Err(NoAnswer::Refused(refused)) if anew(&refused, item.lost.len()) => match request_id::fresh() {
-                        Ok(id) => {
-                            item.lost.push(std::mem::replace(&mut item.order.request_id, id));
-                            waiting.push_back(item);
-                            continue;
+                    Ok(answer) => {
+                        self.believe(&item.order, answer, std::mem::take(&mut item.lost), patience).await
+                    }
+                    Err(NoAnswer::Refused(refused)) if anew(&refused, item.lost.len()) => {
+                        match request_id::fresh() {
+                            Ok(id) => {
+                                item.lost.push(std::mem::replace(&mut item.order.request_id, id));
+                                waiting.push_back(item);
+                                continue;
+                            }
+                            Err(cause) => Err(cause.into()),
                         }
-                        Err(cause) => Err(cause.into()),
-                    },
+                    }
                     Err(answer) => match pause(&answer, attempt).filter(|pause| *pause < patience.left()) {
                         Some(pause) if matches!(answer, NoAnswer::Refused(_)) => {
                             longest = longest.max(Some(pause));
@@ -198,7 +215,12 @@ impl<'a> Signer<'a> {
     }
 
     /// The public key that a signature of this version must verify against.
-    async fn public_key(&mut self, key: &str, version: u32, patience: Patience) -> Result<PublicKey, SignError> {
+    async fn public_key(
+        &mut self,
+        key: &str,
+        version: u32,
+        patience: Patience,
+    ) -> Result<PublicKey, SignError> {
         if let Some(pinned) = &self.pinned {
             return Ok(pinned.clone());
         }

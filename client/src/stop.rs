@@ -15,9 +15,18 @@ pub const LONGEST_REASON: usize = 4_096;
 ///
 /// # Errors
 /// Where it is refused or never answered. A stop that was never answered may be in force.
-pub async fn stop(connection: &Connection, target: Target, reason: &str, patience: Patience) -> Result<v1::StopResponse, CallError> {
+pub async fn stop(
+    connection: &Connection,
+    target: Target,
+    reason: &str,
+    patience: Patience,
+) -> Result<v1::StopResponse, CallError> {
     let client = IncidentServiceClient::new(connection.channel());
-    let request = v1::StopRequest { target: Some(v1::StopTarget { target: Some(target) }), reason: reason.to_owned(), act: None };
+    let request = v1::StopRequest {
+        target: Some(v1::StopTarget { target: Some(target) }),
+        reason: reason.to_owned(),
+        act: None,
+    };
     let answer = patiently(patience, |patience| {
         let mut client = client.clone();
         let request = patience.request(request.clone());

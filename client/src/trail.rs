@@ -8,6 +8,7 @@
 //! `rollbacks_and_forks_are_alarms`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use proto::hash::Hash;
 use proto::proof::checkpoint::Checkpoint;
@@ -39,6 +40,8 @@ pub struct Contradiction {
     pub shown: Seen,
     /// Why they do not fit.
     pub cause: Cause,
+    /// Where the one shown now was put as evidence.
+    pub evidence: Option<PathBuf>,
 }
 
 /// Why two checkpoints do not fit.
@@ -130,7 +133,8 @@ impl Trail {
             Wanted::Nothing => {}
             Wanted::Proof { .. } => {
                 if let Some(newest) = &self.newest {
-                    connect(newest, shown, path).map_err(|cause| self.contradiction(newest, shown, cause.into()))?;
+                    connect(newest, shown, path)
+                        .map_err(|cause| self.contradiction(newest, shown, cause.into()))?;
                 }
             }
         }
@@ -162,22 +166,24 @@ impl Trail {
         self.contradiction(&seen, shown, Cause::Denied(words))
     }
 
+    /// Puts what was shown beside what is kept: both are signed, and only together do they prove anything. Where it cannot be kept,
+    /// the alarm goes on without it.
     fn contradiction(&self, seen: &Seen, shown: &Seen, cause: Cause) -> TrailError {
-        TrailError::Contradiction(Box::new(Contradiction { seen: seen.clone(), shown: shown.clone(), cause }))
+        let evidence = (seen.text != shown.text)
+            .then(|| self.memory.keep_evidence(&self.key, &shown.text).ok())
+            .flatten();
+        TrailError::Contradiction(Box::new(Contradiction {
+            seen: seen.clone(),
+            shown: shown.clone(),
+            cause,
+            evidence,
+        }))
     }
 
     fn note_newest(&mut self) {
         if let Some(newest) = &self.newest {
             self.proven.insert(newest.checkpoint.size, newest.checkpoint.root);
         }
-    }
-
-    /// Puts the contradicting checkpoint beside the kept one.
-    ///
-    /// # Errors
-    /// Where it cannot be written.
-    pub fn keep_evidence(&self, contradiction: &Contradiction) -> Result<std::path::PathBuf, MemoryError> {
-        self.memory.keep_evidence(&self.key, &contradiction.shown.text)
     }
 }
 

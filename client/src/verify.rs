@@ -216,17 +216,30 @@ fn further(known: Option<SignatureError>, new: SignatureError) -> Option<Signatu
     }
 }
 
-fn logged(claim: &Claim<'_>, with: &WithReceipt<'_>, algorithm: Algorithm, signature: &[u8]) -> Result<Logged, NotVerified> {
+fn logged(
+    claim: &Claim<'_>,
+    with: &WithReceipt<'_>,
+    algorithm: Algorithm,
+    signature: &[u8],
+) -> Result<Logged, NotVerified> {
     let verified = with.receipt.verify(with.log_key)?;
     let digests = claim.content.digests();
-    let expected =
-        Expected { signature, key_id: claim.key.key_id(), algorithm, digests: &digests, key: with.key.map(|key| &key.key) };
+    let expected = Expected {
+        signature,
+        key_id: claim.key.key_id(),
+        algorithm,
+        digests: &digests,
+        key: with.key.map(|key| &key.key),
+    };
     let checked = check(&verified, &expected)?;
     let version = VersionName { key: checked.record().key.clone(), version: checked.entry().version };
     if let Some(ExpectedKey { key, version: Some(number) }) = with.key
         && *number != version.version
     {
-        return Err(NotVerified::Version { expected: VersionName { key: key.clone(), version: *number }, found: version });
+        return Err(NotVerified::Version {
+            expected: VersionName { key: key.clone(), version: *number },
+            found: version,
+        });
     }
     let caller = match (with.detail, with.caller) {
         (None, Some(_)) => return Err(NotVerified::NoDetail),
@@ -246,7 +259,8 @@ fn caller(detail: &[u8], leaf: &[u8], expected: Option<&str>) -> Result<CallerDe
     if !is_detail_of(detail, leaf) {
         return Err(NotVerified::Detail);
     }
-    let detail: Detail = proto::canonical::from_slice(detail).map_err(|cause| NotVerified::DetailForm(cause.to_string()))?;
+    let detail: Detail =
+        proto::canonical::from_slice(detail).map_err(|cause| NotVerified::DetailForm(cause.to_string()))?;
     match expected {
         Some(expected) if expected != detail.caller.id => {
             Err(NotVerified::Caller { expected: expected.to_owned(), found: detail.caller.id })

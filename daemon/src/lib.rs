@@ -1,9 +1,13 @@
 //! countersignd: signs with keys that live in HSMs and cloud KMS, and records every signature before it leaves.
 
+pub mod app;
+pub mod audit;
 pub mod backend;
 pub mod clock;
 pub mod config;
 pub mod drain;
+pub mod incident;
+pub mod keyring;
 pub mod keys;
 pub mod log;
 pub mod measure;
@@ -13,3 +17,5 @@ pub mod secret;
 pub mod sign;
 pub mod store;
 pub mod telemetry;
+pub mod tick;
+pub mod web;

@@ -17,18 +17,24 @@
 //! [`writer`] owns thread and batching; [`crate::store`] owns bytes.
 
 mod anchor;
+mod backup;
 mod batch;
 mod create;
 mod error;
 mod fence;
+mod fresh;
 mod handover;
 mod index;
 mod intent;
 mod keeper;
 mod load;
+mod offline;
 mod open;
+mod place;
+mod present;
 mod queue;
 mod read;
+mod redact;
 mod replay;
 mod seal;
 mod settings;
@@ -56,13 +62,18 @@ use crate::clock::Monotonic;
 use queue::{ControlJob, IntendItem, IntendJob, PlainJob, SealJob};
 use shared::Shared;
 
+pub use crate::store::Stored;
+pub use backup::Backup;
 pub use create::create;
 pub use error::{CreateError, LoadError, LogError};
 pub use fence::StandingStop;
+pub use fresh::Fresh;
 pub use handover::HandOver;
 pub use index::Sought;
 pub use intent::{Earlier, Intended, Intent, IntentDraft, RequestKey};
+pub use offline::copy;
 pub use open::{Opened, open};
+pub use present::Presented;
 pub use read::{Extension, Matches, Proven, Query};
 pub use seal::{Released, Requires, Seal, Sealed};
 pub use settings::{AnchorPlace, Limits, Settings};
@@ -115,10 +126,18 @@ pub struct ControlDraft {
 }
 
 impl ControlDraft {
+    /// A draft that stops, lifts and touches nothing, without detail.
+    pub fn new(fresh: Fresh, actor: Actor, body: Body) -> Self {
+        let Fresh { operation, asked, .. } = fresh;
+        Self { operation, actor, body, stops: vec![], lifts: vec![], touches: vec![], detail: None, asked }
+    }
+
     fn job(self) -> Result<ControlJob, LogError> {
         let longest = proto::record::LONGEST_CONTROL_DETAIL;
         if self.detail.as_ref().is_some_and(|detail| detail.len() > longest) {
-            return Err(LogError::Malformed { cause: format!("a detail of at most {longest} bytes was expected").into() });
+            return Err(LogError::Malformed {
+                cause: format!("a detail of at most {longest} bytes was expected").into(),
+            });
         }
         let record = ControlRecord {
             actor: self.actor,
@@ -160,7 +179,11 @@ impl Log {
 
     /// Makes intents durable, all in one commit, in the order given. A request id in use by another operation is waited
     /// for. Dropping the future before it answers leaves no signature and, at most, a record `not-executed` or `unknown`.
-    pub async fn intend(&self, drafts: Vec<IntentDraft>, by: Option<Monotonic>) -> Vec<Result<Intended, LogError>> {
+    pub async fn intend(
+        &self,
+        drafts: Vec<IntentDraft>,
+        by: Option<Monotonic>,
+    ) -> Vec<Result<Intended, LogError>> {
         let count = drafts.len();
         match self.try_intend(drafts, by).await {
             Ok(results) => results,
@@ -198,7 +221,9 @@ impl Log {
             .collect();
         wanted.sort_unstable();
         if wanted.windows(2).any(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1)) {
-            return Err(LogError::Malformed { cause: "one request id was given to two items of a batch".into() });
+            return Err(LogError::Malformed {
+                cause: "one request id was given to two items of a batch".into(),
+            });
         }
         for (caller, id, at) in wanted {
             holds[at] = Some(self.shared.requests.hold(caller, id).await);
@@ -321,7 +346,8 @@ impl Log {
         let threads = std::mem::take(
             &mut *self._life.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
         );
-        let joined = tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok()));
+        let joined =
+            tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok()));
         if !joined.await.unwrap_or(false) {
             tracing::error!("a thread of the log ended by a panic");
         }

@@ -135,6 +135,11 @@ pub fn clock_trusted(trusted: bool) {
     metrics::gauge!(CLOCK_TRUSTED).set(f64::from(u8::from(trusted)));
 }
 
+/// A connection took the first byte of a reply with signatures.
+pub fn handed_over() {
+    metrics::counter!(REPLIES).increment(1);
+}
+
 /// A connection was opened (`+1`) or closed (`-1`).
 pub fn connections(change: i8) {
     metrics::gauge!(CONNECTIONS).increment(f64::from(change));

@@ -13,9 +13,14 @@ pub mod edge;
 pub mod front;
 pub mod health;
 pub mod identity;
+mod incident;
+mod keys;
 pub mod limit;
 pub mod listen;
+mod log;
 pub mod reflection;
+pub mod services;
+pub mod signing;
 pub mod status;
 pub mod tls;
 

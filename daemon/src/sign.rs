@@ -11,12 +11,43 @@
 //!
 //! Does not: speak gRPC, know what a certificate is, or decide policy.
 
+mod admit;
+mod denials;
+mod operation;
+mod pipeline;
 pub mod prepare;
+mod recorded;
+mod refuse;
+mod reply;
+mod summary;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use proto::canonical::Map;
 use proto::digest::{Digest, Digests};
 use proto::name::KeyName;
+
+use crate::clock::Clock;
+use crate::keyring::Keyring;
+use crate::log::Log;
+
+pub use reply::{FullReceipt, Receipt, Reply, Signature};
+
+/// The pipeline with everything that it needs. Shared by all edges.
+pub struct Signer {
+    log: Log,
+    keyring: Arc<Keyring>,
+    clock: Arc<dyn Clock>,
+    denials: denials::Denials,
+}
+
+impl Signer {
+    /// A pipeline over this log and these keys.
+    pub fn new(log: Log, keyring: Arc<Keyring>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { log, keyring, clock, denials: denials::Denials::default() })
+    }
+}
 
 /// What a caller asks for, already parsed and bounded.
 #[derive(Clone, Debug)]

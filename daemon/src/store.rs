@@ -17,6 +17,7 @@ mod request;
 mod schema;
 mod space;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 pub use append::Append;
@@ -24,7 +25,7 @@ pub use connect::{Checkpointer, Store, Wal};
 pub use files::StoreLock;
 pub use index::{Index, IndexReader, Posting, Segment, Term};
 pub use read::{Readers, View};
-pub use request::{ClaimedRequest, RequestRow};
+pub use request::{ClaimedRequest, KeptRequest, RequestRow};
 pub use space::free_bytes;
 
 /// Who opened an intent: 16 random bytes, new for each load of the store. An intent of another owner has nobody who
@@ -62,7 +63,7 @@ pub struct HeadRow {
 
 /// One open intent.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct IntentRow {
+pub struct IntentRow<'a> {
     /// Operation number, consecutive.
     pub number: u64,
     /// Operation id.
@@ -72,7 +73,7 @@ pub struct IntentRow {
     /// When it was asked, microseconds since the Unix epoch.
     pub at: i64,
     /// What is needed to close it: see `log::intent`.
-    pub body: Vec<u8>,
+    pub body: Cow<'a, [u8]>,
 }
 
 /// One row of the table of control records: an aid, checked against the chain at load.
@@ -90,7 +91,9 @@ pub struct ControlRow {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Opening found nothing.
-    #[error("there is no log at {path}: `countersignd init` makes one, nothing else does; if there was one, put it back")]
+    #[error(
+        "there is no log at {path}: `countersignd init` makes one, nothing else does; if there was one, put it back"
+    )]
     Missing {
         /// Where it was expected.
         path: PathBuf,
@@ -116,7 +119,9 @@ pub enum StoreError {
         found: i32,
     },
     /// Written by a version that we do not know.
-    #[error("{path} has schema {found}, this version reads up to {known}: it was written by a newer version, run that one")]
+    #[error(
+        "{path} has schema {found}, this version reads up to {known}: it was written by a newer version, run that one"
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -163,6 +168,18 @@ impl StoreError {
         match source.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
             _ => Self::Failed { doing, source },
+        }
+    }
+
+    /// Whether the file itself is damaged or is none.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Foreign { .. } | Self::Newer { .. } | Self::Shape(_) => true,
+            Self::Failed { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+            ),
+            _ => false,
         }
     }
 

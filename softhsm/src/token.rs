@@ -155,7 +155,17 @@ impl Token {
     pub fn generate(&self, label: &str, id: &[u8], shape: Shape) -> Result<(), TokenError> {
         let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
         let kind = shape.word();
-        self.tool(&["--keypairgen", "--sensitive", "--usage-sign", "--key-type", &kind, "--label", label, "--id", &id])
+        self.tool(&[
+            "--keypairgen",
+            "--sensitive",
+            "--usage-sign",
+            "--key-type",
+            &kind,
+            "--label",
+            label,
+            "--id",
+            &id,
+        ])
     }
 
     /// Destroys the key pairs with this label.
@@ -206,7 +216,8 @@ impl Token {
     }
 
     fn initialise(&self) -> Result<String, TokenError> {
-        let arguments = ["--init-token", "--free", "--label", &self.label, "--so-pin", SO_PIN, "--pin", &self.pin];
+        let arguments =
+            ["--init-token", "--free", "--label", &self.label, "--so-pin", SO_PIN, "--pin", &self.pin];
         self.util(&arguments)?;
         let slots = self.util(&["--show-slots"])?;
         let mut serial = None;

@@ -94,7 +94,10 @@ impl Wire {
             let entry = file("reading the switches", entry)?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name == "wire" || name == "flip" || name.contains('.') && !["libwire.so", "wire.c"].contains(&&*name) {
+            if name == "wire"
+                || name == "flip"
+                || name.contains('.') && !["libwire.so", "wire.c"].contains(&&*name)
+            {
                 match std::fs::remove_file(entry.path()) {
                     Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {}
                     other => file("removing a switch", other)?,

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub mod binaries;
+pub mod disk;
 pub mod ledger;
 pub mod performance;
 pub mod process;

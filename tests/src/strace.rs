@@ -5,9 +5,11 @@
 //! and waiting are as without it. strace 6.1 injects nothing with `--seccomp-bpf`, so every call is stopped at, and a
 //! traced program is several times slower: tests must not mind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use crate::process::Process;
 
 /// What happens at the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +79,36 @@ fn wrapped(command: &Command, trace: &Path, expressions: &[String], path: Option
     strace
 }
 
-/// What strace noted. Complete when the tracer has ended: see [`crate::process::Process::silent`].
+/// Calls of a running program that fail from now on, until this is dropped.
+#[derive(Debug)]
+pub struct Failing(Process);
+
+impl Failing {
+    /// Attaches to a process with its threads and children; each of these calls then fails with this error (`EROFS`).
+    ///
+    /// # Panics
+    /// If strace may not attach.
+    #[must_use]
+    pub fn attach(process: u32, calls: &[&str], error: &str) -> Self {
+        let calls = calls.join(",");
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
+        strace.args(["-e", &format!("inject={calls}:error={error}"), "-p", &process.to_string()]);
+        let strace = Process::start(strace);
+        let _said = strace.says("attached", crate::PATIENCE);
+        Self(strace)
+    }
+}
+
+impl Drop for Failing {
+    fn drop(&mut self) {
+        // Asked to end, strace lets go of every thread first.
+        self.0.signal(rustix::process::Signal::TERM);
+        self.0.ended(crate::PATIENCE);
+    }
+}
+
+/// What strace noted. Complete when the tracer has ended: see [`Process::silent`].
 #[derive(Debug, Default)]
 pub struct Trace {
     /// Calls entered, in order: thread, name, arguments.
@@ -113,16 +144,22 @@ impl Trace {
     /// Every point that a run like this one reaches: each name with 1 to the most calls of one thread.
     #[must_use]
     pub fn points(&self) -> Vec<Point> {
-        let mut most: BTreeMap<&str, BTreeMap<u32, usize>> = BTreeMap::new();
-        for (thread, name, _) in &self.calls {
-            *most.entry(name).or_default().entry(*thread).or_default() += 1;
+        self.points_where(|_, _| true)
+    }
+
+    /// The points at which some thread makes a call that is wanted, by its name and arguments.
+    #[must_use]
+    pub fn points_where(&self, wanted: impl Fn(&str, &str) -> bool) -> Vec<Point> {
+        let mut counts: BTreeMap<(u32, &str), usize> = BTreeMap::new();
+        let mut points = BTreeSet::new();
+        for (thread, name, arguments) in &self.calls {
+            let nth = counts.entry((*thread, name)).or_default();
+            *nth += 1;
+            if wanted(name, arguments) {
+                points.insert((name.clone(), *nth));
+            }
         }
-        most.into_iter()
-            .flat_map(|(name, threads)| {
-                let most = threads.values().copied().max().unwrap_or(0);
-                (1..=most).map(|nth| Point { call: name.to_owned(), nth, path: None })
-            })
-            .collect()
+        points.into_iter().map(|(call, nth)| Point { call, nth, path: None }).collect()
     }
 }
 
@@ -140,5 +177,8 @@ mod tests {
         assert_eq!(trace.calls.len(), 4);
         let points: Vec<String> = trace.points().iter().map(ToString::to_string).collect();
         assert_eq!(points, ["fdatasync 1", "fdatasync 2", "sendto 1"]);
+        let points = trace.points_where(|call, arguments| call == "sendto" || arguments.contains("/b"));
+        let points: Vec<String> = points.iter().map(ToString::to_string).collect();
+        assert_eq!(points, ["fdatasync 1", "sendto 1"]);
     }
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use tests::PATIENCE;
+use tests::disk::SmallDisk;
 use tests::process::{Process, killed};
 use tests::ready::{Ready, VARIABLE};
-use tests::strace::{Fault, Point, Trace, struck, watched};
+use tests::strace::{Failing, Fault, Point, Trace, struck, watched};
 
 /// `sync -d` makes one `fdatasync` a file, in order.
 fn three_syncs(directory: &Path) -> Command {
@@ -64,6 +65,27 @@ fn one_call_on_one_file_fails_with_the_error_named() {
 }
 
 #[test]
+fn calls_of_a_running_program_fail_for_a_while() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = "mkfifo orders; echo begun; while read order <orders; do \
+                  if sync -d file; then echo synced $order; else echo failed $order; fi; done";
+    std::fs::write(directory.path().join("file"), "").unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).current_dir(directory.path());
+    let process = Process::start(command);
+    assert_eq!(process.says("begun", PATIENCE), "begun");
+    let order = |words: &str| std::fs::write(directory.path().join("orders"), format!("{words}\n")).unwrap();
+    order("one");
+    assert_eq!(process.says(" one", PATIENCE), "synced one");
+    let failing = Failing::attach(process.number(), &["fdatasync"], "EROFS");
+    order("two");
+    assert_eq!(process.says(" two", PATIENCE), "failed two");
+    drop(failing);
+    order("three");
+    assert_eq!(process.says(" three", PATIENCE), "synced three");
+}
+
+#[test]
 fn readiness_is_a_datagram_and_an_early_end_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let ready = Ready::listen(directory.path());
@@ -95,4 +117,25 @@ fn what_a_program_says_is_waited_for_and_it_dies_with_its_owner() {
     drop(process);
     let error = rustix::process::pidfd_send_signal(handle, rustix::process::Signal::TERM).unwrap_err();
     assert_eq!(error, rustix::io::Errno::SRCH);
+}
+
+#[test]
+fn a_small_disk_is_full_read_only_and_whole_again() {
+    use std::io::ErrorKind;
+    let disk = SmallDisk::mount(256);
+    let file = disk.path().join("file");
+    std::fs::write(&file, vec![1; 100_000]).unwrap();
+    disk.fill();
+    let error = std::fs::write(disk.path().join("other"), [1; 4096]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
+    disk.empty();
+    std::fs::write(disk.path().join("other"), [1; 4096]).unwrap();
+    disk.writable(false);
+    let error = std::fs::write(&file, [2]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ReadOnlyFilesystem);
+    disk.writable(true);
+    std::fs::write(&file, [2]).unwrap();
+    let place = disk.path().to_owned();
+    drop(disk);
+    assert!(!place.exists());
 }

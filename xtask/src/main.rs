@@ -5,6 +5,7 @@
 
 mod audit;
 mod bench;
+mod errors;
 mod generate;
 mod run;
 mod step;
@@ -36,7 +37,7 @@ enum Task {
     Audit,
     /// Measure the release daemon against ceilings measured in the same run. Takes a while; not part of CI.
     Bench(bench::Bench),
-    /// Make the checked-in code of the protobuf messages again.
+    /// Make what is checked in and made from something else again: code of the protobuf messages, docs/errors.md.
     Generate,
 }
 
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
         Task::Test { full } => Ok(test::run(full)),
         Task::Audit => Ok(audit::run()),
         Task::Bench(bench) => bench::run(&bench).map(|()| true),
-        Task::Generate => generate::run().map(|()| true),
+        Task::Generate => generate::run().and_then(|()| errors::write()).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -28,7 +28,15 @@ pub struct Arguments {
     #[command(flatten)]
     pub connection: connection::Connection,
     /// For people (table) or for programs (json).
-    #[arg(long, global = true, value_enum, default_value = "table", env = "COUNTERSIGN_OUTPUT", hide_env = true, help_heading = "Output")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "table",
+        env = "COUNTERSIGN_OUTPUT",
+        hide_env = true,
+        help_heading = "Output"
+    )]
     pub output: Output,
     /// What to do.
     #[command(subcommand)]

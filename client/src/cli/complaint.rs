@@ -27,13 +27,26 @@ pub struct Complaint {
     pub more: Vec<(String, String)>,
     /// Said before everything else and in colour: something that must not be overlooked.
     pub alarm: Option<String>,
+    /// Whether the daemon's address belongs to the story.
+    pub about_connection: bool,
+    closed_pipe: bool,
 }
 
 impl Complaint {
     /// A complaint that ends in this way.
     #[must_use]
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, reason: None, what: what.into(), why: Vec::new(), advice: Vec::new(), more: Vec::new(), alarm: None }
+        Self {
+            exit,
+            reason: None,
+            what: what.into(),
+            why: Vec::new(),
+            advice: Vec::new(),
+            more: Vec::new(),
+            alarm: None,
+            about_connection: false,
+            closed_pipe: false,
+        }
     }
 
     /// The command was not understood.
@@ -60,6 +73,19 @@ impl Complaint {
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice.push(advice.into());
         self
+    }
+
+    /// Says that the daemon's address belongs to the story.
+    #[must_use]
+    pub fn about_connection(mut self) -> Self {
+        self.about_connection = true;
+        self
+    }
+
+    /// Whether the reader of the output went away, as `head` does: no reason to complain.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        self.closed_pipe
     }
 
     /// The text for people.
@@ -121,6 +147,7 @@ impl Complaint {
 
 impl From<std::io::Error> for Complaint {
     fn from(cause: std::io::Error) -> Self {
-        Self::failed("the answer could not be written").because(cause.to_string())
+        let closed_pipe = cause.kind() == std::io::ErrorKind::BrokenPipe;
+        Self { closed_pipe, ..Self::failed("the answer could not be written").because(cause.to_string()) }
     }
 }

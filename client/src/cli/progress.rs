@@ -15,9 +15,14 @@ impl Progress {
         if !screen.shows_bars() || things < 2 {
             return Self(ProgressBar::hidden());
         }
-        let bar = ProgressBar::with_draw_target(Some(things), ProgressDrawTarget::stderr()).with_message(what);
-        let style = ProgressStyle::with_template("{msg} [{bar:30}] {human_pos} of {human_len}, {per_sec}, {eta} left");
-        Self(bar.with_style(style.unwrap_or_else(|_broken_template| ProgressStyle::default_bar()).progress_chars("=> ")))
+        let bar =
+            ProgressBar::with_draw_target(Some(things), ProgressDrawTarget::stderr()).with_message(what);
+        let style = ProgressStyle::with_template(
+            "{msg} [{bar:30}] {human_pos} of {human_len}, {per_sec}, {eta} left",
+        );
+        Self(bar.with_style(
+            style.unwrap_or_else(|_broken_template| ProgressStyle::default_bar()).progress_chars("=> "),
+        ))
     }
 
     /// So many more are done.

@@ -50,7 +50,8 @@ impl Screen {
     /// The screen of this process.
     #[must_use]
     pub fn of_process(output: Output, look: impl Fn(&str) -> Option<String>) -> Self {
-        let plain = look("NO_COLOR").is_some_and(|value| !value.is_empty()) || look("TERM").is_some_and(|term| term == "dumb");
+        let plain = look("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || look("TERM").is_some_and(|term| term == "dumb");
         let (out_is, err_is) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         let width = comfy_table::Table::new().width().map(usize::from).filter(|width| *width >= 20);
         Self {
@@ -67,8 +68,22 @@ impl Screen {
 
     /// A screen of fixed width without colours, into the two places given.
     #[must_use]
-    pub fn into_places(output: Output, width: usize, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
-        Self { out, err, output, colour: false, colour_err: false, width: Some(width), width_err: Some(width), bars: false }
+    pub fn into_places(
+        output: Output,
+        width: usize,
+        out: Box<dyn Write + Send>,
+        err: Box<dyn Write + Send>,
+    ) -> Self {
+        Self {
+            out,
+            err,
+            output,
+            colour: false,
+            colour_err: false,
+            width: Some(width),
+            width_err: Some(width),
+            bars: false,
+        }
     }
 
     /// Whether programs read this.

@@ -45,8 +45,17 @@ impl Rows {
     /// A table with this header. Columns whose name ends in `~` may wrap.
     #[must_use]
     pub fn new(header: &[&'static str]) -> Self {
-        let elastic = header.iter().enumerate().filter(|(_, name)| name.ends_with('~')).map(|(column, _)| column).collect();
-        Self { header: header.iter().map(|name| name.trim_end_matches('~')).collect(), elastic, rows: Vec::new() }
+        let elastic = header
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| name.ends_with('~'))
+            .map(|(column, _)| column)
+            .collect();
+        Self {
+            header: header.iter().map(|name| name.trim_end_matches('~')).collect(),
+            elastic,
+            rows: Vec::new(),
+        }
     }
 
     /// One more row.

@@ -61,7 +61,8 @@ impl Connector {
         let name = files.server_name.as_deref().unwrap_or(host);
         Ok(Self {
             tls: TlsConnector::from(Arc::new(configuration(files)?)),
-            name: ServerName::try_from(name.to_owned()).map_err(|rustls::pki_types::InvalidDnsNameError { .. }| TlsError::Name(name.to_owned()))?,
+            name: ServerName::try_from(name.to_owned())
+                .map_err(|rustls::pki_types::InvalidDnsNameError { .. }| TlsError::Name(name.to_owned()))?,
         })
     }
 
@@ -89,13 +90,19 @@ fn configuration(files: &TlsFiles) -> Result<ClientConfig, TlsError> {
         })?;
     }
     let chain = certificates(&files.certificate, "a client certificate")?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|cause| not_pem(&files.key, "a private key", &cause))?;
-    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(TlsError::Version)?
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, key)
-        .map_err(|cause| TlsError::Pair { certificate: files.certificate.clone(), key: files.key.clone(), cause })?;
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|cause| not_pem(&files.key, "a private key", &cause))?;
+    let mut config =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(TlsError::Version)?
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain, key)
+            .map_err(|cause| TlsError::Pair {
+                certificate: files.certificate.clone(),
+                key: files.key.clone(),
+                cause,
+            })?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(config)
 }
@@ -103,9 +110,14 @@ fn configuration(files: &TlsFiles) -> Result<ClientConfig, TlsError> {
 /// Every certificate of a PEM file; at least one.
 fn certificates(path: &Path, expected: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let refuse = |cause: pem::Error| not_pem(path, expected, &cause);
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(path).map_err(refuse)?.collect::<Result<_, _>>().map_err(refuse)?;
+    let certificates: Vec<_> =
+        CertificateDer::pem_file_iter(path).map_err(refuse)?.collect::<Result<_, _>>().map_err(refuse)?;
     if certificates.is_empty() {
-        return Err(TlsError::File { path: path.to_owned(), expected, cause: "there is none in the file".to_owned() });
+        return Err(TlsError::File {
+            path: path.to_owned(),
+            expected,
+            cause: "there is none in the file".to_owned(),
+        });
     }
     Ok(certificates)
 }

@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use proto::hash::Hash;
+use proto::proof::ProofError;
 use proto::proof::checkpoint::{Checkpoint, CheckpointError};
 use proto::proof::consistency;
 use proto::proof::frontier::{Frontier, FrontierError};
 use proto::proof::leaf::leaf_hash;
 use proto::proof::note::Verifier;
-use proto::proof::ProofError;
 use proto::record::{Outcome, Record};
 use proto::time::Time;
 
@@ -131,10 +131,15 @@ impl Audited {
 ///
 /// # Errors
 /// [`AuditError`]: the file is not what the log key signed, and nothing in it is to be believed.
-pub fn audit(mut file: impl BufRead, key: &Verifier, mut progress: impl FnMut(&Header, u64)) -> Result<Audited, AuditError> {
+pub fn audit(
+    mut file: impl BufRead,
+    key: &Verifier,
+    mut progress: impl FnMut(&Header, u64),
+) -> Result<Audited, AuditError> {
     let mut line = String::new();
     file.read_line(&mut line).map_err(|cause| AuditError::Io { line: 1, cause })?;
-    let header: Header = serde_json::from_str(&line).map_err(|cause| AuditError::Header(cause.to_string()))?;
+    let header: Header =
+        serde_json::from_str(&line).map_err(|cause| AuditError::Header(cause.to_string()))?;
     if header.format != FORMAT || header.start > header.end {
         return Err(AuditError::Header(format!("expected the format `{FORMAT}` and a range")));
     }
@@ -144,7 +149,8 @@ pub fn audit(mut file: impl BufRead, key: &Verifier, mut progress: impl FnMut(&H
     let mut bytes = Vec::new();
     for number in 2_u64.. {
         bytes.clear();
-        let read = file.read_until(b'\n', &mut bytes).map_err(|cause| AuditError::Io { line: number, cause })?;
+        let read =
+            file.read_until(b'\n', &mut bytes).map_err(|cause| AuditError::Io { line: number, cause })?;
         if read == 0 {
             break;
         }
@@ -162,7 +168,10 @@ pub fn audit(mut file: impl BufRead, key: &Verifier, mut progress: impl FnMut(&H
         progress(&header, record.index + 1 - header.start);
     }
     if frontier.size() != header.end {
-        return Err(AuditError::Count { expected: header.end - header.start, found: frontier.size() - header.start });
+        return Err(AuditError::Count {
+            expected: header.end - header.start,
+            found: frontier.size() - header.start,
+        });
     }
     let whole = &reading.audited.checkpoint;
     consistency::verify(header.end, &frontier.root(), whole.size, &whole.root, &header.consistency)?;
@@ -191,7 +200,12 @@ impl Reading {
             unlisted: 0,
             last: None,
         };
-        Self { audited, chain: Chain::new(header.start), numbers: Numbers::new(header.start), stops: Stops::default() }
+        Self {
+            audited,
+            chain: Chain::new(header.start),
+            numbers: Numbers::new(header.start),
+            stops: Stops::default(),
+        }
     }
 
     fn find(&mut self, index: Option<u64>, words: String) {
@@ -213,7 +227,7 @@ impl Reading {
             Some(_) => {}
             None => self.audited.without_detail += 1,
         }
-        for words in self.chain.record(index, line.leaf, hash) {
+        if let Some(words) = self.chain.record(index, line.leaf, hash) {
             self.find(Some(index), words);
         }
         let record = match Record::parse(line.leaf) {
@@ -230,7 +244,9 @@ impl Reading {
             for entry in &sign.signatures {
                 *self.audited.outcomes.entry(outcome(entry.outcome)).or_default() += 1;
             }
-            if let Some(words) = sign.number.and_then(|number| self.numbers.record(number, sign.time.asked, sign.time.sealed)) {
+            if let Some(words) =
+                sign.number.and_then(|number| self.numbers.record(number, sign.time.asked, sign.time.sealed))
+            {
                 self.find(Some(index), words);
             }
         }

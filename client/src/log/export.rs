@@ -76,9 +76,14 @@ impl Export {
             write(&line_of(&record)?).map_err(ExportError::Write)?;
         }
         let (checkpoint, root) = (&self.head.checkpoint, self.frontier.root());
-        consistency::verify(self.header.end, &root, checkpoint.size, &checkpoint.root, &self.header.consistency).map_err(
-            |cause| CallError::Answer(format!("the records do not lead to the checkpoint: {cause}")),
-        )?;
+        consistency::verify(
+            self.header.end,
+            &root,
+            checkpoint.size,
+            &checkpoint.root,
+            &self.header.consistency,
+        )
+        .map_err(|cause| CallError::Answer(format!("the records do not lead to the checkpoint: {cause}")))?;
         Ok(self.head)
     }
 }
@@ -126,5 +131,6 @@ async fn frontier_at(connection: &Connection, size: u64, patience: Patience) -> 
     .await?;
     let mut nodes: Vec<Hash> = hashes(&answer.path)?;
     nodes.reverse();
-    Frontier::from_nodes(size, nodes).map_err(|cause| CallError::Answer(format!("the proof of record {size}: {cause}")))
+    Frontier::from_nodes(size, nodes)
+        .map_err(|cause| CallError::Answer(format!("the proof of record {size}: {cause}")))
 }

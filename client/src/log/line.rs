@@ -51,7 +51,8 @@ pub struct Line<'a> {
 #[error("expected {0}")]
 pub struct NotALine(pub &'static str);
 
-const EXPECTED: NotALine = NotALine("`{\"index\":N,\"record\":{…},\"detail\":{…}}` exactly as `countersign log export` writes it");
+const EXPECTED: NotALine =
+    NotALine("`{\"index\":N,\"record\":{…},\"detail\":{…}}` exactly as `countersign log export` writes it");
 
 impl<'a> Line<'a> {
     /// The line, with its newline.
@@ -76,7 +77,10 @@ impl<'a> Line<'a> {
     pub fn read(line: &'a [u8]) -> Result<Self, NotALine> {
         let rest = line.strip_prefix(b"{\"index\":").ok_or(EXPECTED)?;
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let index = std::str::from_utf8(&rest[..digits]).ok().and_then(|digits| digits.parse().ok()).ok_or(EXPECTED)?;
+        let index = std::str::from_utf8(&rest[..digits])
+            .ok()
+            .and_then(|digits| digits.parse().ok())
+            .ok_or(EXPECTED)?;
         let (leaf, rest) = value(rest[digits..].strip_prefix(b",\"record\":").ok_or(EXPECTED)?)?;
         let (detail, rest) = match rest.strip_prefix(b",\"detail\":") {
             Some(rest) => value(rest).map(|(detail, rest)| (Some(detail), rest))?,

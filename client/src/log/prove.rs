@@ -32,16 +32,25 @@ pub struct Proven {
 ///
 /// # Errors
 /// Where it does not prove that the log holds its record.
-pub async fn believe(connection: &mut Connection, wire: v1::Receipt, patience: Patience) -> Result<Proven, CallError> {
+pub async fn believe(
+    connection: &mut Connection,
+    wire: v1::Receipt,
+    patience: Patience,
+) -> Result<Proven, CallError> {
     let parts = receipt::parts(wire).map_err(|refusal| CallError::Answer(refusal.message))?;
     if leaf_hash(&parts.leaf) != parts.leaf_hash {
         return Err(CallError::Answer("the receipt's leaf hash is not that of its record".to_owned()));
     }
     connection.agree(&parts.checkpoint, patience).await?;
-    let receipt = Receipt { leaf: parts.leaf.to_vec(), index: parts.index, path: parts.path, checkpoint: parts.checkpoint };
-    let verified = receipt
-        .verify(connection.trail()?.key())
-        .map_err(|cause| CallError::Answer(format!("the receipt proves nothing: {}", crate::refused::chain(&cause))))?;
+    let receipt = Receipt {
+        leaf: parts.leaf.to_vec(),
+        index: parts.index,
+        path: parts.path,
+        checkpoint: parts.checkpoint,
+    };
+    let verified = receipt.verify(connection.trail()?.key()).map_err(|cause| {
+        CallError::Answer(format!("the receipt proves nothing: {}", crate::refused::chain(&cause)))
+    })?;
     Ok(Proven { receipt, verified })
 }
 
@@ -49,7 +58,11 @@ pub async fn believe(connection: &mut Connection, wire: v1::Receipt, patience: P
 ///
 /// # Errors
 /// Where there is none, or it proves something else.
-pub async fn receipt_of(connection: &mut Connection, which: Which, patience: Patience) -> Result<Proven, CallError> {
+pub async fn receipt_of(
+    connection: &mut Connection,
+    which: Which,
+    patience: Patience,
+) -> Result<Proven, CallError> {
     let record = match which {
         Which::Index(index) => v1::get_receipt_request::Record::LogIndex(index),
         Which::Operation(id) => v1::get_receipt_request::Record::OperationId(id.to_string()),
@@ -61,11 +74,15 @@ pub async fn receipt_of(connection: &mut Connection, which: Which, patience: Pat
         async move { client.get_receipt(request).await.map(Response::into_inner) }
     })
     .await?;
-    let wire = answer.receipt.ok_or_else(|| CallError::Answer("an empty answer in place of a receipt".to_owned()))?;
+    let wire = answer
+        .receipt
+        .ok_or_else(|| CallError::Answer("an empty answer in place of a receipt".to_owned()))?;
     let proven = believe(connection, wire, patience).await?;
     let fits = match which {
         Which::Index(index) => proven.verified.index() == index,
-        Which::Operation(id) => operation_of(proven.verified.leaf()).is_some_and(|found| found == id.to_string()),
+        Which::Operation(id) => {
+            operation_of(proven.verified.leaf()).is_some_and(|found| found == id.to_string())
+        }
     };
     if fits { Ok(proven) } else { Err(CallError::Answer("the receipt is of another record".to_owned())) }
 }
@@ -86,10 +103,14 @@ pub async fn detail_of(connection: &Connection, proven: &VerifiedReceipt) -> Res
     let mut records = Records::of(connection, Range { start: index, end: Some(index + 1), follow: false });
     let record = records.next().await?.ok_or_else(|| CallError::Answer(format!("no record {index}")))?;
     if record.detail.is_empty() {
-        return Err(CallError::Answer(format!("the detail of record {index} was redacted, or may not be seen by this caller")));
+        return Err(CallError::Answer(format!(
+            "the detail of record {index} was redacted, or may not be seen by this caller"
+        )));
     }
     if !is_detail_of(&record.detail, proven.leaf()) {
-        return Err(CallError::Answer(format!("the detail given for record {index} is not the one that the record names")));
+        return Err(CallError::Answer(format!(
+            "the detail given for record {index} is not the one that the record names"
+        )));
     }
     Ok(record.detail.to_vec())
 }

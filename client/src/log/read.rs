@@ -54,7 +54,14 @@ impl<'a> Records<'a> {
     /// Asks for nothing yet.
     #[must_use]
     pub fn of(connection: &'a Connection, range: Range) -> Self {
-        Self { connection, next: range.start, range, stream: None, ready: Vec::new().into_iter(), failures: 0 }
+        Self {
+            connection,
+            next: range.start,
+            range,
+            stream: None,
+            ready: Vec::new().into_iter(),
+            failures: 0,
+        }
     }
 
     /// The next record; none after the last.
@@ -65,7 +72,10 @@ impl<'a> Records<'a> {
         loop {
             if let Some(record) = self.ready.next() {
                 if record.log_index != self.next {
-                    return Err(CallError::Answer(format!("record {} instead of record {}", record.log_index, self.next)));
+                    return Err(CallError::Answer(format!(
+                        "record {} instead of record {}",
+                        record.log_index, self.next
+                    )));
                 }
                 self.next += 1;
                 return Ok(Some(record));
@@ -96,13 +106,21 @@ impl<'a> Records<'a> {
     async fn message(&mut self) -> Result<Option<v1::ListRecordsResponse>, NoAnswer> {
         let deadline = self.connection.settings().deadline;
         if self.stream.is_none() {
-            let request = v1::ListRecordsRequest { start: self.next, end: self.range.end.unwrap_or(0), follow: self.range.follow };
+            let request = v1::ListRecordsRequest {
+                start: self.next,
+                end: self.range.end.unwrap_or(0),
+                follow: self.range.follow,
+            };
             let mut client = self.connection.log();
             let call = client.list_records(Request::new(request));
             self.stream = Some(within(deadline, call).await?.into_inner());
         }
         let Some(stream) = &mut self.stream else { return Ok(None) };
-        if self.range.follow { stream.message().await.map_err(NoAnswer::from) } else { within(deadline, stream.message()).await }
+        if self.range.follow {
+            stream.message().await.map_err(NoAnswer::from)
+        } else {
+            within(deadline, stream.message()).await
+        }
     }
 
     /// After a break: waits, where that may help, and lets the next call ask from where this one ended.
@@ -119,7 +137,10 @@ impl<'a> Records<'a> {
 }
 
 /// A call that must answer within this time.
-async fn within<T>(deadline: Duration, call: impl Future<Output = Result<T, tonic::Status>>) -> Result<T, NoAnswer> {
+async fn within<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<T, tonic::Status>>,
+) -> Result<T, NoAnswer> {
     match tokio::time::timeout(deadline, call).await {
         Ok(answer) => answer.map_err(NoAnswer::from),
         Err(_elapsed) => Err(NoAnswer::Late { after: deadline, last: None }),

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::partial::{self, Partial, Setting};
 use super::SettingsError;
+use super::partial::{self, Partial, Setting};
 
 /// The usual place, as people write it.
 pub const USUAL_PLACE: &str = "~/.config/countersign/config.toml";
@@ -44,7 +44,8 @@ struct Text {
 /// # Errors
 /// Where it cannot be read, or has a key or value that is not understood.
 pub fn read(path: &Path) -> Result<Partial, SettingsError> {
-    let text = std::fs::read_to_string(path).map_err(|cause| SettingsError::Unreadable { path: path.to_owned(), cause })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|cause| SettingsError::Unreadable { path: path.to_owned(), cause })?;
     parse(path, &text)
 }
 
@@ -53,8 +54,10 @@ pub fn read(path: &Path) -> Result<Partial, SettingsError> {
 /// # Errors
 /// Where a key or value is not understood, with its line.
 pub fn parse(path: &Path, text: &str) -> Result<Partial, SettingsError> {
-    let text: Text = toml::from_str(text)
-        .map_err(|cause| SettingsError::NotUnderstood { path: path.to_owned(), cause: cause.to_string().trim().to_owned() })?;
+    let text: Text = toml::from_str(text).map_err(|cause| SettingsError::NotUnderstood {
+        path: path.to_owned(),
+        cause: cause.to_string().trim().to_owned(),
+    })?;
     Ok(Partial::from_file(
         path,
         [
@@ -83,11 +86,15 @@ pub fn places(
     look: impl Fn(&str) -> Option<String>,
 ) -> Result<Vec<Partial>, SettingsError> {
     let environment = Partial::from_environment(&look);
-    let named = named.map(Path::to_owned).or_else(|| look(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from));
+    let named = named
+        .map(Path::to_owned)
+        .or_else(|| look(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from));
     let file = match (named, usual_file(&look)) {
         (Some(path), _) => read(&path)?,
         (None, Some(path)) => match read(&path) {
-            Err(SettingsError::Unreadable { cause, .. }) if cause.kind() == ErrorKind::NotFound => Partial::default(),
+            Err(SettingsError::Unreadable { cause, .. }) if cause.kind() == ErrorKind::NotFound => {
+                Partial::default()
+            }
             other => other?,
         },
         (None, None) => Partial::default(),

@@ -152,7 +152,9 @@ impl Partial {
         Self(
             flags
                 .into_iter()
-                .filter_map(|(setting, value)| Some((setting, Place { value: value?, origin: Origin::Flag(setting.flag()) })))
+                .filter_map(|(setting, value)| {
+                    Some((setting, Place { value: value?, origin: Origin::Flag(setting.flag()) }))
+                })
                 .collect(),
         )
     }
@@ -177,7 +179,10 @@ impl Partial {
             .filter(|path| Path::new(path).is_absolute())
             .map(PathBuf::from)
             .or_else(|| Some(home(&look)?.join(".local").join("state")));
-        let place = state.map(|path| Place { value: path.join("countersign").display().to_string(), origin: Origin::Usual });
+        let place = state.map(|path| Place {
+            value: path.join("countersign").display().to_string(),
+            origin: Origin::Usual,
+        });
         Self(place.into_iter().map(|place| (Setting::State, place)).collect())
     }
 
@@ -186,7 +191,9 @@ impl Partial {
         Self(
             pairs
                 .into_iter()
-                .filter_map(|(setting, value)| Some((setting, Place { value: value?, origin: Origin::File(path.to_owned()) })))
+                .filter_map(|(setting, value)| {
+                    Some((setting, Place { value: value?, origin: Origin::File(path.to_owned()) }))
+                })
                 .collect(),
         )
     }

@@ -41,7 +41,11 @@ fn flags_win_over_environment_and_environment_over_the_file() {
     let settings = Settings::settle(&[flag, variables.clone(), file.clone()]).unwrap();
     assert_eq!(settings.address.to_string(), "https://flag.example.org:1");
     let tls = settings.tls.unwrap();
-    assert_eq!(tls.ca, PathBuf::from("env-ca.pem"), "as the environment says, relative to the working directory");
+    assert_eq!(
+        tls.ca,
+        PathBuf::from("env-ca.pem"),
+        "as the environment says, relative to the working directory"
+    );
     assert_eq!(tls.certificate, PathBuf::from("/abs/client.pem"));
     assert_eq!(tls.key, PathBuf::from("/etc/cs/client-key.pem"), "relative to the file that says it");
     assert_eq!(settings.deadline, Duration::from_secs(5), "an empty variable says nothing");
@@ -89,13 +93,18 @@ fn the_log_key_is_a_text_or_a_file_and_of_the_expected_origin() {
     let text = verifier("log.example.org");
     std::fs::write(directory.path().join("log.pub"), format!("{text}\n")).unwrap();
     let config = directory.path().join("config.toml");
-    std::fs::write(&config, "address = \"unix:/s\"\nstate = \"state\"\nlog_key = \"log.pub\"\nlog_origin = \"log.example.org\"").unwrap();
+    std::fs::write(
+        &config,
+        "address = \"unix:/s\"\nstate = \"state\"\nlog_key = \"log.pub\"\nlog_origin = \"log.example.org\"",
+    )
+    .unwrap();
     let places = file::places(Partial::default(), Some(&config), |_| None).unwrap();
     let settings = Settings::settle(&places).unwrap();
     assert_eq!(settings.log_key.unwrap().to_string(), text);
     assert_eq!(settings.state_directory, directory.path().join("state"));
 
-    let error = log_key(&[flags(&[(Setting::LogKey, &text), (Setting::LogOrigin, "other.example.org")])]).unwrap_err();
+    let error = log_key(&[flags(&[(Setting::LogKey, &text), (Setting::LogOrigin, "other.example.org")])])
+        .unwrap_err();
     assert!(matches!(error, SettingsError::OtherOrigin { .. }), "{error}");
     assert!(log_key(&[Partial::default()]).unwrap().is_none());
 }

@@ -3,11 +3,10 @@
 //! Invariant: nothing becomes [`Signed`] unless its signature verifies over the bytes that the order means and its record says
 //! `released` for exactly it; held by `every_tampering_with_an_answer_is_noticed`.
 
-use proto::algorithm::HashAlgorithm;
+use proto::algorithm::{Algorithm, HashAlgorithm};
 use proto::digest::{Digest, Digests};
 use proto::key_id::KeyId;
 use proto::name::VersionName;
-use proto::algorithm::Algorithm;
 use proto::proof::public_key::PublicKey;
 use proto::proof::receipt::{CheckError, Expected, check};
 use proto::proof::signature::{Over, SignatureError, VerifyingKey};
@@ -106,7 +105,11 @@ pub enum Wrong {
 ///
 /// # Errors
 /// [`Wrong`] names the first thing that differs.
-pub fn signatures(order: &Order, answer: &v1::SignResponse, keys: &[PublicKey]) -> Result<Vec<OneSignature>, Wrong> {
+pub fn signatures(
+    order: &Order,
+    answer: &v1::SignResponse,
+    keys: &[PublicKey],
+) -> Result<Vec<OneSignature>, Wrong> {
     if answer.signatures.is_empty() || answer.signatures.len() != keys.len() {
         return Err(Wrong::Empty);
     }
@@ -114,20 +117,31 @@ pub fn signatures(order: &Order, answer: &v1::SignResponse, keys: &[PublicKey]) 
     answer.signatures.iter().zip(keys).map(|(one, key)| signature(order, one, key, &meant)).collect()
 }
 
-fn signature(order: &Order, one: &v1::Signature, key: &PublicKey, meant: &Meant) -> Result<OneSignature, Wrong> {
+fn signature(
+    order: &Order,
+    one: &v1::Signature,
+    key: &PublicKey,
+    meant: &Meant,
+) -> Result<OneSignature, Wrong> {
     let malformed = |refusal: proto::refusal::Refusal| Wrong::Malformed(refusal.message);
     let name = v1::VersionName { key: one.key.clone(), version: one.version };
     let version = value::version("signature", &name).map_err(malformed)?;
     let algorithm = value::algorithm("signature.algorithm", one.algorithm).map_err(malformed)?;
     let found = value::key_id("signature.key_id", &one.key_id).map_err(malformed)?;
     if version.key != order.key {
-        return Err(Wrong::Other { expected: format!("of {}", order.key), found: format!("of {}", version.key) });
+        return Err(Wrong::Other {
+            expected: format!("of {}", order.key),
+            found: format!("of {}", version.key),
+        });
     }
     if key.key_id() != found {
         return Err(Wrong::OtherKey { expected: key.key_id(), found });
     }
     if algorithm.is_ecdsa() && one.encoding != encoding_to_wire(order.encoding) as i32 {
-        return Err(Wrong::Other { expected: format!("as {}", order.encoding), found: "in another encoding".to_owned() });
+        return Err(Wrong::Other {
+            expected: format!("as {}", order.encoding),
+            found: "in another encoding".to_owned(),
+        });
     }
     VerifyingKey::new(algorithm, key)?.verify(meant.over(algorithm)?, &one.value, order.encoding)?;
     Ok(OneSignature { version, key_id: found, algorithm, value: one.value.clone() })
@@ -225,3 +239,6 @@ pub fn all_digests(bytes: &[u8]) -> Digests {
     let all = HashAlgorithm::ALL.into_iter().map(|hash| Digest::of(hash, bytes)).collect();
     Digests::new(all).expect("three digests, each of another hash")
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,15 +71,18 @@ impl Order {
         use v1::sign_request::Input as Wire;
         let input = match &self.input {
             Input::Message(bytes) => Wire::Message(bytes.clone().into()),
-            Input::Digests(digests) => Wire::Digest(v1::DigestInput { digests: digests.iter().map(digest::to_wire).collect() }),
+            Input::Digests(digests) => {
+                Wire::Digest(v1::DigestInput { digests: digests.iter().map(digest::to_wire).collect() })
+            }
             Input::Image { image, annotations } => Wire::Oci(v1::OciInput {
                 reference: image.repository.clone(),
                 digest: Some(digest::to_wire(&image.digest)),
                 annotations: annotations.clone(),
             }),
-            Input::Dsse { payload_type, payload } => {
-                Wire::Dsse(v1::DsseInput { payload_type: payload_type.clone(), payload: payload.clone().into() })
-            }
+            Input::Dsse { payload_type, payload } => Wire::Dsse(v1::DsseInput {
+                payload_type: payload_type.clone(),
+                payload: payload.clone().into(),
+            }),
         };
         v1::SignRequest {
             key: self.key.to_string(),
@@ -138,6 +141,10 @@ mod tests {
         assert_eq!(fitting(std::iter::repeat_n(1, 5_000)), 1_000);
         assert_eq!(fitting([4 << 20, 1]), 1);
         assert_eq!(fitting([2 << 20, 2 << 20, 0, 1]), 3);
-        assert_eq!(fitting([u64::MAX, 1]), 1, "one that is too large is refused by itself, and does not hold up the rest");
+        assert_eq!(
+            fitting([u64::MAX, 1]),
+            1,
+            "one that is too large is refused by itself, and does not hold up the rest"
+        );
     }
 }

@@ -23,7 +23,8 @@ impl Grove {
         for leaf in &self.0[..size] {
             frontier.push(*leaf);
         }
-        let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size: size as u64, root: frontier.root(), control: None };
+        let checkpoint =
+            Checkpoint { origin: ORIGIN.to_owned(), size: size as u64, root: frontier.root(), control: None };
         Seen { text: checkpoint.sign(&signer()).unwrap(), checkpoint }
     }
 
@@ -90,7 +91,8 @@ fn rollbacks_and_forks_are_alarms() {
     let (log, fork) = (Grove::of("log", 40), Grove::of("fork", 60));
     let mut trail = begin(&directory);
     settle(&mut trail, &log, 30).unwrap();
-    for (size, what) in [(30, "another root for the same size"), (50, "a larger fork"), (7, "a smaller fork")] {
+    for (size, what) in [(30, "another root for the same size"), (50, "a larger fork"), (7, "a smaller fork")]
+    {
         let error = settle(&mut trail, &fork, size).unwrap_err();
         assert!(matches!(error, TrailError::Contradiction(_)), "{what}: {error}");
         assert_eq!(trail.newest().unwrap(), &log.seen(30), "{what} is not remembered");
@@ -103,8 +105,10 @@ fn rollbacks_and_forks_are_alarms() {
     path[0] = Hash::from(bytes);
     assert!(matches!(trail.settle(&shown, &path), Err(TrailError::Contradiction(_))));
     assert!(matches!(trail.settle(&shown, &[]), Err(TrailError::Contradiction(_))));
-    let TrailError::Contradiction(alarm) = settle(&mut trail, &fork, 50).unwrap_err() else { panic!("no alarm") };
-    let evidence = trail.keep_evidence(&alarm).unwrap();
+    let TrailError::Contradiction(alarm) = settle(&mut trail, &fork, 50).unwrap_err() else {
+        panic!("no alarm")
+    };
+    let evidence = alarm.evidence.unwrap();
     assert_eq!(std::fs::read_to_string(evidence).unwrap(), fork.seen(50).text);
     assert_eq!(begin(&directory).newest().unwrap(), &log.seen(30));
 }
@@ -145,4 +149,3 @@ fn a_memory_that_somebody_changed_is_not_believed() {
     std::fs::write(&file, text).unwrap();
     assert!(matches!(Trail::begin(key(), memory), Err(TrailError::Memory(MemoryError::Damaged { .. }))));
 }
-

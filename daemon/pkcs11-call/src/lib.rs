@@ -133,7 +133,9 @@ impl Signing {
         };
         match usize::try_from(length) {
             Ok(length) if code == CKR_OK && length <= output.len() => Ok(length),
-            _ if code == CKR_OK => Err(Refused { step: Step::Sign, code: cryptoki_sys::CKR_BUFFER_TOO_SMALL }),
+            _ if code == CKR_OK => {
+                Err(Refused { step: Step::Sign, code: cryptoki_sys::CKR_BUFFER_TOO_SMALL })
+            }
             _ => Err(Refused { step: Step::Sign, code }),
         }
     }

@@ -20,10 +20,14 @@ pub enum Locator {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LocatorError {
     /// The scheme is unknown.
-    #[error("`{0}` is no place of a key: expected `software:`, `software:<64 hexadecimal digits>` or `pkcs11:token=…;object=…`")]
+    #[error(
+        "`{0}` is no place of a key: expected `software:`, `software:<64 hexadecimal digits>` or `pkcs11:token=…;object=…`"
+    )]
     Scheme(String),
     /// Not a key id.
-    #[error("`software:` is followed by nothing (a new key) or by a key id of 64 lower-case hexadecimal digits")]
+    #[error(
+        "`software:` is followed by nothing (a new key) or by a key id of 64 lower-case hexadecimal digits"
+    )]
     KeyId,
     /// Not an RFC 7512 URI that names a key.
     #[error("{0}")]
@@ -62,7 +66,9 @@ mod tests {
 
     #[test]
     fn places_are_read_back_and_others_refused_with_what_was_expected() {
-        for text in ["software:", &format!("software:{}", "ab".repeat(32)), "pkcs11:token=release;object=linux"] {
+        for text in
+            ["software:", &format!("software:{}", "ab".repeat(32)), "pkcs11:token=release;object=linux"]
+        {
             assert_eq!(text.parse::<Locator>().unwrap().to_string(), text);
         }
         for bad in ["", "awskms://x", "software", "software:12", "pkcs11:pin-value=1", "/etc/key.pem"] {

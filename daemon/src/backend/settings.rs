@@ -11,7 +11,7 @@ pub enum Settings {
     /// Keys in sealed files.
     Software(software::Settings),
     /// Keys in an HSM.
-    Pkcs11(pkcs11::Settings),
+    Pkcs11(Box<pkcs11::Settings>),
 }
 
 impl Settings {

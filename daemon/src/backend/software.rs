@@ -26,8 +26,8 @@ pub use self::settings::{Admission, Settings, Verify};
 use super::queue::{Bounds, Gate};
 use super::verify::Verifier;
 use super::{
-    Ability, Backend, Capabilities, Deadline, Failure, Found, GenerateSpec, Generated, Health, KeyReference, Locator,
-    Prepared, PublicKey, RawSignature, SigningKey, Turn, Work,
+    Ability, Backend, Capabilities, Deadline, Failure, Found, GenerateSpec, Generated, Health, KeyReference,
+    Locator, Prepared, PublicKey, RawSignature, SigningKey, Turn, Work,
 };
 use crate::clock::Clock;
 use crate::measure::{self, Stage};
@@ -135,8 +135,11 @@ impl Software {
         if self.capabilities.ability(algorithm).is_some() {
             return Ok(());
         }
-        let all: Vec<_> = self.capabilities.abilities.iter().map(|ability| ability.algorithm.name()).collect();
-        Err(Failure::Unsupported { what: format!("the software backend has {}, not {algorithm}", all.join(", ")) })
+        let all: Vec<_> =
+            self.capabilities.abilities.iter().map(|ability| ability.algorithm.name()).collect();
+        Err(Failure::Unsupported {
+            what: format!("the software backend has {}, not {algorithm}", all.join(", ")),
+        })
     }
 }
 

@@ -22,7 +22,8 @@ impl Verifier {
     /// # Errors
     /// [`Failure::Unsupported`] if the key is not of the algorithm's shape.
     pub fn new(algorithm: Algorithm, key: &PublicKey) -> Result<Self, Failure> {
-        let key = VerifyingKey::new(algorithm, key).map_err(|e| Failure::Unsupported { what: e.to_string() })?;
+        let key =
+            VerifyingKey::new(algorithm, key).map_err(|e| Failure::Unsupported { what: e.to_string() })?;
         Ok(Self { algorithm, key })
     }
 
@@ -35,8 +36,12 @@ impl Verifier {
             Prepared::Digest(digest) => Over::Digest(digest.algorithm(), digest.value()),
             Prepared::Message(message) => Over::Message(message),
         };
-        self.key.verify(over, signature.as_bytes(), SignatureEncoding::Der).map_err(|error| Failure::Mismatch {
-            what: format!("the backend's signature does not verify against the recorded public key: {error}"),
+        self.key.verify(over, signature.as_bytes(), SignatureEncoding::Der).map_err(|error| {
+            Failure::Mismatch {
+                what: format!(
+                    "the backend's signature does not verify against the recorded public key: {error}"
+                ),
+            }
         })
     }
 
@@ -48,7 +53,9 @@ impl Verifier {
         let Some(curve) = Curve::of(self.algorithm.shape()) else { return Ok(RawSignature::Plain(bytes)) };
         match EcdsaFixed::parse(curve, &bytes) {
             Ok(fixed) => Ok(RawSignature::Ecdsa(fixed.to_der())),
-            Err(error) => Err(Failure::Mismatch { what: format!("the module's signature is malformed: {error}") }),
+            Err(error) => {
+                Err(Failure::Mismatch { what: format!("the module's signature is malformed: {error}") })
+            }
         }
     }
 }

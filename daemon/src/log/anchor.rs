@@ -51,16 +51,19 @@ impl Anchor {
 
     /// Opens the file and reads the newest intact slot.
     pub(super) fn open(path: &Path) -> Result<(Self, Kept), LoadError> {
-        let file = OpenOptions::new().read(true).write(true).open(path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => LoadError::Gone { what: "anchor", path: path.to_owned() },
-            _ => LoadError::Io { doing: "opening the anchor", path: path.to_owned(), source },
-        })?;
+        let file =
+            OpenOptions::new().read(true).write(true).open(path).map_err(|source| match source.kind() {
+                std::io::ErrorKind::NotFound => LoadError::Gone { what: "anchor", path: path.to_owned() },
+                _ => LoadError::Io { doing: "opening the anchor", path: path.to_owned(), source },
+            })?;
         let mut newest: Option<(u64, Kept)> = None;
         for slot in 0..2 {
             let mut bytes = [0; SLOT];
-            let read = file
-                .read_at(&mut bytes, slot * SLOT as u64)
-                .map_err(|source| LoadError::Io { doing: "reading the anchor", path: path.to_owned(), source })?;
+            let read = file.read_at(&mut bytes, slot * SLOT as u64).map_err(|source| LoadError::Io {
+                doing: "reading the anchor",
+                path: path.to_owned(),
+                source,
+            })?;
             if let Some((sequence, kept)) = decode(&bytes[..read])
                 && newest.as_ref().is_none_or(|(known, _)| sequence > *known)
             {
@@ -68,7 +71,10 @@ impl Anchor {
             }
         }
         let Some((sequence, kept)) = newest else {
-            return Err(LoadError::Inconsistent(format!("the anchor {} holds no intact checkpoint", path.display())));
+            return Err(LoadError::Inconsistent(format!(
+                "the anchor {} holds no intact checkpoint",
+                path.display()
+            )));
         };
         Ok((Self { path: path.to_owned(), file, sequence: sequence + 1 }, kept))
     }
@@ -76,25 +82,29 @@ impl Anchor {
     /// Writes the older slot. Safe now: the commit that this checkpoint stands for. A crash here leaves the other slot.
     pub(super) fn write(&mut self, kept: &Kept) -> Result<(), LoadError> {
         let bytes = encode(self.sequence, kept);
-        self.file
-            .write_all_at(&bytes, (self.sequence % 2) * SLOT as u64)
-            .map_err(|source| LoadError::Io { doing: "writing the anchor", path: self.path.clone(), source })?;
+        self.file.write_all_at(&bytes, (self.sequence % 2) * SLOT as u64).map_err(|source| {
+            LoadError::Io { doing: "writing the anchor", path: self.path.clone(), source }
+        })?;
         self.sequence += 1;
         Ok(())
     }
 
     /// Syncs what was written.
     pub(super) fn sync(&self) -> Result<(), LoadError> {
-        self.file
-            .sync_data()
-            .map_err(|source| LoadError::Io { doing: "syncing the anchor", path: self.path.clone(), source })
+        self.file.sync_data().map_err(|source| LoadError::Io {
+            doing: "syncing the anchor",
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// A handle for syncing in the background.
     pub(super) fn handle(&self) -> Result<File, LoadError> {
-        self.file
-            .try_clone()
-            .map_err(|source| LoadError::Io { doing: "opening the anchor", path: self.path.clone(), source })
+        self.file.try_clone().map_err(|source| LoadError::Io {
+            doing: "opening the anchor",
+            path: self.path.clone(),
+            source,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {

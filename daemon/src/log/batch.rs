@@ -6,6 +6,9 @@
 //!
 //! Nothing here is released: the writer does that after the commit.
 
+mod claim;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,7 +17,7 @@ use proto::operation::OperationId;
 use proto::proof::checkpoint::CheckpointError;
 use proto::proof::leaf::leaf_hash;
 use proto::reason::Reason;
-use proto::record::{Outcome, Times, Untrusted};
+use proto::record::{Times, Untrusted};
 use proto::time::Time;
 
 use super::fence::{StopSet, Touches};
@@ -24,7 +27,7 @@ use super::seal::Prepared;
 use super::shared::Shared;
 use super::watch::Head;
 use super::writer::Open;
-use crate::store::{Append, ClaimedRequest, ControlRow, HeadRow, IntentRow, RequestRow, StoreError};
+use crate::store::{Append, ControlRow, HeadRow, IntentRow, RequestRow, StoreError};
 
 /// What a seal comes to.
 #[derive(Debug)]
@@ -93,6 +96,7 @@ pub(super) enum BatchError {
 /// be rewound.
 pub(super) fn write(open: &mut Open, shared: &Shared, jobs: &mut Jobs) -> Result<Batch, BatchError> {
     let verdict = open.clock.now();
+    crate::measure::clock_trusted(verdict.is_trusted());
     let sealed = open.sealed.max(verdict.time());
     let stops = Arc::clone(&shared.fence.now());
     let Open { store, frontier, .. } = open;
@@ -157,7 +161,8 @@ pub(super) fn write(open: &mut Open, shared: &Shared, jobs: &mut Jobs) -> Result
             epoch: open.epoch,
             control: control.0,
         })?;
-        batch.head = Some(Arc::new(Head { size: frontier.size(), root, checkpoint: checkpoint.into(), control }));
+        batch.head =
+            Some(Arc::new(Head { size: frontier.size(), root, checkpoint: checkpoint.into(), control }));
     }
     append.commit()?;
     Ok(batch)
@@ -223,8 +228,9 @@ impl Writing<'_> {
             self.control = (index, self.batch.rows[row].hash);
             let kind = job.record.body.kind().to_owned();
             self.append.insert_control(&ControlRow { index, kind, subject: job.subject() })?;
-            if let Some(erased) = job.erases {
-                self.append.erase_detail(erased)?;
+            if let Some(erased) = &job.erases {
+                self.append.erase_detail(erased.index)?;
+                self.append.forget_requests(erased.request.as_slice(), i64::MAX)?;
             }
             touches.apply(index, &job.record);
             stops.raise(job.record.operation, Some(index), &job.record.stops);
@@ -248,7 +254,12 @@ impl Writing<'_> {
         withheld.collect()
     }
 
-    fn seal(&mut self, item: &mut Prepared, touched: Option<u64>, place: (usize, usize)) -> Result<SealFate, BatchError> {
+    fn seal(
+        &mut self,
+        item: &mut Prepared,
+        touched: Option<u64>,
+        place: (usize, usize),
+    ) -> Result<SealFate, BatchError> {
         let withheld = self.fenced(item);
         if let Some(control) = touched
             && item.releasing().count() > withheld.len()
@@ -266,7 +277,7 @@ impl Writing<'_> {
             }
             self.batch.closed += 1;
         } else if let Some((caller, request)) = &item.seal.request {
-            let row = self.request_row(request.id.clone(), caller.to_string(), operation, request.input, Some(index));
+            let row = self.request_row(&request.id, caller, operation, request.input, Some(index));
             if let Some(earlier) = self.claim(&row)? {
                 return Ok(SealFate::Replay(earlier));
             }
@@ -281,7 +292,8 @@ impl Writing<'_> {
             Some(draft) => draft,
             None => item.seal.released.draft()?,
         };
-        let row = self.row(draft.stamp(self.sealed, self.untrusted, &Hash::ZERO), DetailOf::Seal(place.0, place.1));
+        let row =
+            self.row(draft.stamp(self.sealed, self.untrusted, &Hash::ZERO), DetailOf::Seal(place.0, place.1));
         Ok(SealFate::Leaf(row, withheld))
     }
 
@@ -291,7 +303,8 @@ impl Writing<'_> {
         let Some(body) = self.append.intent_body(closure.number, &closure.operation, owner)? else {
             return Ok(());
         };
-        let body = Body::read(&body).ok_or(StoreError::Shape("an intent of a form that this version does not know"))?;
+        let body = Body::read(&body)
+            .ok_or(StoreError::Shape("an intent of a form that this version does not know"))?;
         self.append.close_intent(closure.number, &closure.operation, owner)?;
         if let Some((caller, id)) = &body.request {
             self.append.settle_request(id, caller, closure.operation.as_bytes(), self.next())?;
@@ -316,8 +329,8 @@ impl Writing<'_> {
             for item in &job.items {
                 let draft = &item.draft;
                 if let Some(request) = &draft.request {
-                    let caller = draft.caller.to_string();
-                    let row = self.request_row(request.id.clone(), caller, draft.operation, request.input, None);
+                    let row =
+                        self.request_row(&request.id, &draft.caller, draft.operation, request.input, None);
                     if let Some(earlier) = self.claim(&row)? {
                         fates.push(IntentFate::Replay(earlier));
                         continue;
@@ -329,7 +342,7 @@ impl Writing<'_> {
                     operation: *draft.operation.as_bytes(),
                     owner: self.shared.owner,
                     at: draft.record.time.asked.microseconds(),
-                    body: item.body.clone(),
+                    body: Cow::Borrowed(&item.body),
                 });
                 fates.push(IntentFate::Number(self.batch.counter));
             }
@@ -342,62 +355,15 @@ impl Writing<'_> {
         Ok(())
     }
 
-    fn request_row(
+    fn request_row<'r>(
         &self,
-        id: String,
-        caller: String,
+        id: &'r str,
+        caller: &'r str,
         operation: OperationId,
         input: Hash,
         index: Option<u64>,
-    ) -> RequestRow {
+    ) -> RequestRow<'r> {
         let at = self.sealed.microseconds();
         RequestRow { id, caller, operation: *operation.as_bytes(), input: *input.as_bytes(), index, at }
-    }
-
-    /// Claims a request id for this operation. What it led to before stands in its way, unless that came to nothing or
-    /// is too old.
-    fn claim(&self, row: &RequestRow) -> Result<Option<Earlier>, BatchError> {
-        let ClaimedRequest::Earlier(earlier) = self.append.claim_request(row)? else { return Ok(None) };
-        let same_input = earlier.input == row.input;
-        let open = earlier.index.is_none() && self.append.is_open(&earlier.operation)?;
-        let oldest = self.sealed.earlier(self.shared.settings.limits.remembered).microseconds();
-        let outcome = match earlier.index {
-            Some(index) => self.outcome(index)?,
-            None => None,
-        };
-        let stands = open || (outcome.is_some() && earlier.at >= oldest);
-        if stands || (!same_input && earlier.at >= oldest) {
-            let operation = OperationId::from(earlier.operation);
-            return Ok(Some(Earlier { operation, index: earlier.index, same_input, outcome }));
-        }
-        self.append.move_request(row)?;
-        Ok(None)
-    }
-
-    /// How an operation ended, as far as it hinders a second try.
-    fn outcome(&self, index: u64) -> Result<Option<Outcome>, BatchError> {
-        #[derive(serde::Deserialize)]
-        struct Ended {
-            signatures: Vec<Entry>,
-        }
-        #[derive(serde::Deserialize)]
-        struct Entry {
-            outcome: Outcome,
-        }
-        let stored;
-        let leaf: &[u8] = match index.checked_sub(self.batch.first) {
-            Some(new) => {
-                let row = usize::try_from(new).ok().and_then(|new| self.batch.rows.get(new));
-                &row.ok_or(StoreError::Shape("a request id names a record beyond the log"))?.leaf
-            }
-            None => {
-                stored = self.append.leaf(index)?.ok_or(StoreError::Shape("a request id names a missing record"))?;
-                &stored
-            }
-        };
-        let ended: Ended =
-            serde_json::from_slice(leaf).map_err(|_other| StoreError::Shape("a request id names no `sign` record"))?;
-        let any = |outcome| ended.signatures.iter().any(|entry| entry.outcome == outcome);
-        Ok([Outcome::Released, Outcome::Unknown].into_iter().find(|outcome| any(*outcome)))
     }
 }

@@ -23,7 +23,8 @@ use crate::store::{ControlRow, HeadRow, Store, StoreError, StoreLock};
 /// [`CreateError`]; files that are in the way are left alone.
 pub fn create(settings: &Settings, key: &LogKey, first: Vec<ControlDraft>) -> Result<String, CreateError> {
     let stop_file = settings.stop_file().ok_or(CreateError::NoAnchor)?;
-    let genesis_first = first.iter().enumerate().all(|(at, draft)| (at == 0) == matches!(draft.body, Body::Genesis { .. }));
+    let genesis_first =
+        first.iter().enumerate().all(|(at, draft)| (at == 0) == matches!(draft.body, Body::Genesis { .. }));
     if first.is_empty() || !genesis_first {
         return Err(CreateError::Genesis);
     }
@@ -70,7 +71,11 @@ fn fill(store: &mut Store, key: &LogKey, first: Vec<ControlDraft>) -> Result<Str
     for draft in first {
         let sealed = draft.asked;
         let job = draft.job().map_err(|e| proto::record::RecordError::Bounds(e.to_string()))?;
-        let row = ControlRow { index: frontier.size(), kind: job.record.body.kind().to_owned(), subject: job.subject() };
+        let row = ControlRow {
+            index: frontier.size(),
+            kind: job.record.body.kind().to_owned(),
+            subject: job.subject(),
+        };
         let leaf = job.draft.stamp(sealed, false, &control.1);
         control = (frontier.push(leaf_hash(&leaf)), leaf_hash(&leaf));
         append.insert_records(control.0, std::iter::once((&*leaf, job.detail.as_deref())))?;

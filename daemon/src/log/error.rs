@@ -137,7 +137,10 @@ impl LoadError {
             Self::Inconsistent(_) | Self::Record { .. } | Self::Gone { .. } => true,
             Self::Store(store) => matches!(
                 store,
-                StoreError::Foreign { .. } | StoreError::Newer { .. } | StoreError::Exists { .. } | StoreError::Shape(_)
+                StoreError::Foreign { .. }
+                    | StoreError::Newer { .. }
+                    | StoreError::Exists { .. }
+                    | StoreError::Shape(_)
             ),
             Self::Io { .. } => false,
         }

@@ -152,19 +152,27 @@ impl Fence {
 
 /// The newest control record that touched each term. A stop and its lift touch too: a permit from before is decided again.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Touches(HashMap<Term, u64>);
+pub(super) struct Touches {
+    terms: HashMap<Term, u64>,
+    newest: u64,
+}
 
 impl Touches {
     pub(super) fn apply(&mut self, index: u64, record: &ControlRecord) {
         let lifted = record.lifts.iter().flat_map(|lift| &lift.terms);
         for term in record.touches.iter().chain(&record.stops).chain(lifted) {
-            self.0.insert(term.clone(), index);
+            self.terms.insert(term.clone(), index);
+            self.newest = index;
         }
     }
 
     /// The newest control record above `saw` that touches any of the terms.
     pub(super) fn since(&self, saw: u64, terms: &[Term]) -> Option<u64> {
-        let newest = std::iter::once(&Term::All).chain(terms).filter_map(|term| self.0.get(term)).max()?;
+        if self.newest <= saw {
+            return None;
+        }
+        let named = std::iter::once(&Term::All).chain(terms);
+        let newest = named.filter_map(|term| self.terms.get(term)).max()?;
         (*newest > saw).then_some(*newest)
     }
 }

@@ -6,17 +6,32 @@
 mod follow;
 mod terms;
 
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError, RwLock};
+
+use proto::record::SignRecord;
 
 use tokio::sync::watch;
 
-use crate::store::{IndexReader, Posting, Term};
+use crate::store::{IndexReader, Posting, StoreError, Term};
 
 pub(super) use follow::run;
 pub use terms::Sought;
+pub(super) use terms::{kind, not_sign, of as terms_of, request_of};
 
-/// Records in a segment.
-pub(super) const SEGMENT: u64 = 65_536;
+/// Sealed operations that wait for the follower; those beyond are read from the log.
+const HANDED: usize = 4096;
+
+/// A sealed operation as its task left it: the follower need not read and parse the leaf.
+#[derive(Debug)]
+pub(super) struct Fresh {
+    pub(super) index: u64,
+    pub(super) record: SignRecord,
+    pub(super) detail: Vec<u8>,
+}
+
+/// Records in a segment. Tests cross its edge without writing that many.
+pub(super) const SEGMENT: u64 = if cfg!(test) { 256 } else { 65_536 };
 
 /// What the follower and its readers share.
 #[derive(Debug)]
@@ -24,6 +39,7 @@ pub(super) struct Following {
     /// Records that can be found; the first `in_file` of them in segments.
     indexed: watch::Sender<u64>,
     tail: RwLock<Tail>,
+    fresh: Mutex<VecDeque<Fresh>>,
     orders: Mutex<Orders>,
     wake: Condvar,
 }
@@ -38,7 +54,7 @@ struct Orders {
 /// Terms that are in memory only, and the segments that are not.
 #[derive(Debug, Default)]
 struct Tail {
-    /// Segments in the file: number `n` holds the records from `n` × 65,536 on.
+    /// Segments in the file: number `n` holds the records from `n` × 65,536 on. What is in memory is the next one.
     segments: u64,
     reader: Option<IndexReader>,
     /// Sorted runs of postings, long ones first.
@@ -50,6 +66,7 @@ impl Default for Following {
         Self {
             indexed: watch::channel(0).0,
             tail: RwLock::default(),
+            fresh: Mutex::default(),
             orders: Mutex::default(),
             wake: Condvar::new(),
         }
@@ -65,6 +82,13 @@ impl Following {
             drop(orders);
             self.wake.notify_one();
         }
+    }
+
+    /// Hands over sealed operations, in order of their index.
+    pub(super) fn hand(&self, operations: Vec<Fresh>) {
+        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = HANDED.saturating_sub(fresh.len());
+        fresh.extend(operations.into_iter().take(room));
     }
 
     pub(super) fn end(&self) {
@@ -86,20 +110,21 @@ impl Following {
     }
 
     /// The records with this term in one place, in order.
-    pub(super) fn find(&self, place: Place, term: Term) -> Result<Vec<u64>, crate::store::StoreError> {
+    pub(super) fn find(&self, place: Place, term: Term) -> Result<Vec<u64>, StoreError> {
         let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
         let numbers = match place {
             Place::Segment(number) => number..number + 1,
             Place::From(number) => number..tail.segments,
         };
+        let of = |segment: u64| move |offset: u16| segment * SEGMENT + u64::from(offset);
         let mut found = Vec::new();
         if let Some(reader) = &tail.reader {
             for number in numbers {
-                found.append(&mut reader.find(number, term)?);
+                found.extend(reader.find(number, term)?.into_iter().map(of(number)));
             }
         }
         if matches!(place, Place::From(_)) {
-            found.append(&mut tail.find(term));
+            found.extend(tail.find(term).into_iter().map(of(tail.segments)));
         }
         Ok(found)
     }
@@ -121,13 +146,16 @@ pub(super) enum Place {
 }
 
 impl Tail {
-    fn find(&self, term: Term) -> Vec<u64> {
-        let mut found: Vec<u64> = self
+    fn find(&self, term: Term) -> Vec<u16> {
+        let mut found: Vec<u16> = self
             .runs
             .iter()
             .flat_map(|run| {
                 let start = run.partition_point(|posting| posting.term < term);
-                run[start..].iter().take_while(move |posting| posting.term == term).map(|posting| posting.index)
+                run[start..]
+                    .iter()
+                    .take_while(move |posting| posting.term == term)
+                    .map(|posting| posting.offset)
             })
             .collect();
         found.sort_unstable();

@@ -81,7 +81,10 @@ pub struct Intent {
 
 impl std::fmt::Debug for Intent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Intent").field("number", &self.number).field("operation", &self.operation).finish_non_exhaustive()
+        f.debug_struct("Intent")
+            .field("number", &self.number)
+            .field("operation", &self.operation)
+            .finish_non_exhaustive()
     }
 }
 
@@ -122,7 +125,8 @@ impl Intent {
 
     /// Nobody was given this intent, so nothing was signed.
     pub(super) fn unused(self) -> Closure {
-        let closure = Closure::bare(self.number, self.operation, Outcome::NotExecuted, Reason::LogUnavailable);
+        let closure =
+            Closure::bare(self.number, self.operation, Outcome::NotExecuted, Reason::LogUnavailable);
         self.end();
         closure
     }

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use proto::operation::OperationId;
+use proto::time::Time;
+
 use super::shared::Shared;
 use super::watch::LogHealth;
 use crate::clock::Monotonic;
@@ -87,6 +90,8 @@ pub(super) fn run(shared: &Arc<Shared>) {
     let mut swept = Monotonic::START;
     let mut beaten = Monotonic::START;
     let mut dirty = false;
+    let mut alarmed = 0;
+    look_at_space(shared);
     loop {
         let asked = shared.signals.wait();
         tools = asked.tools.or(tools);
@@ -106,6 +111,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
         if now.since(beaten) >= BEAT {
             beaten = now;
             look_at_space(shared);
+            alarmed = look_at_intents(shared, alarmed);
         }
         if now.since(swept) >= SWEEP {
             swept = now;
@@ -116,6 +122,8 @@ pub(super) fn run(shared: &Arc<Shared>) {
 
 fn move_wal(shared: &Shared, checkpointer: &Checkpointer) {
     match checkpointer.run() {
+        // Somebody else is moving it.
+        Ok(wal) if wal.busy => {}
         Ok(wal) => shared.signals.set_wal((wal.pages - wal.moved.min(wal.pages)) * 4096),
         // The WAL keeps everything; the writer moves it itself when it has become long.
         Err(error) => tracing::warn!(%error, "the WAL was not moved into the database"),
@@ -134,7 +142,9 @@ fn look_at_space(shared: &Shared) {
     let reserve = shared.settings.limits.reserve;
     let low = match free_bytes(&shared.settings.state_directory) {
         Ok(free) if free >= reserve => None,
-        Ok(free) => Some(format!("{free} bytes are free on its disk, {reserve} are kept back: free space or grow the disk")),
+        Ok(free) => Some(format!(
+            "{free} bytes are free on its disk, {reserve} are kept back: free space or grow the disk"
+        )),
         Err(error) => Some(error.to_string()),
     };
     shared.set_health(|health| match (health, low) {
@@ -144,19 +154,34 @@ fn look_at_space(shared: &Shared) {
     });
 }
 
+/// An intent that nobody has ended for too long is an alarm, once. Answers the highest number that was one.
+fn look_at_intents(shared: &Shared, alarmed: u64) -> u64 {
+    let Some(readers) = shared.readers.load_full() else { return alarmed };
+    let oldest = readers.read(|view| view.intents(alarmed + 1, 1)).ok().and_then(|mut page| page.pop());
+    let Some(oldest) = oldest else { return alarmed };
+    let age = shared.clock.wall().since(Time::from_microseconds(oldest.at));
+    if age < shared.settings.limits.intent_alarm {
+        return alarmed;
+    }
+    let operation = OperationId::from(oldest.operation);
+    tracing::error!(number = oldest.number, %operation, age = age.as_secs(), "an operation has had an intent and no end for too long");
+    oldest.number
+}
+
 /// Goes through all request ids, a page at a time, and has the old ones forgotten.
 fn sweep(shared: &Shared) {
     let Some(readers) = shared.readers.load_full() else { return };
     let before = shared.clock.wall().earlier(shared.settings.limits.remembered).microseconds();
     let mut after = (String::new(), String::new());
     loop {
-        let page = match readers.read(|view| view.requests(&after, PAGE)) {
+        let page = match readers.read(|view| view.requests((&after.0, &after.1), PAGE)) {
             Ok(page) => page,
             Err(error) => return tracing::warn!(%error, "request ids were not gone through"),
         };
-        let Some((id, caller, _)) = page.last() else { return };
-        after = (id.clone(), caller.clone());
-        let old: Vec<_> = page.into_iter().filter(|row| row.2 < before).map(|(id, caller, _)| (id, caller)).collect();
+        let Some(last) = page.last() else { return };
+        after = (last.id.clone(), last.caller.clone());
+        let old = page.into_iter().filter(|row| row.at < before);
+        let old: Vec<_> = old.map(|row| (row.id, row.caller)).collect();
         if !old.is_empty() {
             shared.queue.forget(old, before);
         }

@@ -58,19 +58,22 @@ pub(super) fn load(settings: &Settings, key: &LogKey) -> Result<Loaded, LoadErro
     let frontier = edge(view, &head, &checkpoint)?;
     let sealed = newest_time(view, head.size)?;
     let counter = view.counter()?;
-    let control = checkpoint.control.ok_or_else(|| broken("the newest checkpoint names no control record"))?;
+    let control =
+        checkpoint.control.ok_or_else(|| broken("the newest checkpoint names no control record"))?;
     let history = chain(view, control, head.control)?;
     let mut anchors = Vec::new();
     for place in &settings.anchors {
-        let (mut anchor, kept) = Anchor::open(place.path())?;
+        let (anchor, kept) = Anchor::open(place.path())?;
         extends(view, &head, counter, &kept, key, &place.path().display().to_string())?;
-        // Equal to what is there, or newer: from here on the anchor is exact again.
-        anchor.write(&Kept { checkpoint: head.checkpoint.clone(), number: counter })?;
-        anchor.sync()?;
         anchors.push(anchor);
     }
     if let Some(path) = settings.presented_file() {
         presented(view, &head, &path, key)?;
+    }
+    // Only now, when no anchor disagrees: from here on each is exact again.
+    for anchor in &mut anchors {
+        anchor.write(&Kept { checkpoint: head.checkpoint.clone(), number: counter })?;
+        anchor.sync()?;
     }
     let head_row = head;
     let head = Arc::new(Head {
@@ -84,7 +87,8 @@ pub(super) fn load(settings: &Settings, key: &LogKey) -> Result<Loaded, LoadErro
 
 /// The head row, and the checkpoint in it, signed by our key and equal to the row.
 fn signed_head(view: View<'_>, key: &LogKey) -> Result<(HeadRow, Checkpoint), LoadError> {
-    let head = view.head()?.ok_or_else(|| broken("the log has no head: it was never finished; make it again"))?;
+    let head =
+        view.head()?.ok_or_else(|| broken("the log has no head: it was never finished; make it again"))?;
     if let Some(origin) = view.meta("origin")?
         && origin != key.origin()
     {
@@ -97,7 +101,10 @@ fn signed_head(view: View<'_>, key: &LogKey) -> Result<(HeadRow, Checkpoint), Lo
     }
     let stored = view.end()?;
     if stored != head.size {
-        return Err(broken(format!("the newest checkpoint covers {} records, the store holds {stored}", head.size)));
+        return Err(broken(format!(
+            "the newest checkpoint covers {} records, the store holds {stored}",
+            head.size
+        )));
     }
     Ok((head, checkpoint))
 }
@@ -120,7 +127,8 @@ fn edge(view: View<'_>, head: &HeadRow, checkpoint: &Checkpoint) -> Result<Front
     }
     let frontier = Frontier::restore(head.size, tail, |level, number| -> Result<Vec<Hash>, StoreError> {
         let bytes = view.tile(level, number)?.ok_or(StoreError::Shape("a full tile is missing"))?;
-        tile::decode_hashes(&bytes, tile::WIDTH).map_err(|_short| StoreError::Shape("a tile does not have 256 hashes"))
+        tile::decode_hashes(&bytes, tile::WIDTH)
+            .map_err(|_short| StoreError::Shape("a tile does not have 256 hashes"))
     })
     .map_err(|e| broken(detailed(&e)))?;
     if frontier.root() != checkpoint.root {
@@ -170,7 +178,8 @@ fn chain(view: View<'_>, newest: (u64, Hash), row: u64) -> Result<Vec<Control>, 
             if history.is_empty() != (index == 0) {
                 return Err(broken("the chain of control records does not begin with record 0"));
             }
-            let leaf = view.record(index)?.ok_or_else(|| broken(format!("control record {index} is missing")))?.leaf;
+            let leaf =
+                view.record(index)?.ok_or_else(|| broken(format!("control record {index} is missing")))?.leaf;
             let record = ControlRecord::parse(&leaf).map_err(|cause| LoadError::Record { index, cause })?;
             if record.previous != previous {
                 let before = history.last().map_or(0, |control| control.index);
@@ -180,7 +189,10 @@ fn chain(view: View<'_>, newest: (u64, Hash), row: u64) -> Result<Vec<Control>, 
                 )));
             }
             if record.body.kind() != row.kind {
-                return Err(broken(format!("the table of control records says that {index} is a `{}`", row.kind)));
+                return Err(broken(format!(
+                    "the table of control records says that {index} is a `{}`",
+                    row.kind
+                )));
             }
             let hash = leaf_hash(&leaf);
             previous = hash;
@@ -198,7 +210,14 @@ fn chain(view: View<'_>, newest: (u64, Hash), row: u64) -> Result<Vec<Control>, 
 }
 
 /// The stored tree extends what an anchor keeps.
-fn extends(view: View<'_>, head: &HeadRow, counter: u64, kept: &Kept, key: &LogKey, name: &str) -> Result<(), LoadError> {
+fn extends(
+    view: View<'_>,
+    head: &HeadRow,
+    counter: u64,
+    kept: &Kept,
+    key: &LogKey,
+    name: &str,
+) -> Result<(), LoadError> {
     let anchored = covers(view, head, &kept.checkpoint, key, &format!("the anchor {name}"))?;
     if counter < kept.number {
         return Err(broken(format!(
@@ -210,7 +229,13 @@ fn extends(view: View<'_>, head: &HeadRow, counter: u64, kept: &Kept, key: &LogK
     Ok(())
 }
 
-fn covers(view: View<'_>, head: &HeadRow, checkpoint: &str, key: &LogKey, name: &str) -> Result<u64, LoadError> {
+fn covers(
+    view: View<'_>,
+    head: &HeadRow,
+    checkpoint: &str,
+    key: &LogKey,
+    name: &str,
+) -> Result<u64, LoadError> {
     let anchored = Checkpoint::verify(checkpoint, key.verifier())
         .map_err(|e| broken(format!("{name} holds no checkpoint of this log: {}", detailed(&e))))?;
     if anchored.size > head.size {
@@ -241,7 +266,8 @@ fn covers(view: View<'_>, head: &HeadRow, checkpoint: &str, key: &LogKey, name: 
 fn presented(view: View<'_>, head: &HeadRow, path: &std::path::Path, key: &LogKey) -> Result<(), LoadError> {
     match std::fs::read_to_string(path) {
         Ok(checkpoint) => {
-            covers(view, head, &checkpoint, key, &format!("what was presented ({})", path.display())).map(|_size| ())
+            covers(view, head, &checkpoint, key, &format!("what was presented ({})", path.display()))
+                .map(|_size| ())
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(source) => Err(LoadError::Io { doing: "reading", path: path.to_owned(), source }),

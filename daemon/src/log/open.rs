@@ -46,8 +46,9 @@ pub struct Opened {
 /// [`LoadError`].
 pub fn open(settings: Settings, clock: Arc<dyn Clock>, key: LogKey) -> Result<Opened, LoadError> {
     let lock = StoreLock::take(&settings.state_directory)?;
-    let stop_path =
-        settings.stop_file().ok_or_else(|| LoadError::Inconsistent("no anchor is configured: at least one is needed".into()))?;
+    let stop_path = settings
+        .stop_file()
+        .ok_or_else(|| LoadError::Inconsistent("no anchor is configured: at least one is needed".into()))?;
     let (stop_file, found) = StopFile::open(&stop_path)?;
     let mut loaded = load::load(&settings, &key)?;
     let logged = loaded.operations();
@@ -154,9 +155,13 @@ fn random<const N: usize>() -> Result<[u8; N], LoadError> {
     Ok(bytes)
 }
 
-fn thread(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<std::thread::JoinHandle<()>, LoadError> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(run)
-        .map_err(|source| LoadError::Io { doing: "starting the thread", path: name.into(), source })
+fn thread(
+    name: &'static str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<std::thread::JoinHandle<()>, LoadError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|source| LoadError::Io {
+        doing: "starting the thread",
+        path: name.into(),
+        source,
+    })
 }

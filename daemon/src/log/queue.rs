@@ -4,96 +4,21 @@
 //! in count and bytes, *before* anything is signed; summaries come last. There is no timer: what arrives during a commit
 //! is the next batch.
 
-use std::collections::VecDeque;
+mod jobs;
+mod lanes;
+
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use proto::record::{ControlRecord, Draft};
 use tokio::sync::oneshot;
 
 use super::error::LogError;
-use super::watch::Appended;
-use super::intent::{Closure, IntentDraft, Intended};
-use super::replay::Hold;
-use super::seal::{Prepared, Sealed};
+use super::intent::Closure;
 use super::settings::Limits;
+use lanes::Lanes;
 
-/// Where the results of a job go.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, LogError>>;
-
-/// Control records.
-#[derive(Debug)]
-pub(super) struct ControlJob {
-    pub(super) record: ControlRecord,
-    pub(super) draft: Draft,
-    pub(super) detail: Option<Vec<u8>>,
-    /// The detail of this record is erased by the same commit.
-    pub(super) erases: Option<u64>,
-    /// A stop: it waits until it is in the log, whatever happens.
-    pub(super) stays: bool,
-    pub(super) reply: Option<Reply<Appended>>,
-}
-
-/// Intents of one call.
-#[derive(Debug)]
-pub(super) struct IntendJob {
-    pub(super) items: Vec<IntendItem>,
-    pub(super) reply: Reply<Vec<Result<Intended, LogError>>>,
-}
-
-#[derive(Debug)]
-pub(super) struct IntendItem {
-    pub(super) draft: IntentDraft,
-    pub(super) body: Vec<u8>,
-    pub(super) hold: Option<Hold>,
-}
-
-/// Seals of one call.
-#[derive(Debug)]
-pub(super) struct SealJob {
-    pub(super) items: Vec<Prepared>,
-    pub(super) reply: Reply<Vec<Result<Sealed, LogError>>>,
-}
-
-/// One plain record.
-#[derive(Debug)]
-pub(super) struct PlainJob {
-    pub(super) draft: Draft,
-    pub(super) detail: Vec<u8>,
-    pub(super) reply: Reply<Appended>,
-}
-
-/// New work, in order of arrival.
-#[derive(Debug)]
-pub(super) enum Work {
-    Intend(IntendJob),
-    Seal(SealJob),
-    Plain(PlainJob),
-}
-
-/// Everything for one commit.
-#[derive(Debug, Default)]
-pub(super) struct Jobs {
-    pub(super) controls: Vec<ControlJob>,
-    pub(super) seals: Vec<SealJob>,
-    pub(super) closures: Vec<Closure>,
-    pub(super) intends: Vec<IntendJob>,
-    pub(super) plains: Vec<PlainJob>,
-    /// Request rows to forget: (id, caller), and the time before which.
-    pub(super) forget: Option<(Vec<(String, String)>, i64)>,
-}
-
-impl Jobs {
-    pub(super) fn is_empty(&self) -> bool {
-        self.controls.is_empty()
-            && self.seals.is_empty()
-            && self.closures.is_empty()
-            && self.intends.is_empty()
-            && self.plains.is_empty()
-            && self.forget.is_none()
-    }
-}
+pub(super) use jobs::{ControlJob, Erased, IntendItem, IntendJob, Jobs, PlainJob, SealJob, Work};
 
 /// What the writer is asked besides.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -104,20 +29,6 @@ pub(super) struct Orders {
     pub(super) reload: bool,
     /// Empty the WAL to nothing.
     pub(super) truncate: bool,
-}
-
-#[derive(Debug, Default)]
-struct Lanes {
-    controls: VecDeque<ControlJob>,
-    closures: VecDeque<Closure>,
-    ends: VecDeque<SealJob>,
-    work: VecDeque<Work>,
-    last: VecDeque<PlainJob>,
-    forget: Option<(Vec<(String, String)>, i64)>,
-    truncated: Vec<oneshot::Sender<Result<(), LogError>>>,
-    orders: Orders,
-    count: usize,
-    bytes: usize,
 }
 
 /// The queue in front of the writer.
@@ -168,27 +79,34 @@ impl Queue {
 
     pub(super) fn ended(&self, intents: usize) {
         // A load finds intents of other owners, which were never counted here.
-        let _old = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| Some(open.saturating_sub(intents)));
+        let _old = self
+            .open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| Some(open.saturating_sub(intents)));
     }
 
     /// Whether so much more may be taken now; `left` is the time until the caller's deadline.
-    pub(super) fn admits(&self, count: usize, intents: usize, left: Option<Duration>) -> Result<(), LogError> {
+    pub(super) fn admits(
+        &self,
+        count: usize,
+        intents: usize,
+        left: Option<Duration>,
+    ) -> Result<(), LogError> {
         let lanes = self.lanes();
-        self.room(&lanes, count, intents, 0, left)
+        self.room(&lanes, (count, 0), intents, left)
     }
 
     fn room(
         &self,
         lanes: &Lanes,
-        count: usize,
+        (count, bytes): (usize, usize),
         intents: usize,
-        bytes: usize,
         left: Option<Duration>,
     ) -> Result<(), LogError> {
         if lanes.orders.close {
             return Err(LogError::Closing);
         }
-        let batches = u32::try_from(lanes.count / self.limits.batch.max(1)).unwrap_or(u32::MAX).saturating_add(2);
+        let batches =
+            u32::try_from(lanes.count / self.limits.batch.max(1)).unwrap_or(u32::MAX).saturating_add(2);
         let wait = self.commit_time().saturating_mul(batches);
         let full = lanes.count + count > self.limits.queued.max(count)
             || lanes.bytes + bytes > self.limits.queued_bytes.max(bytes)
@@ -202,13 +120,27 @@ impl Queue {
         Ok(())
     }
 
-    fn put(&self, count: usize, bytes: usize, put: impl FnOnce(&mut Lanes)) {
+    /// Puts something in that is never refused. After the writer's end it comes back: it may hold intents, whose drop
+    /// comes here again, so it must not be dropped under the lock.
+    fn put<T>(&self, what: T, put: impl FnOnce(&mut Lanes, T)) -> Result<(), T> {
         let mut lanes = self.lanes();
-        lanes.count += count;
-        lanes.bytes += bytes;
-        put(&mut lanes);
+        if lanes.dead {
+            return Err(what);
+        }
+        put(&mut lanes, what);
         drop(lanes);
         self.wake.notify_one();
+        Ok(())
+    }
+
+    /// The writer has ended: whoever waits is told by the drop of what it waits for.
+    pub(super) fn die(&self) {
+        let waiting = {
+            let mut lanes = self.lanes();
+            let orders = Orders { close: true, ..Orders::default() };
+            std::mem::replace(&mut *lanes, Lanes { dead: true, orders, ..Lanes::default() })
+        };
+        drop(waiting);
     }
 
     /// Takes a control record; never refused but when closing.
@@ -225,45 +157,47 @@ impl Queue {
 
     /// Takes the end of an intent; never refused.
     pub(super) fn close(&self, closure: Closure) {
-        self.put(0, 0, |lanes| lanes.closures.push_back(closure));
+        // After the writer's end the intent stays open, and the next load closes it.
+        let _left = self.put(closure, |lanes, closure| lanes.closures.push_back(closure));
     }
 
     /// Takes seals. Those that end an intent are never refused.
     pub(super) fn seal(&self, job: SealJob) -> Result<(), LogError> {
         if job.items.iter().any(|item| item.seal.intent.is_some()) {
-            self.put(0, 0, |lanes| lanes.ends.push_back(job));
-            return Ok(());
+            return self
+                .put(job, |lanes, job| lanes.ends.push_back(job))
+                .map_err(|_unanswered| LogError::Closing);
         }
-        let (count, bytes) = (job.items.len(), job.items.iter().map(Prepared::bytes).sum());
-        self.offer(count, 0, bytes, None, Work::Seal(job))
+        self.offer(0, None, Work::Seal(job))
     }
 
     pub(super) fn intend(&self, job: IntendJob, left: Option<Duration>) -> Result<(), LogError> {
-        let count = job.items.len();
-        let bytes = job.items.iter().map(|item| item.body.len()).sum();
-        self.offer(count, count, bytes, left, Work::Intend(job))
+        self.offer(job.items.len(), left, Work::Intend(job))
     }
 
+    /// Takes a plain record; `last`: after everything else.
     pub(super) fn plain(&self, job: PlainJob, last: bool) -> Result<(), LogError> {
-        let bytes = job.draft.len() + job.detail.len();
         if !last {
-            return self.offer(1, 0, bytes, None, Work::Plain(job));
+            return self.offer(0, None, Work::Plain(job));
         }
+        let size = job.size();
         let mut lanes = self.lanes();
-        self.room(&lanes, 1, 0, bytes, None)?;
-        lanes.count += 1;
-        lanes.bytes += bytes;
+        self.room(&lanes, size, 0, None)?;
+        lanes.count += size.0;
+        lanes.bytes += size.1;
         lanes.last.push_back(job);
         drop(lanes);
         self.wake.notify_one();
         Ok(())
     }
 
-    fn offer(&self, count: usize, intents: usize, bytes: usize, left: Option<Duration>, work: Work) -> Result<(), LogError> {
+    fn offer(&self, intents: usize, left: Option<Duration>, work: Work) -> Result<(), LogError> {
+        let size = work.size();
         let mut lanes = self.lanes();
-        self.room(&lanes, count, intents, bytes, left)?;
-        lanes.count += count;
-        lanes.bytes += bytes;
+        // What is refused holds no intents yet, so it may be dropped under the lock.
+        self.room(&lanes, size, intents, left)?;
+        lanes.count += size.0;
+        lanes.bytes += size.1;
         lanes.work.push_back(work);
         drop(lanes);
         self.wake.notify_one();
@@ -272,20 +206,20 @@ impl Queue {
 
     /// Request rows to forget.
     pub(super) fn forget(&self, keys: Vec<(String, String)>, before: i64) {
-        self.put(0, 0, |lanes| match &mut lanes.forget {
+        let _ended = self.put(keys, |lanes, keys| match &mut lanes.forget {
             Some(waiting) => waiting.0.extend(keys),
             none => *none = Some((keys, before)),
         });
     }
 
     pub(super) fn order(&self, change: impl FnOnce(&mut Orders)) {
-        self.put(0, 0, |lanes| change(&mut lanes.orders));
+        let _ended = self.put((), |lanes, ()| change(&mut lanes.orders));
     }
 
     /// Asks for a WAL cut to nothing.
     pub(super) fn truncate(&self) -> oneshot::Receiver<Result<(), LogError>> {
         let (done, asked) = oneshot::channel();
-        self.put(0, 0, |lanes| {
+        let _ended = self.put(done, |lanes, done| {
             lanes.orders.truncate = true;
             lanes.truncated.push(done);
         });
@@ -301,13 +235,15 @@ impl Queue {
         let mut lanes = self.lanes();
         if lanes.idle() {
             lanes = match patience {
-                Some(patience) => self.wake.wait_timeout(lanes, patience).unwrap_or_else(PoisonError::into_inner).0,
+                Some(patience) => {
+                    self.wake.wait_timeout(lanes, patience).unwrap_or_else(PoisonError::into_inner).0
+                }
                 None => {
                     self.wake.wait_while(lanes, |lanes| lanes.idle()).unwrap_or_else(PoisonError::into_inner)
                 }
             };
         }
-        let jobs = lanes.batch(self.limits.batch);
+        let jobs = lanes.batch(self.limits.batch, self.limits.batch_bytes);
         let orders = lanes.orders;
         lanes.orders.reload = false;
         lanes.orders.truncate = false;
@@ -323,78 +259,5 @@ impl Queue {
         lanes.orders.reload = false;
         lanes.orders.truncate = false;
         orders
-    }
-}
-
-impl Lanes {
-    fn idle(&self) -> bool {
-        self.controls.is_empty()
-            && self.closures.is_empty()
-            && self.ends.is_empty()
-            && self.work.is_empty()
-            && self.last.is_empty()
-            && self.forget.is_none()
-            && self.orders == Orders::default()
-    }
-
-    fn batch(&mut self, most: usize) -> Jobs {
-        let mut jobs = Jobs { controls: self.controls.drain(..).collect(), ..Jobs::default() };
-        let mut taken = jobs.controls.len();
-        while taken < most
-            && let Some(job) = self.ends.pop_front()
-        {
-            taken += job.items.len();
-            jobs.seals.push(job);
-        }
-        while taken < most
-            && let Some(closure) = self.closures.pop_front()
-        {
-            taken += 1;
-            jobs.closures.push(closure);
-        }
-        while taken < most
-            && let Some(work) = self.work.pop_front()
-        {
-            let (count, bytes) = match work {
-                Work::Intend(job) => {
-                    let size = (job.items.len(), job.items.iter().map(|item| item.body.len()).sum());
-                    jobs.intends.push(job);
-                    size
-                }
-                Work::Seal(job) => {
-                    let size = (job.items.len(), job.items.iter().map(Prepared::bytes).sum());
-                    jobs.seals.push(job);
-                    size
-                }
-                Work::Plain(job) => {
-                    let size = (1, job.draft.len() + job.detail.len());
-                    jobs.plains.push(job);
-                    size
-                }
-            };
-            taken += count;
-            self.count = self.count.saturating_sub(count);
-            self.bytes = self.bytes.saturating_sub(bytes);
-        }
-        while taken < most
-            && let Some(job) = self.last.pop_front()
-        {
-            taken += 1;
-            self.count = self.count.saturating_sub(1);
-            self.bytes = self.bytes.saturating_sub(job.draft.len() + job.detail.len());
-            jobs.plains.push(job);
-        }
-        jobs.forget = self.forget.take();
-        jobs
-    }
-}
-
-impl ControlJob {
-    /// What the record is about, for the table of control records.
-    pub(super) fn subject(&self) -> String {
-        match &self.record.body {
-            proto::record::Body::Enrolled(enrolled) => format!("{}@{}", enrolled.key, enrolled.version),
-            _ => self.record.stops.iter().chain(&self.record.touches).map(ToString::to_string).next().unwrap_or_default(),
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Reading the log: pages, proofs, tiles, search. Never a read transaction longer than a page, never the writer's
 //! connection.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use proto::time::Time;
 
 use super::Log;
 use super::error::LogError;
-use super::index::{Place, Sought};
+use super::index::{self, Place, SEGMENT, Sought};
 use super::load::sealed_of;
 use super::tree::Tree;
 use crate::store::{Stored, View};
@@ -155,7 +156,8 @@ impl Log {
         let head = self.head();
         let size = size.unwrap_or(head.size);
         let record = self.record(index).await?;
-        let (path, root) = self.in_tree(Some(size), move |tree| Ok((tree.inclusion(index)?, tree.root(size)?))).await?;
+        let (path, root) =
+            self.in_tree(Some(size), move |tree| Ok((tree.inclusion(index)?, tree.root(size)?))).await?;
         let checkpoint = (head.size == size).then(|| Arc::clone(&head.checkpoint));
         let leaf_hash = leaf_hash(&record.leaf);
         Ok(Proven { index, leaf: record.leaf.into(), leaf_hash, size, path, root, checkpoint })
@@ -180,7 +182,9 @@ impl Log {
     pub async fn tile(&self, level: u8, number: u64, width: u16) -> Result<Vec<u8>, LogError> {
         let size = self.head().size;
         if width == 0 || tile::width(size, level, number) < width {
-            return Err(LogError::Absent { what: format!("tile {number} of level {level} with {width} hashes") });
+            return Err(LogError::Absent {
+                what: format!("tile {number} of level {level} with {width} hashes"),
+            });
         }
         self.in_tree(Some(size), move |tree| {
             let mut hashes = tree.hashes(level, number, width).map_err(LogError::unavailable)?;
@@ -204,7 +208,8 @@ impl Log {
         self.reading(move |view| {
             let mut leaves: Vec<Vec<u8>> = Vec::new();
             while first + (leaves.len() as u64) < end {
-                let page = view.records(first + leaves.len() as u64, end, PAGE).map_err(LogError::unavailable)?;
+                let page =
+                    view.records(first + leaves.len() as u64, end, PAGE).map_err(LogError::unavailable)?;
                 if page.is_empty() {
                     return Err(LogError::Absent { what: format!("entry bundle {number}") });
                 }
@@ -221,9 +226,13 @@ impl Log {
     /// [`LogError::Absent`], [`LogError::Behind`], [`LogError::Unavailable`].
     pub async fn find(&self, operation: OperationId) -> Result<u64, LogError> {
         self.indexed(self.head().size, Duration::from_secs(1)).await?;
-        let query = Query { terms: vec![Sought::Operation(operation.to_string())], limit: 1, ..Query::default() };
+        let query = Query { terms: vec![Sought::Operation(operation)], limit: 1, ..Query::default() };
         let found = self.search(query).await?;
-        found.indices.first().copied().ok_or_else(|| LogError::Absent { what: format!("operation {operation}") })
+        found
+            .indices
+            .first()
+            .copied()
+            .ok_or_else(|| LogError::Absent { what: format!("operation {operation}") })
     }
 
     /// Waits until the index has read the first `size` records.
@@ -268,18 +277,23 @@ impl Log {
         if query.terms.is_empty() && query.kinds.is_empty() {
             let range = bounds.0..bounds.1;
             let most = limit.saturating_add(1);
-            found = if query.oldest_first { range.take(most).collect() } else { range.rev().take(most).collect() };
+            found = if query.oldest_first {
+                range.take(most).collect()
+            } else {
+                range.rev().take(most).collect()
+            };
         } else {
             let mut places = self.shared.following.places();
             if query.oldest_first {
                 places.reverse();
             }
             for place in places {
-                if place_is_outside(place, bounds) {
+                let range = within(place, bounds);
+                if range.is_empty() {
                     continue;
                 }
-                let mut here = self.in_place(query, place)?;
-                here.retain(|index| (bounds.0..bounds.1).contains(index));
+                let mut here = self.in_place(query, place, range.clone())?;
+                here.retain(|index| range.contains(index));
                 if !query.oldest_first {
                     here.reverse();
                 }
@@ -295,39 +309,50 @@ impl Log {
     }
 
     /// Indices in one place that have all terms and one of the kinds, in order.
-    fn in_place(&self, query: &Query, place: Place) -> Result<Vec<u64>, LogError> {
+    fn in_place(&self, query: &Query, place: Place, range: Range<u64>) -> Result<Vec<u64>, LogError> {
         let following = &self.shared.following;
-        let find = |sought: &Sought| following.find(place, sought.term()).map_err(LogError::unavailable);
+        let find = |term| following.find(place, term).map_err(LogError::unavailable);
         let mut found: Option<Vec<u64>> = None;
-        let keep = |found: &mut Option<Vec<u64>>, with: Vec<u64>| match found {
-            Some(known) => known.retain(|index| with.binary_search(index).is_ok()),
-            None => *found = Some(with),
-        };
         for sought in &query.terms {
-            keep(&mut found, find(sought)?);
+            let with = find(sought.term())?;
+            match &mut found {
+                Some(known) => known.retain(|index| with.binary_search(index).is_ok()),
+                None => found = Some(with),
+            }
             if found.as_ref().is_some_and(Vec::is_empty) {
                 return Ok(Vec::new());
             }
         }
-        if !query.kinds.is_empty() {
-            let mut kinds = Vec::new();
-            for kind in &query.kinds {
-                kinds.append(&mut find(&Sought::Kind(kind.clone()))?);
-            }
-            kinds.sort_unstable();
-            kinds.dedup();
-            keep(&mut found, kinds);
+        if query.kinds.is_empty() {
+            return Ok(found.unwrap_or_default());
         }
-        Ok(found.unwrap_or_default())
+        let mut of_kind = Vec::new();
+        for kind in query.kinds.iter().filter(|kind| *kind != "sign") {
+            of_kind.append(&mut find(index::kind(kind))?);
+        }
+        of_kind.sort_unstable();
+        // `sign` is the kind of what has no other.
+        let others =
+            if query.kinds.iter().any(|kind| kind == "sign") { Some(find(index::not_sign())?) } else { None };
+        let fits = |index: &u64| {
+            of_kind.binary_search(index).is_ok()
+                || others.as_ref().is_some_and(|others| others.binary_search(index).is_err())
+        };
+        Ok(match found {
+            Some(found) => found.into_iter().filter(fits).collect(),
+            None if others.is_none() => of_kind,
+            None => range.filter(fits).collect(),
+        })
     }
 }
 
-fn place_is_outside(place: Place, bounds: (u64, u64)) -> bool {
-    use super::index::SEGMENT;
-    match place {
-        Place::From(number) => number * SEGMENT >= bounds.1,
-        Place::Segment(number) => number * SEGMENT >= bounds.1 || (number + 1) * SEGMENT <= bounds.0,
-    }
+/// The part of `bounds` that lies in a place.
+fn within(place: Place, bounds: (u64, u64)) -> Range<u64> {
+    let (first, end) = match place {
+        Place::From(number) => (number * SEGMENT, u64::MAX),
+        Place::Segment(number) => (number * SEGMENT, (number + 1) * SEGMENT),
+    };
+    first.max(bounds.0)..end.min(bounds.1)
 }
 
 /// The first record of the first `end` that was sealed at or after `time`. Time grows with the index.
@@ -337,7 +362,9 @@ fn first_at(view: View<'_>, end: u64, time: Time) -> Result<u64, LogError> {
         let middle = low + (high - low) / 2;
         let record = view.record(middle).map_err(LogError::unavailable)?;
         let sealed = record.and_then(|record| sealed_of(&record.leaf));
-        let sealed = sealed.ok_or_else(|| LogError::unavailable(format!("record {middle} does not say when it was sealed")))?;
+        let sealed = sealed.ok_or_else(|| {
+            LogError::unavailable(format!("record {middle} does not say when it was sealed"))
+        })?;
         if sealed < time { low = middle + 1 } else { high = middle }
     }
     Ok(low)

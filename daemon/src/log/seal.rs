@@ -111,7 +111,9 @@ impl Prepared {
         let draft = seal.released.draft()?;
         let longest = proto::record::LONGEST_LEAF - WITHHOLDING * seal.requires.len();
         if draft.len() > longest {
-            return Err(LogError::Malformed { cause: format!("a leaf of at most {longest} bytes was expected").into() });
+            return Err(LogError::Malformed {
+                cause: format!("a leaf of at most {longest} bytes was expected").into(),
+            });
         }
         Ok(Self { seal, draft: Some(draft) })
     }

@@ -27,6 +27,21 @@ pub struct Settings {
     pub anchors: Vec<AnchorPlace>,
     /// Bounds.
     pub limits: Limits,
+    /// What goes wrong: in tests alone.
+    #[cfg(test)]
+    pub(super) faults: std::sync::Arc<Faults>,
+}
+
+/// Faults that tests switch on.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// The disk has room for so many pages of 4 KiB; 0: as many as there are.
+    pub(super) pages: std::sync::atomic::AtomicU32,
+    /// The next commit happens and says that it failed.
+    pub(super) unknown: std::sync::atomic::AtomicBool,
+    /// Commits wait for this lock.
+    pub(super) slow: std::sync::Mutex<()>,
 }
 
 /// Bounds of the log.
@@ -40,6 +55,8 @@ pub struct Limits {
     pub open_intents: usize,
     /// A commit takes no further job once it has so many records and intents.
     pub batch: usize,
+    /// … or so many bytes.
+    pub batch_bytes: usize,
     /// Free bytes of the log's disk below which nothing new is taken; seals, closures and control records may use them.
     pub reserve: u64,
     /// How long a stop may wait for the log before it is written to the stop file.
@@ -50,6 +67,8 @@ pub struct Limits {
     pub skew: Duration,
     /// How long a request id finds its first answer.
     pub remembered: Duration,
+    /// Age of an intent at which it is an alarm: longer than queues and call limits together.
+    pub intent_alarm: Duration,
     /// Bytes in the WAL after which the writer itself moves it into the database, because the background does not keep up.
     pub longest_wal: u64,
 }
@@ -61,11 +80,13 @@ impl Default for Limits {
             queued_bytes: 64 << 20,
             open_intents: 8192,
             batch: 1024,
+            batch_bytes: 4 << 20,
             reserve: 1 << 30,
             stop_patience: Duration::from_millis(250),
             hand_over: Duration::from_secs(1),
             skew: Duration::from_secs(2),
             remembered: Duration::from_secs(24 * 3600),
+            intent_alarm: Duration::from_secs(120),
             longest_wal: 64 << 20,
         }
     }
@@ -74,7 +95,13 @@ impl Default for Limits {
 impl Settings {
     /// Settings with the usual bounds.
     pub fn new(state_directory: impl Into<PathBuf>, anchors: Vec<AnchorPlace>) -> Self {
-        Self { state_directory: state_directory.into(), anchors, limits: Limits::default() }
+        Self {
+            state_directory: state_directory.into(),
+            anchors,
+            limits: Limits::default(),
+            #[cfg(test)]
+            faults: std::sync::Arc::default(),
+        }
     }
 
     /// The stop file: beside the first anchor.

@@ -41,7 +41,12 @@ impl LogKey {
     }
 
     /// Signs a checkpoint. It is shown to nobody before the commit that makes it true.
-    pub(super) fn checkpoint(&self, size: u64, root: Hash, control: (u64, Hash)) -> Result<String, CheckpointError> {
+    pub(super) fn checkpoint(
+        &self,
+        size: u64,
+        root: Hash,
+        control: (u64, Hash),
+    ) -> Result<String, CheckpointError> {
         Checkpoint { origin: self.origin().to_owned(), size, root, control: Some(control) }.sign(&*self.0)
     }
 }

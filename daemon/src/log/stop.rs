@@ -113,7 +113,8 @@ fn write(shared: &Shared, entry: &Entry) -> Result<(bool, bool), super::error::L
     job.stays = true;
     shared.fence.raise(job.record.operation, &job.record.stops);
     let everything = Entry { record: job.record.clone(), detail: None };
-    let written = shared.stop_file.lock().unwrap_or_else(PoisonError::into_inner).write_everything(&everything)?;
+    let written =
+        shared.stop_file.lock().unwrap_or_else(PoisonError::into_inner).write_everything(&everything)?;
     // A closing log takes no record; the stop file has it.
     let _closing = shared.queue.control(job);
     Ok((written, true))

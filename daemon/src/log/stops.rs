@@ -64,12 +64,16 @@ impl StopFile {
     /// Opens the file and reads its entries.
     pub(super) fn open(path: &Path) -> Result<(Self, Found), LoadError> {
         let io = |source| LoadError::Io { doing: "reading the stop file", path: path.to_owned(), source };
-        let file = OpenOptions::new().read(true).write(true).open(path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => LoadError::Gone { what: "stop file", path: path.to_owned() },
-            _ => io(source),
-        })?;
+        let file =
+            OpenOptions::new().read(true).write(true).open(path).map_err(|source| match source.kind() {
+                std::io::ErrorKind::NotFound => LoadError::Gone { what: "stop file", path: path.to_owned() },
+                _ => io(source),
+            })?;
         if file.metadata().map_err(io)?.len() != SIZE {
-            return Err(LoadError::Inconsistent(format!("the stop file {} does not have its {SIZE} bytes", path.display())));
+            return Err(LoadError::Inconsistent(format!(
+                "the stop file {} does not have its {SIZE} bytes",
+                path.display()
+            )));
         }
         let mut found = Found::default();
         let mut end = 0;
@@ -113,7 +117,8 @@ impl StopFile {
         let mut header = [0; HEADER];
         header[..8].copy_from_slice(MAGIC);
         header[8..12].copy_from_slice(&length(record.len()).to_le_bytes());
-        header[12..16].copy_from_slice(&detail.map_or(NO_DETAIL, |detail| length(detail.len())).to_le_bytes());
+        header[12..16]
+            .copy_from_slice(&detail.map_or(NO_DETAIL, |detail| length(detail.len())).to_le_bytes());
         header[16..48].copy_from_slice(Hash::of_parts(&[&record, detail.unwrap_or_default()]).as_bytes());
         // A crash before the second sync leaves an entry without header: it was never answered for. The header that may
         // follow from an older use of the file is cut off first.
@@ -121,7 +126,9 @@ impl StopFile {
             self.file.write_all_at(&[0; HEADER], next).map_err(io)?;
         }
         self.file.write_all_at(&record, at + HEADER as u64).map_err(io)?;
-        self.file.write_all_at(detail.unwrap_or_default(), at + (HEADER + record.len()) as u64).map_err(io)?;
+        self.file
+            .write_all_at(detail.unwrap_or_default(), at + (HEADER + record.len()) as u64)
+            .map_err(io)?;
         self.file.sync_data().map_err(io)?;
         self.file.write_all_at(&header, at).map_err(io)?;
         self.file.sync_data().map_err(io)?;

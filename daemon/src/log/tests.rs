@@ -2,4 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod basic;
+mod disk;
+mod erase;
+mod model;
+mod oracle;
+mod recover;
+mod stop;
 mod support;
+mod tamper;

@@ -21,7 +21,11 @@ pub(super) struct EdgeTiles(Mutex<HashMap<u8, (u64, Vec<Hash>)>>);
 impl EdgeTiles {
     fn known(&self, level: u8, number: u64) -> Vec<Hash> {
         let tiles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tiles.get(&level).filter(|(known, _)| *known == number).map(|(_, hashes)| hashes.clone()).unwrap_or_default()
+        tiles
+            .get(&level)
+            .filter(|(known, _)| *known == number)
+            .map(|(_, hashes)| hashes.clone())
+            .unwrap_or_default()
     }
 
     fn keep(&self, level: u8, number: u64, hashes: &[Hash]) {

@@ -145,9 +145,16 @@ impl Writer {
     }
 
     fn commit(&mut self, mut jobs: Jobs) {
-        let Some(open) = &mut self.open else { return self.fail(jobs, &LogError::unavailable("it is not loaded")) };
+        let Some(open) = &mut self.open else {
+            return self.fail(jobs, &LogError::unavailable("it is not loaded"));
+        };
         let began = self.shared.clock.monotonic();
-        match batch::write(open, &self.shared, &mut jobs) {
+        #[cfg(test)]
+        faulty::before(open, &self.shared);
+        let written = batch::write(open, &self.shared, &mut jobs);
+        #[cfg(test)]
+        let written = faulty::after(written, &self.shared);
+        match written {
             Ok(batch) => {
                 let took = self.shared.clock.monotonic().since(began);
                 self.shared.queue.committed(took);
@@ -173,7 +180,9 @@ impl Writer {
         for anchor in &mut open.anchors {
             match anchor.write(&kept) {
                 Ok(()) => anchored = true,
-                Err(error) => tracing::error!(%error, anchor = %anchor.path().display(), "an anchor was not written"),
+                Err(error) => {
+                    tracing::error!(%error, anchor = %anchor.path().display(), "an anchor was not written")
+                }
             }
         }
         if !anchored {
@@ -191,7 +200,6 @@ impl Writer {
         }
         if batch.head.is_some() {
             self.shared.head.send_replace(head);
-            self.shared.following.wake();
             crate::measure::log_size(open.head.size);
         }
         let bytes: usize = batch.rows.iter().map(|row| row.leaf.len() * 2).sum();
@@ -202,6 +210,7 @@ impl Writer {
         let stays: HashSet<OperationId> =
             jobs.controls.iter().filter(|job| job.stays).map(|job| job.record.operation).collect();
         release::release(open, &self.shared, jobs, batch);
+        self.shared.following.wake();
         open.frontier.settle();
         crate::measure::log_open_intents(self.shared.queue.open_intents());
         if !stays.is_empty() {
@@ -217,6 +226,8 @@ impl Writer {
         let longest = self.shared.settings.limits.longest_wal;
         if open.written + self.shared.signals.wal() > longest {
             match open.store.checkpoint() {
+                // Somebody else is moving it: asked again after the next commit.
+                Ok(wal) if wal.busy => {}
                 Ok(wal) => {
                     open.written = 0;
                     self.shared.signals.set_wal((wal.pages - wal.moved.min(wal.pages)) * 4096);
@@ -248,7 +259,8 @@ impl Writer {
     /// No space: known not to have happened. Control records are tried once more by themselves; stops and the ends of
     /// intents wait, everybody else is told.
     fn full(&mut self, mut jobs: Jobs) {
-        let cause: Arc<str> = "its disk is full: free space or grow the disk; it is looked at every second".into();
+        let cause: Arc<str> =
+            "its disk is full: free space or grow the disk; it is looked at every second".into();
         self.shared.set_health(|_| Some(LogHealth::Refusing { cause: Arc::clone(&cause) }));
         let controls = std::mem::take(&mut jobs.controls);
         let alone = jobs.is_empty();
@@ -307,12 +319,25 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    /// The thread ends, in order or by a panic: whoever waits or comes is told.
+    fn drop(&mut self) {
+        self.shared.readers.store(None);
+        self.shared.set_health(|health| match health {
+            LogHealth::Failed { .. } => None,
+            _ => Some(LogHealth::Failed { cause: "the log's writer ended; restart the daemon".into() }),
+        });
+        self.shared.queue.die();
+    }
+}
+
 /// The end of a seal's intent when its record could not be written: nobody got anything.
 fn withheld(item: Prepared) -> Option<Closure> {
     let seal = item.seal;
     let intent = seal.intent?;
     let mut record: SignRecord = seal.released;
-    let all: Vec<_> = (0..record.signatures.len()).map(|position| (position, Reason::LogUnavailable)).collect();
+    let all: Vec<_> =
+        (0..record.signatures.len()).map(|position| (position, Reason::LogUnavailable)).collect();
     record.withhold(&all);
     let closure = Closure {
         number: intent.number(),
@@ -322,4 +347,26 @@ fn withheld(item: Prepared) -> Option<Closure> {
     };
     intent.end();
     Some(closure)
+}
+
+/// Where tests make a commit fail.
+#[cfg(test)]
+mod faulty {
+    use std::sync::atomic::Ordering;
+
+    use super::{Batch, BatchError, Open, Shared, StoreError};
+
+    pub(super) fn before(open: &Open, shared: &Shared) {
+        drop(shared.settings.faults.slow.lock());
+        let pages = shared.settings.faults.pages.load(Ordering::SeqCst);
+        let bound = if pages == 0 { u32::MAX - 1 } else { pages };
+        open.store.bound(bound).expect("a bound can be set");
+    }
+
+    pub(super) fn after(written: Result<Batch, BatchError>, shared: &Shared) -> Result<Batch, BatchError> {
+        if shared.settings.faults.unknown.swap(false, Ordering::SeqCst) {
+            return Err(BatchError::Store(StoreError::Shape("the commit said that it failed")));
+        }
+        written
+    }
 }

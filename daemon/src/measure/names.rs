@@ -28,6 +28,7 @@ registry! {
     SIGNATURES, "countersign_signatures_total", Counter, Count, "Signatures by outcome: released, withheld, not-executed, unknown.";
     REFUSALS, "countersign_refusals_total", Counter, Count, "Refused requests by stable reason.";
     UNAUTHENTICATED, "countersign_unauthenticated_total", Counter, Count, "Requests of identities that no grant admits; they are not recorded.";
+    REPLIES, "countersign_replies_handed_over_total", Counter, Count, "Replies with signatures of which a connection took the first byte.";
     CONNECTIONS, "countersign_connections", Gauge, Count, "Open connections of callers.";
     BACKEND_HEALTHY, "countersign_backend_healthy", Gauge, Count, "1 while a backend can sign, else 0, by backend.";
     BACKEND_FAILURES, "countersign_backend_failures_total", Counter, Count, "Failed calls by backend and failure.";

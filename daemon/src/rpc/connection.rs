@@ -47,12 +47,19 @@ pub struct Connection {
     /// Requests in progress.
     pub requests: Arc<Count>,
     presented: Mutex<Option<Monotonic>>,
+    ending: watch::Sender<bool>,
 }
 
 impl Connection {
     /// A connection that has just been made.
     pub fn new(identity: Identity, peer: Peer) -> Arc<Self> {
-        Arc::new(Self { identity, peer, requests: Arc::default(), presented: Mutex::new(None) })
+        let (requests, presented, ending) = (Arc::default(), Mutex::new(None), watch::Sender::new(false));
+        Arc::new(Self { identity, peer, requests, presented, ending })
+    }
+
+    /// Whether the connection has been told to end: a stream that has nothing to say then ends, too.
+    pub fn ending(&self) -> watch::Receiver<bool> {
+        self.ending.subscribe()
     }
 
     /// Whether a checkpoint may be presented now: once a connection and minute. Counts the attempt if so.
@@ -98,6 +105,7 @@ pub async fn serve<IO>(
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let state = Arc::clone(front.connection());
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -105,9 +113,11 @@ where
         .max_header_list_size(limits.headers)
         .keep_alive_interval(limits.keep_alive)
         .keep_alive_timeout(limits.keep_alive_answer)
-        // One connection's requests in transit, so that one message of 8 MiB does not wait for the window at every step.
-        .initial_stream_window_size(1024 * 1024)
-        .initial_connection_window_size(4 * 1024 * 1024)
+        // What a connection can make the daemon hold before anybody reads it.
+        .initial_stream_window_size(256 * 1024)
+        .initial_connection_window_size(1024 * 1024)
+        // Calls that are cancelled before they were looked at: many at once are a client's end, endlessly many an attack.
+        .max_pending_accept_reset_streams(256)
         .auto_date_header(false);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), front));
     tokio::select! {
@@ -116,6 +126,7 @@ where
         // An error means that the sender is gone, and with it the daemon's main task: that is draining, too.
         _stopping = draining.wait_for(|draining| *draining) => {}
     }
+    state.ending.send_replace(true);
     connection.as_mut().graceful_shutdown();
     match tokio::time::timeout(limits.grace, connection).await {
         Ok(done) => done,

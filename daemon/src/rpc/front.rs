@@ -29,7 +29,7 @@ use tonic::{Code, Status};
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
-pub use body::{Measured, Reply};
+pub use body::{Ends, Measured, Reply};
 pub use deadline::Deadline;
 pub use held::Held;
 
@@ -94,8 +94,14 @@ impl Front {
         Self { shared, connection }
     }
 
+    /// The connection.
+    pub fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
     fn admit<B>(&self, request: &Request<B>) -> Result<(Arc<InProgress>, Deadline), Refusal> {
-        let in_progress = self.shared.gate.enter(&self.connection.requests)?;
+        let anonymous = !matches!(self.connection.identity, Identity::Caller(_));
+        let in_progress = self.shared.gate.enter(&self.connection.requests, anonymous)?;
         if request.method() != Method::POST || !is_grpc(request) {
             return Err(Refusal::new(
                 Reason::MalformedRequest,
@@ -104,6 +110,15 @@ impl Front {
         }
         let longest = self.shared.gate.limits().longest;
         Ok((in_progress, Deadline::of_headers(request.headers(), self.shared.clock.monotonic(), longest)?))
+    }
+}
+
+/// The path of a call, cut where it is longer than any of ours: it goes into traces and messages.
+fn method(path: &str) -> Arc<str> {
+    const LONGEST: usize = 128;
+    match path.char_indices().nth(LONGEST) {
+        None => path.into(),
+        Some((end, _)) => path[..end].into(),
     }
 }
 
@@ -120,7 +135,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let id = RequestId(self.shared.next.fetch_add(1, Ordering::Relaxed));
-        let method: Arc<str> = request.uri().path().into();
+        let method = method(request.uri().path());
         let span = tracing::info_span!("request", %id, %method, caller = self.connection.identity.id());
         let (in_progress, deadline) = match self.admit(&request) {
             Ok(admitted) => admitted,
@@ -139,9 +154,12 @@ impl hyper::service::Service<Request<Incoming>> for Front {
             };
             adopt_headers(&mut parts.headers, &method);
             let held = parts.extensions.remove::<Held>();
-            let ends = Some(deadline).filter(|deadline| deadline.is_the_callers());
-            let clock = Arc::clone(&front.shared.clock);
-            Ok(Response::from_parts(parts, Reply::new(body, held, in_progress, method, ends, clock)))
+            let ends = Ends {
+                deadline: Some(deadline).filter(Deadline::is_the_callers),
+                clock: Arc::clone(&front.shared.clock),
+                connection: front.connection.ending(),
+            };
+            Ok(Response::from_parts(parts, Reply::new(body, held, in_progress, method, ends)))
         };
         Box::pin(call.instrument(span))
     }
@@ -156,9 +174,8 @@ impl Front {
         in_progress: &Arc<InProgress>,
         deadline: Deadline,
     ) -> Result<Response<tonic::body::Body>, Refusal> {
-        let anonymous = !matches!(self.connection.identity, Identity::Caller(_));
-        let mut request = request
-            .map(|body| tonic::body::Body::new(Measured::new(body, Arc::clone(in_progress), anonymous)));
+        let mut request =
+            request.map(|body| tonic::body::Body::new(Measured::new(body, Arc::clone(in_progress))));
         request.extensions_mut().insert(Arc::clone(&self.connection));
         request.extensions_mut().insert(deadline);
         request.extensions_mut().insert(id);

@@ -58,7 +58,7 @@ impl Health for Service {
             let names = self.0.names().join(", ");
             let shown: String = name.chars().take(LONGEST_NAME).collect();
             let message = format!("`{shown}` has no health; expected the empty name or one of {names}");
-            return Err(status::of(&Refusal::new(Reason::MalformedRequest, message)));
+            return Err(status::of(&Refusal::new(Reason::UnknownBackend, message)));
         };
         let mut response = Response::new(answer(&condition));
         if let Condition::Refusing(cause) = &condition {

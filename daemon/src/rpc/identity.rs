@@ -18,9 +18,9 @@ use spiffe::SpiffeId;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
+use crate::keyring::Snapshot;
 use crate::measure;
 use crate::policy::caller::Caller;
-use crate::policy::rules::Rules;
 
 /// What is known of the other end of a connection.
 #[derive(Clone, Debug)]
@@ -143,9 +143,9 @@ impl Identity {
     ///
     /// # Errors
     /// `UNAUTHENTICATED`, which is counted and not recorded: anyone can come by a name.
-    pub fn admitted(&self, rules: &Rules) -> Result<Arc<Caller>, Refusal> {
+    pub fn admitted(&self, snapshot: &Snapshot) -> Result<Arc<Caller>, Refusal> {
         let message = match self {
-            Self::Caller(caller) if rules.admits(caller) => return Ok(Arc::clone(caller)),
+            Self::Caller(caller) if snapshot.admits(caller) => return Ok(Arc::clone(caller)),
             Self::Caller(caller) => format!(
                 "no grant admits {}: ask the owners of the access policy for a grant whose principal scope does",
                 caller.id

@@ -26,6 +26,8 @@ pub struct Limits {
     pub requests: usize,
     /// Requests in progress on one connection.
     pub requests_of_connection: usize,
+    /// Of these, requests without a caller: proofs and health are open, and must not be in the way of signing.
+    pub anonymous_requests: usize,
     /// Bytes of requests that have been read and not answered, all together.
     pub bytes: usize,
     /// Bytes of one request on a connection without a caller.
@@ -39,6 +41,8 @@ pub struct Limits {
     /// A connection is told to end after this time, a tenth more or less, so that load finds new replicas and
     /// certificates are looked at again.
     pub age: Duration,
+    /// The same for one without a caller: it must not keep a place that callers need.
+    pub anonymous_age: Duration,
     /// What is in progress may go on for this long after that.
     pub grace: Duration,
     /// A request without a deadline is given this one.
@@ -53,12 +57,14 @@ impl Default for Limits {
             streams: 1024,
             requests: 8192,
             requests_of_connection: 1024,
+            anonymous_requests: 64,
             bytes: 256 * 1024 * 1024,
             anonymous_bytes: 64 * 1024,
             headers: 16 * 1024,
             keep_alive: Duration::from_secs(60),
             keep_alive_answer: Duration::from_secs(20),
             age: Duration::from_secs(3600),
+            anonymous_age: Duration::from_secs(300),
             grace: Duration::from_secs(60),
             longest: Duration::from_secs(120),
         }
@@ -99,6 +105,7 @@ pub struct Gate {
     limits: Limits,
     connections: Count,
     requests: Count,
+    anonymous: Count,
     bytes: Count,
 }
 
@@ -112,6 +119,7 @@ pub struct InProgress {
     gate: Arc<Gate>,
     of_connection: Arc<Count>,
     bytes: AtomicUsize,
+    anonymous: bool,
 }
 
 impl Gate {
@@ -133,12 +141,17 @@ impl Gate {
         })
     }
 
-    /// Lets a request in, if there is room for it altogether and on its connection.
+    /// Lets a request in, if there is room for it altogether and on its connection. One without a caller is
+    /// `anonymous`.
     ///
     /// # Errors
     /// `OVERLOADED`, with a delay.
-    pub fn enter(self: &Arc<Self>, of_connection: &Arc<Count>) -> Result<Arc<InProgress>, Refusal> {
-        let Limits { requests, requests_of_connection, .. } = self.limits;
+    pub fn enter(
+        self: &Arc<Self>,
+        of_connection: &Arc<Count>,
+        anonymous: bool,
+    ) -> Result<Arc<InProgress>, Refusal> {
+        let Limits { requests, requests_of_connection, anonymous_requests, .. } = self.limits;
         if !of_connection.add(1, requests_of_connection) {
             let message =
                 format!("more than {requests_of_connection} requests are in progress on this connection");
@@ -149,22 +162,29 @@ impl Gate {
             let message = format!("more than {requests} requests are in progress");
             return Err(Refusal::new(Reason::Overloaded, message).after(WAIT));
         }
+        if anonymous && !self.anonymous.add(1, anonymous_requests) {
+            of_connection.give_back(1);
+            self.requests.give_back(1);
+            let message = format!("more than {anonymous_requests} requests without a caller are in progress");
+            return Err(Refusal::new(Reason::Overloaded, message).after(WAIT));
+        }
         Ok(Arc::new(InProgress {
             gate: Arc::clone(self),
             of_connection: Arc::clone(of_connection),
             bytes: AtomicUsize::new(0),
+            anonymous,
         }))
     }
 }
 
 impl InProgress {
-    /// Counts bytes of the request that have been read. `anonymous` requests may have few.
+    /// Counts bytes of the request that have been read. Requests without a caller may have few.
     ///
     /// # Errors
     /// `INPUT_TOO_LARGE` or `OVERLOADED`; the bytes are not counted then.
-    pub fn read(&self, bytes: usize, anonymous: bool) -> Result<(), Refusal> {
+    pub fn read(&self, bytes: usize) -> Result<(), Refusal> {
         let Limits { bytes: together, anonymous_bytes, .. } = self.gate.limits;
-        if anonymous && self.bytes.load(Ordering::Relaxed).saturating_add(bytes) > anonymous_bytes {
+        if self.anonymous && self.bytes.load(Ordering::Relaxed).saturating_add(bytes) > anonymous_bytes {
             let message = format!("a request without a caller has at most {anonymous_bytes} bytes");
             return Err(Refusal::new(Reason::InputTooLarge, message));
         }
@@ -181,6 +201,9 @@ impl Drop for InProgress {
     fn drop(&mut self) {
         self.gate.bytes.give_back(self.bytes.load(Ordering::Relaxed));
         self.gate.requests.give_back(1);
+        if self.anonymous {
+            self.gate.anonymous.give_back(1);
+        }
         self.of_connection.give_back(1);
     }
 }
@@ -202,6 +225,7 @@ mod tests {
             connections: 2,
             requests: 3,
             requests_of_connection: 2,
+            anonymous_requests: 1,
             bytes: 100,
             anonymous_bytes: 10,
             ..Limits::default()
@@ -213,12 +237,14 @@ mod tests {
         let gate = gate();
         let (one, other) = (Arc::default(), Arc::default());
         let first = gate.connect().unwrap();
+        let callers = [(&one, false), (&one, false), (&other, true)];
         let held: Vec<_> =
-            [&one, &one, &other].into_iter().map(|connection| gate.enter(connection).unwrap()).collect();
-        held[0].read(60, false).unwrap();
-        assert_eq!((gate.connections.now(), gate.requests.now(), gate.bytes.now()), (1, 3, 60));
+            callers.map(|(connection, anonymous)| gate.enter(connection, anonymous).unwrap()).into();
+        held[0].read(60).unwrap();
+        let counts = || [&gate.connections, &gate.requests, &gate.anonymous, &gate.bytes].map(Count::now);
+        assert_eq!(counts(), [1, 3, 1, 60]);
         drop((first, held));
-        assert_eq!((gate.connections.now(), gate.requests.now(), gate.bytes.now()), (0, 0, 0));
+        assert_eq!(counts(), [0; 4]);
         assert_eq!((one.now(), other.now()), (0, 0));
     }
 
@@ -226,18 +252,23 @@ mod tests {
     fn too_much_is_refused_with_a_delay_and_leaves_no_trace() {
         let gate = gate();
         let (one, other, third) = (Arc::default(), Arc::default(), Arc::default());
-        let mut held = vec![gate.enter(&one).unwrap(), gate.enter(&one).unwrap()];
-        let refused = gate.enter(&one).unwrap_err();
+        let mut held = vec![gate.enter(&one, false).unwrap(), gate.enter(&one, false).unwrap()];
+        let refused = gate.enter(&one, false).unwrap_err();
         assert_eq!((refused.reason, refused.retry_after), (Reason::Overloaded, Some(WAIT)));
         assert!(refused.message.contains("on this connection"));
-        held.push(gate.enter(&other).unwrap());
-        assert!(gate.enter(&third).unwrap_err().message.starts_with("more than 3 requests"));
+        held.push(gate.enter(&other, true).unwrap());
+        assert!(gate.enter(&third, false).unwrap_err().message.starts_with("more than 3 requests"));
         assert_eq!((gate.requests.now(), one.now(), third.now()), (3, 2, 0));
 
-        assert_eq!(held[0].read(11, true).unwrap_err().reason, Reason::InputTooLarge);
-        held[0].read(90, false).unwrap();
-        assert_eq!(held[2].read(11, false).unwrap_err().reason, Reason::Overloaded);
-        held[2].read(10, false).unwrap();
+        assert_eq!(held[2].read(11).unwrap_err().reason, Reason::InputTooLarge);
+        held[0].read(91).unwrap();
+        assert_eq!(held[2].read(10).unwrap_err().reason, Reason::Overloaded);
+        held[2].read(9).unwrap();
+
+        held.remove(0);
+        assert!(gate.enter(&third, true).unwrap_err().message.contains("without a caller"));
+        assert_eq!((gate.requests.now(), third.now()), (2, 0));
+        gate.enter(&third, false).unwrap();
 
         let connections = [gate.connect(), gate.connect()];
         assert!(connections.iter().all(Option::is_some) && gate.connect().is_none());

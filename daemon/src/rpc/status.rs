@@ -13,12 +13,29 @@ use proto::wire;
 use proto::wire::refusal;
 use tonic::{Code, Status};
 
+use crate::log::LogError;
 use crate::measure;
 
 /// The status of a refusal; it is counted.
 pub fn of(refusal: &Refusal) -> Status {
     measure::refused(refusal.reason.name());
     refusal::status(refusal)
+}
+
+/// The status of a refusal that its use case has counted.
+pub fn told(refusal: &Refusal) -> Status {
+    refusal::status(refusal)
+}
+
+/// What the log's answer to a read is for a caller.
+pub fn unread(error: &LogError) -> Refusal {
+    let refusal = Refusal::new(error.reason(), error.to_string());
+    match error {
+        LogError::Busy { retry_after } => refusal.after(*retry_after),
+        // What is asked for lies beyond the newest checkpoint, or is no number of a record.
+        LogError::Absent { .. } => refusal.with("advice", Reason::OutOfRange.advice()),
+        _ => refusal,
+    }
 }
 
 /// Whether a status carries an `ErrorInfo` of ours.
@@ -50,7 +67,9 @@ fn explain(status: &Status, method: &str) -> Refusal {
         }
         // Errors of our own carry a reason; what is left under this code is tonic's reading of the request.
         Code::Internal => malformed("the request cannot be read"),
-        Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition => malformed("not understood"),
+        Code::InvalidArgument | Code::FailedPrecondition => malformed("not understood"),
+        // Reflection's word for a symbol that is not there; tools look at the code.
+        Code::NotFound => Refusal::new(Reason::UnknownRecord, said),
         Code::Unauthenticated | Code::PermissionDenied => Refusal::new(Reason::Unauthenticated, said),
         Code::DeadlineExceeded => Refusal::new(Reason::DeadlineExceeded, said),
         Code::Cancelled | Code::Aborted | Code::Unknown => {

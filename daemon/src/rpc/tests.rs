@@ -8,3 +8,5 @@ mod handshake;
 mod hold;
 mod reasons;
 mod reload;
+mod services;
+mod site;

@@ -93,6 +93,29 @@ pub enum TlsError {
     Refused(String),
 }
 
+/// The certificates of these texts, each in PEM: the client authorities that the guardrails name.
+///
+/// # Errors
+/// [`TlsError::Pem`], with the number of the text.
+pub fn authorities<T: AsRef<[u8]>>(texts: &[T]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let mut all = Vec::new();
+    for (number, text) in texts.iter().enumerate() {
+        let bad = |cause: String| TlsError::Pem {
+            place: format!("client certificate authority {} of the guardrails", number + 1),
+            expected: "a certificate",
+            cause,
+        };
+        let before = all.len();
+        for certificate in CertificateDer::pem_slice_iter(text.as_ref()) {
+            all.push(certificate.map_err(|why| bad(why.to_string()))?);
+        }
+        if all.len() == before {
+            return Err(bad("there is none".to_owned()));
+        }
+    }
+    Ok(all)
+}
+
 /// The current TLS configuration of a listener.
 pub struct Tls {
     source: Source,

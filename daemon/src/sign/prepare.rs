@@ -53,6 +53,14 @@ pub enum Body {
 }
 
 impl Body {
+    /// What is known of it before a version is chosen: the digests that were given, or SHA-256 of the message.
+    pub fn digests(&self) -> Digests {
+        match self {
+            Self::Message(message) => Digest::of(HashAlgorithm::Sha256, message).into(),
+            Self::Digests(digests) => digests.clone(),
+        }
+    }
+
     /// The digest that a version with this algorithm signs, or is recorded with where it signs the message itself.
     ///
     /// # Errors

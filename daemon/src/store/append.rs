@@ -33,7 +33,12 @@ impl<'a> Append<'a> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn close_intent(&self, number: u64, operation: &OperationId, owner: Owner) -> Result<bool, StoreError> {
+    pub fn close_intent(
+        &self,
+        number: u64,
+        operation: &OperationId,
+        owner: Owner,
+    ) -> Result<bool, StoreError> {
         let deleted = self
             .statement("delete from intent where number = ?1 and operation = ?2 and owner = ?3")?
             .execute(params![to_sql(number), operation.as_bytes(), owner.0])
@@ -45,7 +50,12 @@ impl<'a> Append<'a> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn intent_body(&self, number: u64, operation: &OperationId, owner: Owner) -> Result<Option<Vec<u8>>, StoreError> {
+    pub fn intent_body(
+        &self,
+        number: u64,
+        operation: &OperationId,
+        owner: Owner,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         self.statement("select body from intent where number = ?1 and operation = ?2 and owner = ?3")?
             .query_row(params![to_sql(number), operation.as_bytes(), owner.0], |row| row.get(0))
             .optional()
@@ -56,9 +66,9 @@ impl<'a> Append<'a> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn open_intents(&self, intents: &[IntentRow]) -> Result<(), StoreError> {
-        let mut insert =
-            self.statement("insert into intent(number, operation, owner, at, body) values(?1, ?2, ?3, ?4, ?5)")?;
+    pub fn open_intents(&self, intents: &[IntentRow<'_>]) -> Result<(), StoreError> {
+        let mut insert = self
+            .statement("insert into intent(number, operation, owner, at, body) values(?1, ?2, ?3, ?4, ?5)")?;
         for row in intents {
             insert
                 .execute(params![to_sql(row.number), row.operation, row.owner.0, row.at, row.body])

@@ -43,7 +43,9 @@ impl Store {
         // SQLite gives WAL and shared memory the mode of the database, so this one line keeps all three private.
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(_empty) => {}
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Err(StoreError::Exists { path }),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(StoreError::Exists { path });
+            }
             Err(e) => return Err(StoreError::io("making", path, e)),
         }
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -89,6 +91,12 @@ impl Store {
         if version != schema::VERSION {
             return Err(StoreError::Newer { path, found: version, known: schema::VERSION });
         }
+        let journal: String = connection
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .map_err(|e| StoreError::of("reading the file's header", e))?;
+        if journal != "wal" {
+            return Err(StoreError::Shape("a journal other than the WAL: somebody changed the file"));
+        }
         let store = Self::with(connection, path)?;
         let wal = store.truncate()?;
         if wal.busy {
@@ -119,6 +127,11 @@ impl Store {
     /// A pool of connections that only read the same file.
     pub fn readers(&self) -> Readers {
         Readers::of(self.path.clone())
+    }
+
+    /// A pool of connections that only read the log of a state directory, which another process may be writing.
+    pub fn readers_of(directory: &Path) -> Readers {
+        Readers::of(Self::path_in(directory))
     }
 
     /// Starts the one transaction of a batch, after comparing device and inode of the open files with their paths.
@@ -188,7 +201,11 @@ fn checkpoint(connection: &Connection, mode: &str) -> Result<Wal, StoreError> {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
         })
         .map_err(|e| StoreError::of("moving the WAL into the database", e))?;
-    Ok(Wal { busy: busy != 0, pages: u64::try_from(pages).unwrap_or(0), moved: u64::try_from(moved).unwrap_or(0) })
+    Ok(Wal {
+        busy: busy != 0,
+        pages: u64::try_from(pages).unwrap_or(0),
+        moved: u64::try_from(moved).unwrap_or(0),
+    })
 }
 
 pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {

@@ -7,7 +7,9 @@ use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row, p
 
 use super::append::blob;
 use super::connect::connect;
-use super::{ControlRow, HeadRow, IntentRow, Owner, StoreError, Stored, from_sql, schema, to_sql};
+use super::{
+    ControlRow, HeadRow, IntentRow, KeptRequest, Owner, StoreError, Stored, from_sql, schema, to_sql,
+};
 
 /// Reads on one connection.
 #[derive(Clone, Copy, Debug)]
@@ -98,8 +100,9 @@ impl<'a> View<'a> {
     pub fn records(&self, first: u64, end: u64, bytes: usize) -> Result<Vec<Stored>, StoreError> {
         let mut statement =
             self.statement("select idx, leaf, detail from record where idx >= ?1 and idx < ?2 order by idx")?;
-        let mut rows =
-            statement.query([to_sql(first), to_sql(end)]).map_err(|e| StoreError::of("reading records", e))?;
+        let mut rows = statement
+            .query([to_sql(first), to_sql(end)])
+            .map_err(|e| StoreError::of("reading records", e))?;
         let (mut found, mut taken) = (Vec::new(), 0);
         while let Some(row) = rows.next().map_err(|e| StoreError::of("reading records", e))? {
             let record = stored(row).map_err(|e| StoreError::of("reading records", e))?;
@@ -151,12 +154,13 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn intents(&self, first: u64, count: u32) -> Result<Vec<IntentRow>, StoreError> {
+    pub fn intents(&self, first: u64, count: u32) -> Result<Vec<IntentRow<'static>>, StoreError> {
         let mut statement = self.statement(
             "select number, operation, owner, at, body from intent where number >= ?1 order by number limit ?2",
         )?;
-        let mut rows =
-            statement.query(params![to_sql(first), count]).map_err(|e| StoreError::of("reading intents", e))?;
+        let mut rows = statement
+            .query(params![to_sql(first), count])
+            .map_err(|e| StoreError::of("reading intents", e))?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(|e| StoreError::of("reading intents", e))? {
             let (number, at, body) = intent(row).map_err(|e| StoreError::of("reading intents", e))?;
@@ -165,25 +169,37 @@ impl<'a> View<'a> {
                 operation: blob(row, 1)?,
                 owner: Owner(blob(row, 2)?),
                 at,
-                body,
+                body: body.into(),
             });
         }
         Ok(found)
     }
 
-    /// Up to `count` keys of request rows after `after`, in order of their key, with the time each was written.
+    /// Up to `count` request rows after the key `after` (id, caller), in order of their key.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn requests(&self, after: &(String, String), count: u32) -> Result<Vec<(String, String, i64)>, StoreError> {
+    pub fn requests(&self, after: (&str, &str), count: u32) -> Result<Vec<KeptRequest>, StoreError> {
         let mut statement = self.statement(
-            "select id, caller, at from request where (id, caller) > (?1, ?2) order by id, caller limit ?3",
+            "select id, caller, operation, input_hash, idx, at from request where (id, caller) > (?1, ?2)
+             order by id, caller limit ?3",
         )?;
-        let rows = statement.query_map(params![after.0, after.1, count], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        });
-        rows.and_then(Iterator::collect).map_err(|e| StoreError::of("reading request ids", e))
+        let mut rows = statement
+            .query(params![after.0, after.1, count])
+            .map_err(|e| StoreError::of("reading request ids", e))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(|e| StoreError::of("reading request ids", e))? {
+            let (id, caller, index, at) =
+                request(row).map_err(|e| StoreError::of("reading request ids", e))?;
+            let index = index.map(from_sql).transpose()?;
+            found.push(KeptRequest { id, caller, operation: blob(row, 2)?, input: blob(row, 3)?, index, at });
+        }
+        Ok(found)
     }
+}
+
+fn request(row: &Row<'_>) -> rusqlite::Result<(String, String, Option<i64>, i64)> {
+    Ok((row.get(0)?, row.get(1)?, row.get(4)?, row.get(5)?))
 }
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<(i64, Vec<u8>, Option<Vec<u8>>)> {
@@ -207,6 +223,21 @@ impl Readers {
 
     pub(super) fn of(path: PathBuf) -> Self {
         Self { path, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Runs reads that must see one moment: one read transaction. They are few and short.
+    ///
+    /// # Errors
+    /// What `read` says.
+    pub fn snapshot<T>(&self, read: impl FnOnce(View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.read(|view| {
+            view.statement("begin")?.execute(()).map_err(|e| StoreError::of("beginning a read", e))?;
+            let found = read(view);
+            let ended = view
+                .statement("commit")
+                .and_then(|mut commit| commit.execute(()).map_err(|e| StoreError::of("ending a read", e)));
+            found.and_then(|found| ended.map(|_rows| found))
+        })
     }
 
     /// Runs one read on a connection of its own. `read` must not keep anything of the view.

@@ -7,11 +7,11 @@ use super::{Append, StoreError, from_sql, to_sql};
 
 /// A request id of a caller and the operation it led to.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RequestRow {
+pub struct RequestRow<'a> {
     /// The caller's id for its request.
-    pub id: String,
+    pub id: &'a str,
     /// Stable id of the caller.
-    pub caller: String,
+    pub caller: &'a str,
     /// The operation.
     pub operation: [u8; 16],
     /// SHA-256 of the input: key, kind, bytes, annotations.
@@ -22,13 +22,38 @@ pub struct RequestRow {
     pub at: i64,
 }
 
+/// A request row as it is kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeptRequest {
+    /// The caller's id for its request.
+    pub id: String,
+    /// Stable id of the caller.
+    pub caller: String,
+    /// The operation.
+    pub operation: [u8; 16],
+    /// SHA-256 of the input.
+    pub input: [u8; 32],
+    /// Index of the operation's leaf, once it has one.
+    pub index: Option<u64>,
+    /// When the row was written, microseconds since the Unix epoch.
+    pub at: i64,
+}
+
+impl KeptRequest {
+    /// The row, to be written elsewhere.
+    pub fn row(&self) -> RequestRow<'_> {
+        let Self { id, caller, operation, input, index, at } = self;
+        RequestRow { id, caller, operation: *operation, input: *input, index: *index, at: *at }
+    }
+}
+
 /// What claiming a request id found.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum ClaimedRequest {
+pub enum ClaimedRequest<'a> {
     /// Nothing: the row is in.
     New,
     /// An earlier row, left as it was.
-    Earlier(RequestRow),
+    Earlier(RequestRow<'a>),
 }
 
 impl Append<'_> {
@@ -36,7 +61,7 @@ impl Append<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn claim_request(&self, row: &RequestRow) -> Result<ClaimedRequest, StoreError> {
+    pub fn claim_request<'r>(&self, row: &RequestRow<'r>) -> Result<ClaimedRequest<'r>, StoreError> {
         let inserted = self
             .statement(
                 "insert into request(id, caller, operation, input_hash, idx, at) values(?1, ?2, ?3, ?4, ?5, ?6)
@@ -47,13 +72,13 @@ impl Append<'_> {
         if inserted == 1 {
             return Ok(ClaimedRequest::New);
         }
-        match self.request(&row.id, &row.caller)? {
+        match self.request(row.id, row.caller)? {
             Some(earlier) => Ok(ClaimedRequest::Earlier(earlier)),
             None => Err(StoreError::Shape("a request id is taken and not there")),
         }
     }
 
-    fn request(&self, id: &str, caller: &str) -> Result<Option<RequestRow>, StoreError> {
+    fn request<'r>(&self, id: &'r str, caller: &'r str) -> Result<Option<RequestRow<'r>>, StoreError> {
         self.statement("select operation, input_hash, idx, at from request where id = ?1 and caller = ?2")?
             .query_row([id, caller], |row| {
                 Ok((blob(row, 0), blob(row, 1), row.get::<_, Option<i64>>(2)?, row.get(3)?))
@@ -62,14 +87,7 @@ impl Append<'_> {
             .map_err(|e| StoreError::of("reading a request id", e))?
             .map(|(operation, input, index, at)| {
                 let index = index.map(from_sql).transpose()?;
-                Ok(RequestRow {
-                    id: id.to_owned(),
-                    caller: caller.to_owned(),
-                    operation: operation?,
-                    input: input?,
-                    index,
-                    at,
-                })
+                Ok(RequestRow { id, caller, operation: operation?, input: input?, index, at })
             })
             .transpose()
     }
@@ -78,7 +96,7 @@ impl Append<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn move_request(&self, row: &RequestRow) -> Result<(), StoreError> {
+    pub fn move_request(&self, row: &RequestRow<'_>) -> Result<(), StoreError> {
         self.statement(
             "update request set operation = ?3, input_hash = ?4, idx = ?5, at = ?6 where id = ?1 and caller = ?2",
         )?
@@ -91,7 +109,13 @@ impl Append<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn settle_request(&self, id: &str, caller: &str, operation: &[u8; 16], index: u64) -> Result<(), StoreError> {
+    pub fn settle_request(
+        &self,
+        id: &str,
+        caller: &str,
+        operation: &[u8; 16],
+        index: u64,
+    ) -> Result<(), StoreError> {
         self.statement("update request set idx = ?4 where id = ?1 and caller = ?2 and operation = ?3")?
             .execute(params![id, caller, operation, to_sql(index)])
             .map_err(|e| StoreError::of("settling a request id", e))?;
@@ -105,7 +129,9 @@ impl Append<'_> {
     pub fn forget_requests(&self, keys: &[(String, String)], before: i64) -> Result<(), StoreError> {
         let mut delete = self.statement("delete from request where id = ?1 and caller = ?2 and at < ?3")?;
         for (id, caller) in keys {
-            delete.execute(params![id, caller, before]).map_err(|e| StoreError::of("forgetting a request id", e))?;
+            delete
+                .execute(params![id, caller, before])
+                .map_err(|e| StoreError::of("forgetting a request id", e))?;
         }
         Ok(())
     }

@@ -33,9 +33,10 @@ create table request(
 insert into counter(one, number) values(1, 0);
 ";
 
-/// The search index's tables: rebuildable, so it is dropped rather than migrated.
+/// The search index's tables: rebuildable, so it is dropped rather than migrated. A chunk holds neighbouring postings of
+/// one segment, 18 bytes each; `first` is the first of them.
 pub(super) const INDEX: &str = "
-create table sought(segment integer not null, term blob not null, idx integer not null, primary key(segment, term, idx))
+create table sought(segment integer not null, first blob not null, postings blob not null, primary key(segment, first))
   strict, without rowid;
 create table segment(number integer primary key, first integer not null, last integer not null, anchor blob not null)
   strict;
@@ -88,5 +89,7 @@ pub(super) fn set(connection: &Connection, name: &str, value: &str) -> Result<()
 }
 
 pub(super) fn pragma(connection: &Connection, name: &str) -> Result<i32, StoreError> {
-    connection.pragma_query_value(None, name, |row| row.get(0)).map_err(|e| StoreError::of("reading the file's header", e))
+    connection
+        .pragma_query_value(None, name, |row| row.get(0))
+        .map_err(|e| StoreError::of("reading the file's header", e))
 }

@@ -124,6 +124,11 @@ fn whatever_differs_is_named() {
     let only = of(b"message", &[HashAlgorithm::Sha512]);
     let error = outcome(&Expected { digests: &only, ..good });
     assert!(matches!(&error, CheckError::NoDigest { needed } if needed == "sha256"), "{error}");
+    // One digest in common is not enough: it must be the one that the signature is over.
+    let mut two = record();
+    two.signed.digests = of(b"message", &[HashAlgorithm::Sha256, HashAlgorithm::Sha512]);
+    let error = check(&proven(leaf(&two)), &Expected { digests: &only, ..good }).unwrap_err();
+    assert!(matches!(&error, CheckError::NoDigest { needed } if needed == "sha256"), "{error}");
     // Ed25519 has no hash of its own: one digest in common is needed, whichever it is.
     assert!(matches!(outcome(&expected(ED, &[5; 64], &only)), CheckError::NoDigest { .. }));
     assert!(matches!(outcome(&expected(ED, &[6; 64], &digests)), CheckError::Signature));

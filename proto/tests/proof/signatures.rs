@@ -61,7 +61,8 @@ fn signatures_of_openssl_verify_with_every_algorithm() {
                 assert_eq!(verify(Over::Digest(hash, &digest), &signature), Ok(()), "{algorithm}");
                 assert_eq!(verify(Over::Digest(hash, &hash.hash(b"")), &signature), wrong, "{algorithm}");
                 let other = HashAlgorithm::ALL.into_iter().find(|other| *other != hash).unwrap();
-                for (found, value) in [(hash, &digest[1..]), (other, &other.hash(MESSAGE))] {
+                for (found, value) in [(hash, &digest[1..]), (other, &other.hash(MESSAGE)), (other, &digest)]
+                {
                     let length = value.len();
                     let error = SignatureError::OtherDigest { algorithm, expected: hash, found, length };
                     assert_eq!(verify(Over::Digest(found, value), &signature), Err(error));
@@ -179,6 +180,17 @@ fn impossible_keys_are_refused() {
     );
     assert_eq!(PublicKey::from_spki(&with_null), Err(PublicKeyError::Form { expected: "no parameters" }));
     let rsa = &vectors()[4].spki;
+    for (null, refusal) in [
+        (&[5, 1][..], PublicKeyError::Form { expected: "NULL as parameters" }),
+        (&[4, 0], PublicKeyError::Form { expected: "NULL as parameters" }),
+    ] {
+        let longer = null[1];
+        let filled = [null, &vec![0; longer.into()]].concat();
+        let bad = replace(rsa, &[0x30, 0x0d, 6, 9], &[0x30, 0x0d + longer, 6, 9]);
+        let bad = replace(&bad, &[1, 1, 1, 5, 0, 3], &[&[1, 1, 1], filled.as_slice(), &[3]].concat());
+        let bad = replace(&bad, &[0x30, 0x82, 1, 0x22], &[0x30, 0x82, 1, 0x22 + longer]);
+        assert_eq!(PublicKey::from_spki(&bad), Err(refusal));
+    }
     let without = replace(rsa, &[0x30, 0x0d, 6, 9], &[0x30, 0x0b, 6, 9]);
     let without = replace(&without, &[1, 1, 1, 5, 0, 3], &[1, 1, 1, 3]);
     let without = replace(&without, &[0x30, 0x82, 1, 0x22], &[0x30, 0x82, 1, 0x20]);

@@ -209,10 +209,9 @@ impl Instance {
         let mut process = Process::start(command);
         ready.wait("READY=1", &mut process, PATIENCE);
         let took = begun.elapsed();
-        let client = std::fs::read_to_string(self.directory.join("client.toml")).unwrap();
-        let line = client.lines().find(|line| line.starts_with("address")).unwrap();
-        let port = line.rsplit_once(':').unwrap().1.trim_end_matches('"').parse().unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let said = std::fs::read(self.directory.join("state/run/addresses.json")).unwrap();
+        let said: serde_json::Value = serde_json::from_slice(&said).unwrap();
+        let address = said["network"].as_str().unwrap().parse().unwrap();
         self.running = Some(Running { process, address });
         took
     }

@@ -79,9 +79,6 @@ pub struct Prove {
     /// Index of the record, or operation id
     #[arg(value_name = "INDEX|OPERATION")]
     pub record: String,
-    /// Against the tree of this size in place of the newest
-    #[arg(long, value_name = "SIZE")]
-    pub size: Option<u64>,
     /// Where the receipt goes
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

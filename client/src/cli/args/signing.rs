@@ -52,7 +52,7 @@ pub struct Sign {
     #[arg(long = "annotation", value_name = "NAME=VALUE")]
     pub annotations: Vec<String>,
     /// Goes into the signed document of --image; may be repeated
-    #[arg(long = "image-annotation", value_name = "NAME=VALUE", requires = "image")]
+    #[arg(long = "image-annotation", value_name = "NAME=VALUE", conflicts_with_all = ["files", "digest", "dsse"])]
     pub image_annotations: Vec<String>,
     /// The same id and input within 24 h fetch the same signature again; of many files each gets ID.N
     #[arg(long, value_name = "ID")]
@@ -71,7 +71,9 @@ pub struct Sign {
 /// Check a signature and its receipt, offline.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("input").required(true).multiple(false))]
-#[command(after_help = "Nothing is asked of anyone: the answer says what was proven by these files, and what was not.")]
+#[command(
+    after_help = "Nothing is asked of anyone: the answer says what was proven by these files, and what was not."
+)]
 pub struct Verify {
     /// Public key to check against, PEM
     #[arg(long, value_name = "FILE")]
@@ -92,7 +94,7 @@ pub struct Verify {
     #[arg(long, group = "input", value_name = "TYPE:FILE")]
     pub dsse: Option<String>,
     /// The signed bytes of an image
-    #[arg(long, value_name = "FILE", requires = "image")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "digest", "dsse"])]
     pub payload: Option<PathBuf>,
     /// The only algorithm to accept, for instance ecdsa-p256-sha256
     #[arg(long, value_name = "NAME")]

@@ -5,7 +5,9 @@ use clap::Args;
 /// Stop a key, a caller, a backend or everything, now.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("target").required(true).multiple(false))]
-#[command(after_help = "Asks nothing and waits for nothing but the answer. A stop stays until a ceremony lifts it.")]
+#[command(
+    after_help = "Asks nothing and waits for nothing but the answer. A stop stays until a ceremony lifts it."
+)]
 pub struct Stop {
     /// KEY, every version of it, or KEY@VERSION
     #[arg(group = "target")]

@@ -17,12 +17,16 @@ fn the_grammar_is_consistent() {
 
 #[test]
 fn sign_takes_exactly_one_kind_of_input() {
-    let Command::Sign(sign) = parse("sign release/linux a b c --annotation x=1 --annotation y=2").unwrap().command else {
+    let Command::Sign(sign) =
+        parse("sign release/linux a b c --annotation x=1 --annotation y=2").unwrap().command
+    else {
         panic!("not sign")
     };
     assert_eq!(sign.files.len(), 3);
     assert_eq!(sign.annotations, ["x=1", "y=2"]);
-    let Command::Sign(sign) = parse("sign k --digest sha256:00 --digest sha384:00").unwrap().command else { panic!("not sign") };
+    let Command::Sign(sign) = parse("sign k --digest sha256:00 --digest sha384:00").unwrap().command else {
+        panic!("not sign")
+    };
     assert_eq!(sign.digest.len(), 2);
     for bad in [
         "sign",
@@ -54,10 +58,18 @@ fn verify_wants_key_signature_and_one_input() {
 
 #[test]
 fn stop_wants_one_target_and_a_reason() {
-    for good in ["release/linux@3", "--caller dns:a", "--issuer https://i", "--claim a=b", "--backend hsm", "--all"] {
+    for good in
+        ["release/linux@3", "--caller dns:a", "--issuer https://i", "--claim a=b", "--backend hsm", "--all"]
+    {
         assert!(parse(&format!("stop {good} --reason leaked")).is_ok(), "{good}");
     }
-    for bad in ["stop --reason x", "stop a --all --reason x", "stop a", "stop a b --reason x", "stop --backend a --caller b --reason x"] {
+    for bad in [
+        "stop --reason x",
+        "stop a --all --reason x",
+        "stop a",
+        "stop a b --reason x",
+        "stop --backend a --caller b --reason x",
+    ] {
         assert_eq!(parse(bad).unwrap_err().exit_code(), 2, "{bad}");
     }
 }

@@ -46,13 +46,16 @@ impl Chain {
             return None;
         }
         match (audited.checkpoint.control, self.last) {
-            (Some(named), Some(found)) if named != found => {
-                Some(format!("the checkpoint names record {} as the newest control record; record {} is", named.0, found.0))
+            (Some(named), Some(found)) if named != found => Some(format!(
+                "the checkpoint names record {} as the newest control record; record {} is",
+                named.0, found.0
+            )),
+            (Some((index, _)), None) if index >= audited.start => Some(format!(
+                "the checkpoint names record {index} as the newest control record, which is none"
+            )),
+            (None, Some((index, _))) => {
+                Some(format!("the checkpoint does not name record {index}, the newest control record"))
             }
-            (Some((index, _)), None) if index >= audited.start => {
-                Some(format!("the checkpoint names record {index} as the newest control record, which is none"))
-            }
-            (None, Some((index, _))) => Some(format!("the checkpoint does not name record {index}, the newest control record")),
             _ => None,
         }
     }

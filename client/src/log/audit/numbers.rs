@@ -45,7 +45,9 @@ impl Numbers {
     /// Moves on over numbers that were seen, and over those that a much older higher number has left behind.
     fn advance(&mut self, sealed: Time) {
         let Some(mut next) = self.next else { return };
-        while let Some((number, asked)) = self.ahead.first_key_value().map(|(number, asked)| (*number, *asked)) {
+        while let Some((number, asked)) =
+            self.ahead.first_key_value().map(|(number, asked)| (*number, *asked))
+        {
             if number > next {
                 if sealed.since(asked) <= OPEN {
                     break;
@@ -59,7 +61,7 @@ impl Numbers {
     }
 
     /// The numbers that are missing, and those that are open.
-    pub fn end(mut self, last: Option<Time>) -> (Vec<u64>, Vec<u64>) {
+    pub fn end(&mut self, last: Option<Time>) -> (Vec<u64>, Vec<u64>) {
         let mut open = Vec::new();
         let mut next = self.next.unwrap_or(0);
         let mut gaps = Vec::new();
@@ -79,7 +81,7 @@ impl Numbers {
             }
         }
         open.sort_unstable();
-        (self.absent.into_iter().collect(), open)
+        (std::mem::take(&mut self.absent).into_iter().collect(), open)
     }
 }
 
@@ -106,7 +108,11 @@ mod tests {
     #[test]
     fn consecutive_numbers_in_any_order_are_fine() {
         assert_eq!(run(0, &[(1, 0), (3, 0), (2, 1), (4, 2)]), (vec![], vec![], vec![]));
-        assert_eq!(run(9, &[(41, 0), (40, 0), (42, 0)]), (vec![], vec![], vec![]), "a range begins where it begins");
+        assert_eq!(
+            run(9, &[(41, 0), (40, 0), (42, 0)]),
+            (vec![], vec![], vec![]),
+            "a range begins where it begins"
+        );
     }
 
     #[test]
@@ -114,8 +120,16 @@ mod tests {
         assert_eq!(run(0, &[(1, 0), (3, 0), (4, 59)]), (vec![], vec![], vec![2]));
         assert_eq!(run(0, &[(1, 0), (3, 0), (4, 61)]), (vec![], vec![2], vec![]));
         assert_eq!(run(0, &[(2, 0), (3, 61)]), (vec![], vec![1], vec![]), "the first number is 1");
-        assert_eq!(run(0, &[(1, 0), (3, 50), (5, 0), (6, 61)]), (vec![], vec![2, 4], vec![]), "a higher one was asked for early");
-        assert_eq!(run(0, &[(1, 0), (3, 0), (4, 90), (2, 91)]), (vec![], vec![], vec![]), "closed late, after a crash");
+        assert_eq!(
+            run(0, &[(1, 0), (3, 50), (5, 0), (6, 61)]),
+            (vec![], vec![2, 4], vec![]),
+            "a higher one was asked for early"
+        );
+        assert_eq!(
+            run(0, &[(1, 0), (3, 0), (4, 90), (2, 91)]),
+            (vec![], vec![], vec![]),
+            "closed late, after a crash"
+        );
     }
 
     #[test]

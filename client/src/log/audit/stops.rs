@@ -36,7 +36,10 @@ impl Stops {
                     .filter_map(|entry| {
                         let own = [Term::Key(sign.key.clone()), Term::KeyId(entry.key_id)];
                         let (stop, term) = self.covering(own.iter().chain(&shared))?;
-                        Some(format!("releases a signature of {}@{}, though record {stop} stops {term}", sign.key, entry.version))
+                        Some(format!(
+                            "releases a signature of {}@{}, though record {stop} stops {term}",
+                            sign.key, entry.version
+                        ))
                     })
                     .collect()
             }
@@ -57,7 +60,11 @@ fn terms_of(detail: &Detail) -> Vec<Term> {
     let mut terms = vec![Term::Caller(detail.caller.id.clone())];
     terms.extend(detail.backend.clone().map(Term::Backend));
     terms.extend(
-        detail.caller.claims.iter().map(|(name, value)| Term::Claim { name: name.to_owned(), value: value.clone() }),
+        detail
+            .caller
+            .claims
+            .iter()
+            .map(|(name, value)| Term::Claim { name: name.to_owned(), value: value.clone() }),
     );
     terms
 }

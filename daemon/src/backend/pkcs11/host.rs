@@ -42,7 +42,9 @@ pub enum HostError {
     #[error("{0}")]
     Frame(#[from] FrameError),
     /// The other end is another build.
-    #[error("the daemon is another build than this host ({theirs}, here {ours}): restart both from the same installation")]
+    #[error(
+        "the daemon is another build than this host ({theirs}, here {ours}): restart both from the same installation"
+    )]
     Build {
         /// The daemon's.
         theirs: String,

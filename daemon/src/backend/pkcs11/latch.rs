@@ -8,7 +8,7 @@
 //! A host that dies in the middle of a log-in leaves *not known*: that may be tried again, twice in a row, then it
 //! counts as wrong, because nobody can tell a lost answer from a refusal.
 //!
-//! Invariant: at most one log-in with a PIN that the token refused, whatever restarts; held by `tests/hsm_faults.rs`
+//! Invariant: at most one log-in with a PIN that the token refused, whatever restarts; held by `tests/backends/faults.rs`
 //! (`a_bad_pin_is_tried_once_over_three_restarts`).
 
 use std::fs;
@@ -75,6 +75,11 @@ impl Latch {
     /// The memory in this file.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Announces a log-in with this PIN at this token (its configured URI; a PIN may be right for another).

@@ -36,7 +36,8 @@ impl Hello {
     /// The build is the crate's version and the digest of the protocol's source: two ends that agree on it agree on every
     /// byte.
     pub fn ours() -> Self {
-        let sources = [include_str!("message.rs"), include_str!("frame.rs"), include_str!("octets.rs")].concat();
+        let sources =
+            [include_str!("message.rs"), include_str!("frame.rs"), include_str!("octets.rs")].concat();
         let build = format!("{} {}", env!("CARGO_PKG_VERSION"), Hash::of(sources.as_bytes()));
         Self { protocol: PROTOCOL, build }
     }

@@ -84,7 +84,10 @@ impl Settings {
             self.token.token.is_some() || self.token.serial.is_some(),
             "token names the token: pkcs11:token=LABEL;serial=NUMBER",
         );
-        expect(!self.token.names_a_key() && !self.token.private, "token names a token, not a key: leave out object, id and type");
+        expect(
+            !self.token.names_a_key() && !self.token.private,
+            "token names a token, not a key: leave out object, id and type",
+        );
         expect((1..=1024).contains(&self.sessions), "sessions is 1 to 1024");
         let limit = Duration::from_millis(100)..=Duration::from_secs(600);
         expect(limit.contains(&self.call_limit), "call_limit is 100ms to 600s");
@@ -92,7 +95,10 @@ impl Settings {
             self.queue >= self.queue_per_caller && self.queue_per_caller > 0,
             "queue_per_caller is at least 1 and at most queue",
         );
-        expect(self.host.as_ref().is_none_or(|host| host.is_absolute()), "host is the absolute path of a socket");
+        expect(
+            self.host.as_ref().is_none_or(|host| host.is_absolute()),
+            "host is the absolute path of a socket",
+        );
         expect(
             self.host.is_none() || self.environment.is_empty(),
             "environment belongs into the unit of the host where `host` is set",
@@ -126,7 +132,8 @@ mod tests {
 
     #[test]
     fn the_documented_form_is_read_and_unknown_keys_are_refused() {
-        let settings = read("pin = { credential = \"hsm-a.pin\" }\nsessions = 8\ncall_limit = \"1500ms\"\n").unwrap();
+        let settings =
+            read("pin = { credential = \"hsm-a.pin\" }\nsessions = 8\ncall_limit = \"1500ms\"\n").unwrap();
         let crate::backend::Settings::Pkcs11(settings) = settings else { panic!("another kind") };
         assert_eq!((settings.sessions, settings.call_limit), (8, Duration::from_millis(1500)));
         assert!(settings.problems().is_empty());

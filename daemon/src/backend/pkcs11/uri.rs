@@ -43,13 +43,17 @@ pub struct Uri {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum UriError {
     /// Another scheme, or too long.
-    #[error("expected a PKCS#11 URI (RFC 7512) of at most {LONGEST} bytes, like pkcs11:token=release;object=linux")]
+    #[error(
+        "expected a PKCS#11 URI (RFC 7512) of at most {LONGEST} bytes, like pkcs11:token=release;object=linux"
+    )]
     Form,
     /// An attribute without a value, or with an empty one.
     #[error("expected name=value between the semicolons of a PKCS#11 URI, got `{0}`")]
     Attribute(String),
     /// A character that must be percent-encoded, or a broken percent-encoding.
-    #[error("`{0}` is not percent-encoded as RFC 7512 asks: every byte but letters, digits and -._~ may be written %XX")]
+    #[error(
+        "`{0}` is not percent-encoded as RFC 7512 asks: every byte but letters, digits and -._~ may be written %XX"
+    )]
     Encoding(String),
     /// Not UTF-8.
     #[error("the value of `{0}` is not UTF-8")]
@@ -134,7 +138,10 @@ impl Uri {
                 return match (value, std::mem::replace(&mut self.private, true)) {
                     ("private", false) => Ok(()),
                     (_, true) => Err(UriError::Twice(name.to_owned())),
-                    _ => Err(UriError::Refused { name: attribute.to_owned(), advice: "name the private key: type=private" }),
+                    _ => Err(UriError::Refused {
+                        name: attribute.to_owned(),
+                        advice: "name the private key: type=private",
+                    }),
                 };
             }
             other => return Err(refused(other)),
@@ -166,8 +173,8 @@ fn decode(value: &str) -> Result<Vec<u8>, UriError> {
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let allowed = byte.is_ascii_alphanumeric() || b"-._~:[]@!$'()*+,=&".contains(&byte);
-        let encoded =
-            byte == b'%' && bytes.get(at + 1..at + 3).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+        let encoded = byte == b'%'
+            && bytes.get(at + 1..at + 3).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
         if !allowed && !encoded {
             return Err(UriError::Encoding(shortened(value)));
         }

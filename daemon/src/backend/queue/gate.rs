@@ -116,7 +116,8 @@ impl Gate {
         state.fair.offer(turn, waiter).map(|()| answer).map_err(|(_waiter, _full)| {
             let usual = state.pace.median(now).unwrap_or(Duration::from_millis(5));
             let rounds = u32::try_from(state.fair.len() / self.limit + 1).unwrap_or(u32::MAX);
-            let retry_after = usual.saturating_mul(rounds).clamp(Duration::from_millis(10), Duration::from_secs(30));
+            let retry_after =
+                usual.saturating_mul(rounds).clamp(Duration::from_millis(10), Duration::from_secs(30));
             Failure::Busy { retry_after }
         })
     }

@@ -23,9 +23,9 @@ impl KeyFile {
 
     pub(super) fn read(&self) -> Result<Vec<u8>, Failure> {
         fs::read(&self.path).map_err(|cause| match cause.kind() {
-            std::io::ErrorKind::NotFound => {
-                Failure::NotFound { what: format!("software:{} ({} is not there)", self.id, self.path.display()) }
-            }
+            std::io::ErrorKind::NotFound => Failure::NotFound {
+                what: format!("software:{} ({} is not there)", self.id, self.path.display()),
+            },
             _ => unavailable(format!("{}: {cause}", self.path.display())),
         })
     }
@@ -66,7 +66,8 @@ pub(super) fn list(directory: &Path) -> Result<Vec<KeyId>, Failure> {
     let mut ids = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        let id: Option<KeyId> = name.to_str().and_then(|name| name.strip_suffix(".age")).and_then(|id| id.parse().ok());
+        let id: Option<KeyId> =
+            name.to_str().and_then(|name| name.strip_suffix(".age")).and_then(|id| id.parse().ok());
         ids.extend(id);
     }
     ids.sort();

@@ -33,7 +33,9 @@ impl Identity {
     pub fn read(reference: &SecretReference) -> Result<Self, Failure> {
         let secret = reference.read().map_err(|e| unavailable(e.to_string()))?;
         let no_identity = || {
-            unavailable(format!("{reference} holds no age identity: expected one line AGE-SECRET-KEY-1…, as age-keygen writes it"))
+            unavailable(format!(
+                "{reference} holds no age identity: expected one line AGE-SECRET-KEY-1…, as age-keygen writes it"
+            ))
         };
         let text = secret.text().map_err(|_not_text| no_identity())?;
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -43,7 +45,8 @@ impl Identity {
 
     /// Seals bytes to this identity.
     pub(super) fn seal(&self, plain: &[u8]) -> Result<Vec<u8>, Failure> {
-        age::encrypt(&self.0.to_public(), plain).map_err(|e| unavailable(format!("sealing a key failed: {e}")))
+        age::encrypt(&self.0.to_public(), plain)
+            .map_err(|e| unavailable(format!("sealing a key failed: {e}")))
     }
 
     /// Opens what was sealed to it.

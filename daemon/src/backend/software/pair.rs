@@ -2,8 +2,8 @@
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair,
-    KeyPair as _,
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
+    Ed25519KeyPair, KeyPair as _,
 };
 use aws_lc_rs::{digest, rand};
 use bytes::Bytes;
@@ -29,7 +29,10 @@ pub(super) struct Pair {
 }
 
 fn broken(what: impl std::fmt::Display) -> Failure {
-    Failure::Broken { cause: format!("the crypto library failed: {what}"), retry_after: std::time::Duration::from_secs(1) }
+    Failure::Broken {
+        cause: format!("the crypto library failed: {what}"),
+        retry_after: std::time::Duration::from_secs(1),
+    }
 }
 
 const fn scheme(algorithm: Algorithm) -> Option<(&'static EcdsaSigningAlgorithm, Curve)> {
@@ -67,7 +70,9 @@ impl Pair {
         let der = unpacked(sealed, identity)?;
         let all = [Algorithm::EcdsaP256Sha256, Algorithm::EcdsaP384Sha384, Algorithm::Ed25519];
         let found = all.into_iter().find_map(|algorithm| Self::from_pkcs8(algorithm, &der).ok());
-        found.ok_or_else(|| Failure::Refused { cause: "a key file holds no key of an algorithm known here".to_owned() })
+        found.ok_or_else(|| Failure::Refused {
+            cause: "a key file holds no key of an algorithm known here".to_owned(),
+        })
     }
 
     fn from_pkcs8(algorithm: Algorithm, der: &[u8]) -> Result<Self, Failure> {
@@ -83,7 +88,8 @@ impl Pair {
             None => {
                 let pair = Ed25519KeyPair::from_pkcs8(der).map_err(other)?;
                 let raw = pair.public_key().as_ref().first_chunk().copied();
-                let public = PublicKey::from_ed25519(&raw.ok_or_else(|| broken("a public key of another length"))?);
+                let public =
+                    PublicKey::from_ed25519(&raw.ok_or_else(|| broken("a public key of another length"))?);
                 (Private::Ed25519(pair), public)
             }
         };
@@ -124,7 +130,9 @@ impl Pair {
                 let signature = pair.try_sign(message).map_err(|_opaque| broken("no signature was made"))?;
                 Ok(RawSignature::Plain(signature.as_ref().to_vec()))
             }
-            _ => Err(Failure::Unsupported { what: "a digest for a key that signs messages, or the reverse".to_owned() }),
+            _ => Err(Failure::Unsupported {
+                what: "a digest for a key that signs messages, or the reverse".to_owned(),
+            }),
         }
     }
 }

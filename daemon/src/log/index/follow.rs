@@ -8,10 +8,13 @@ use proto::proof::leaf::leaf_hash;
 
 use super::{Following, SEGMENT, Tail, terms};
 use crate::log::shared::Shared;
-use crate::store::{Index, Posting, Segment, StoreError, Stored};
+use crate::log::tree::Tree;
+use crate::store::{Index, Posting, Segment, StoreError, Term};
 
 /// Bytes of records read at once.
 const PAGE: usize = 1 << 20;
+/// Handed-over operations taken at once.
+const AT_ONCE: usize = 1024;
 /// How long the follower rests between two rounds, so that it does not wake for each commit.
 const REST: Duration = Duration::from_millis(10);
 /// How long it rests after an error.
@@ -33,12 +36,16 @@ pub(in crate::log) fn run(shared: &Arc<Shared>) {
             Ok(true) => Some(REST),
             Ok(false) => None,
             Err(error) => {
-                tracing::warn!(%error, "the search index is built again");
-                follower = None;
-                if let Err(error) = Index::remove(&shared.settings.state_directory) {
-                    tracing::warn!(%error, "the search index could not be removed");
+                if error.is_damage() {
+                    tracing::warn!(%error, "the search index is damaged; it is built again");
+                    follower = None;
+                    following.reset();
+                    if let Err(error) = Index::remove(&shared.settings.state_directory) {
+                        tracing::warn!(%error, "the search index could not be removed");
+                    }
+                } else {
+                    tracing::warn!(%error, "the search index does not go on; it is tried again");
                 }
-                following.reset();
                 Some(LONG_REST)
             }
         };
@@ -66,7 +73,8 @@ impl Following {
                 self.wake.wait_timeout_while(orders, rest, quiet).unwrap_or_else(PoisonError::into_inner).0
             }
             None => {
-                let quiet = |orders: &mut super::Orders| !orders.new && !orders.end && orders.erase.is_empty();
+                let quiet =
+                    |orders: &mut super::Orders| !orders.new && !orders.end && orders.erase.is_empty();
                 self.wake.wait_while(orders, quiet).unwrap_or_else(PoisonError::into_inner)
             }
         };
@@ -75,13 +83,22 @@ impl Following {
     }
 }
 
+/// Makes the unfinished tiles of the upper levels known, so that nobody waits for them in a proof.
+fn warm(shared: &Shared) {
+    let size = shared.head.borrow().size;
+    let Some(readers) = shared.readers.load_full() else { return };
+    // Whoever needs a proof says what is wrong with the tree.
+    let _known = readers.read(|view| Ok(Tree::of(view, size, &shared.edge).root(size)));
+}
+
 struct Follower {
     index: Index,
     /// The next record to read.
     next: u64,
     /// Number of the segment in memory.
     segment: u64,
-    last: Hash,
+    /// Leaf hash of the segment's last record, once it has been read.
+    last: Option<Hash>,
 }
 
 impl Follower {
@@ -107,40 +124,95 @@ impl Follower {
             *tail = Tail { segments: segment, reader: Some(index.readers()), runs: Vec::new() };
         }
         shared.following.indexed.send_replace(next);
-        Ok(Some(Self { index, next, segment, last: Hash::ZERO }))
+        warm(shared);
+        Ok(Some(Self { index, next, segment, last: None }))
     }
 
     /// Reads on. Whether there may be more.
     fn round(&mut self, shared: &Shared) -> Result<bool, StoreError> {
-        let Some(readers) = shared.readers.load_full() else { return Ok(false) };
+        let following = &shared.following;
+        if self.next == (self.segment + 1) * SEGMENT {
+            self.flush(following)?;
+        }
         let head = shared.head.borrow().size;
         let end = head.min((self.segment + 1) * SEGMENT);
         crate::measure::index_lag(head.saturating_sub(self.next));
         if self.next >= end {
             return Ok(false);
         }
-        // A failed read says nothing about the index: the log may be loading again.
-        let Ok(records) = readers.read(|view| view.records(self.next, end, PAGE)) else { return Ok(true) };
-        let mut run = Vec::with_capacity(records.len() * 8);
-        for record in &records {
-            postings(record, &mut run);
+        let mut run = Vec::new();
+        let handed = self.handed(following, end, &mut run);
+        if !handed {
+            // What was handed over begins later, or not at all: read up to there. A failed read says nothing about the
+            // index: the log may be loading again.
+            let until = self.first_handed(following).unwrap_or(end).clamp(self.next + 1, end);
+            let Some(readers) = shared.readers.load_full() else { return Ok(false) };
+            let Ok(records) = readers.read(|view| view.records(self.next, until, PAGE)) else {
+                return Ok(false);
+            };
+            for record in &records {
+                let (public, private) = terms::of(record);
+                self.postings(record.index, public.into_iter().chain(private), &mut run);
+            }
+            let Some(last) = records.last() else { return Ok(false) };
+            self.next = last.index + 1;
         }
         run.sort_unstable();
         run.dedup();
-        let Some(last) = records.last() else { return Ok(true) };
-        self.last = leaf_hash(&last.leaf);
-        self.next = last.index + 1;
-        let following = &shared.following;
         following.tail.write().unwrap_or_else(PoisonError::into_inner).add(run);
         following.indexed.send_replace(self.next);
         if self.next == (self.segment + 1) * SEGMENT {
+            let readers = shared.readers.load_full();
+            let last =
+                readers.and_then(|readers| readers.read(|view| view.record(self.next - 1)).ok().flatten());
+            self.last = last.map(|record| leaf_hash(&record.leaf));
             self.flush(following)?;
+            warm(shared);
         }
         Ok(self.next < head)
     }
 
+    /// Takes what was handed over, if it begins here. Whether there was anything.
+    fn handed(&mut self, following: &Following, end: u64, run: &mut Vec<Posting>) -> bool {
+        let mut taken = Vec::new();
+        {
+            let mut fresh = following.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+            while fresh.front().is_some_and(|first| first.index < self.next) {
+                fresh.pop_front();
+            }
+            let mut next = self.next;
+            while next < end
+                && taken.len() < AT_ONCE
+                && let Some(first) = fresh.pop_front_if(|first| first.index == next)
+            {
+                next += 1;
+                taken.push(first);
+            }
+        }
+        let mut terms = Vec::new();
+        for operation in &taken {
+            terms::of_sign(&operation.record, &operation.detail, &mut terms);
+            self.postings(operation.index, terms.drain(..), run);
+            self.next = operation.index + 1;
+        }
+        !taken.is_empty()
+    }
+
+    fn first_handed(&self, following: &Following) -> Option<u64> {
+        let fresh = following.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        fresh.front().map(|first| first.index)
+    }
+
+    fn postings(&self, index: u64, terms: impl Iterator<Item = Term>, run: &mut Vec<Posting>) {
+        // Below 65,536: a round never goes beyond its segment.
+        let offset = u16::try_from(index - self.segment * SEGMENT).unwrap_or(u16::MAX);
+        run.extend(terms.map(|term| Posting { term, offset }));
+    }
+
     /// Makes a segment of what is in memory. A crash before it is durable leaves records that are read again.
     fn flush(&mut self, following: &Following) -> Result<(), StoreError> {
+        // The log may be loading again: then the segment waits.
+        let Some(last) = self.last else { return Ok(()) };
         let postings = {
             let mut tail = following.tail.write().unwrap_or_else(PoisonError::into_inner);
             let all = tail.take();
@@ -148,7 +220,7 @@ impl Follower {
             all
         };
         let first = self.segment * SEGMENT;
-        let segment = Segment { number: self.segment, first, last: self.next - 1, anchor: *self.last.as_bytes() };
+        let segment = Segment { number: self.segment, first, last: self.next - 1, anchor: *last.as_bytes() };
         self.index.add(segment, &postings)?;
         let mut tail = following.tail.write().unwrap_or_else(PoisonError::into_inner);
         tail.segments = self.segment + 1;
@@ -158,12 +230,16 @@ impl Follower {
     }
 
     fn erase(&mut self, following: &Following) {
-        let asked = std::mem::take(&mut following.orders.lock().unwrap_or_else(PoisonError::into_inner).erase);
+        let asked =
+            std::mem::take(&mut following.orders.lock().unwrap_or_else(PoisonError::into_inner).erase);
         for (index, terms, done) in asked {
             {
                 let mut tail = following.tail.write().unwrap_or_else(PoisonError::into_inner);
+                let first = tail.segments * SEGMENT;
                 for run in &mut tail.runs {
-                    run.retain(|posting| posting.index != index || !terms.contains(&posting.term));
+                    run.retain(|posting| {
+                        first + u64::from(posting.offset) != index || !terms.contains(&posting.term)
+                    });
                 }
             }
             let erased = self.index.erase(index, &terms);
@@ -174,9 +250,4 @@ impl Follower {
             let _gone = done.send(erased.is_ok());
         }
     }
-}
-
-fn postings(record: &Stored, run: &mut Vec<Posting>) {
-    let (public, private) = terms::of(record);
-    run.extend(public.into_iter().chain(private).map(|term| Posting { term, index: record.index }));
 }

@@ -1,6 +1,10 @@
-//! What can be searched: terms of a record, each hashed with its kind.
+//! What can be searched: terms of a record.
+//!
+//! A term is 16 bytes: a byte for its kind, then 15 of the value's own (digests and operation ids are spread evenly as
+//! they are) or of its SHA-256. `sign`, the kind of nearly every record, has no term: the others have one together.
 
 use proto::hash::Hash;
+use proto::record::SignRecord;
 use serde::Deserialize;
 
 use crate::store::{Stored, Term};
@@ -8,14 +12,12 @@ use crate::store::{Stored, Term};
 /// One thing to search for. Several are all required.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Sought {
-    /// A digest or subject, as `<hash>:<hex>`, for instance `sha256:e3b0…`.
-    Digest(String),
+    /// The bytes of a digest: of what was signed, or of a subject.
+    Digest(Vec<u8>),
     /// Every version of a key.
     Key(String),
     /// One version of a key, by number.
     Version(String, u32),
-    /// One version, by key id in hex.
-    KeyId(String),
     /// A caller, by stable id.
     Caller(String),
     /// A request id of a caller.
@@ -25,59 +27,95 @@ pub enum Sought {
         /// Its request id.
         id: String,
     },
-    /// An operation id in hex.
-    Operation(String),
-    /// A record kind.
-    Kind(String),
+    /// An operation.
+    Operation(proto::operation::OperationId),
+}
+
+/// The term of every record that is no `sign` record.
+pub(in crate::log) fn not_sign() -> Term {
+    plain(9, &[0; 16])
+}
+
+/// The term of a kind other than `sign`.
+pub(in crate::log) fn kind(kind: &str) -> Term {
+    hashed(8, &[kind.as_bytes()])
 }
 
 impl Sought {
     pub(in crate::log) fn term(&self) -> Term {
-        let version;
-        let (kind, parts): (u8, [&str; 2]) = match self {
-            Self::Digest(digest) => (1, [digest, ""]),
-            Self::Key(key) => (2, [key, ""]),
-            Self::Version(key, number) => {
-                version = number.to_string();
-                (3, [key, &version])
-            }
-            Self::KeyId(id) => (4, [id, ""]),
-            Self::Caller(caller) => (5, [caller, ""]),
-            Self::Request { caller, id } => (6, [caller, id]),
-            Self::Operation(operation) => (7, [operation, ""]),
-            Self::Kind(kind) => (8, [kind, ""]),
-        };
-        let hash = Hash::of_parts(&[&[kind], parts[0].as_bytes(), &[0], parts[1].as_bytes()]);
-        let mut term = [0; 16];
-        term.copy_from_slice(&hash.as_bytes()[..16]);
-        Term(term)
+        match self {
+            Self::Digest(digest) => of_digest(digest),
+            Self::Key(key) => of_key(key),
+            Self::Version(key, number) => of_version(key, *number),
+            Self::Caller(caller) => of_caller(caller),
+            Self::Request { caller, id } => of_request(caller, id),
+            Self::Operation(operation) => of_operation(operation.as_bytes()),
+        }
     }
+}
+
+fn plain(kind: u8, value: &[u8]) -> Term {
+    let mut term = [0; 16];
+    term[0] = kind;
+    term[1..].copy_from_slice(&value[value.len() - 15..]);
+    Term(term)
+}
+
+fn hashed(kind: u8, parts: &[&[u8]]) -> Term {
+    let mut whole = vec![kind];
+    for part in parts {
+        whole.extend_from_slice(part);
+        whole.push(0);
+    }
+    plain(kind, Hash::of(&whole).as_bytes())
+}
+
+fn of_digest(digest: &[u8]) -> Term {
+    if digest.len() < 16 { hashed(1, &[digest]) } else { plain(1, digest) }
+}
+
+fn of_key(key: &str) -> Term {
+    hashed(2, &[key.as_bytes()])
+}
+
+fn of_version(key: &str, number: u32) -> Term {
+    hashed(3, &[key.as_bytes(), &number.to_be_bytes()])
+}
+
+fn of_caller(caller: &str) -> Term {
+    hashed(5, &[caller.as_bytes()])
+}
+
+fn of_request(caller: &str, id: &str) -> Term {
+    hashed(6, &[caller.as_bytes(), id.as_bytes()])
+}
+
+fn of_operation(operation: &[u8; 16]) -> Term {
+    plain(7, operation)
+}
+
+/// A subject is written `<hash>:<hex>`; anything else is searched by its text.
+fn of_subject(subject: &str) -> Term {
+    let digest = subject.split_once(':').and_then(|(_, digits)| hex::decode(digits).ok());
+    of_digest(digest.as_deref().unwrap_or(subject.as_bytes()))
 }
 
 /// What is read of a leaf; everything else, and every unknown kind, is let be.
 #[derive(Deserialize)]
 struct Leaf {
-    #[serde(default)]
     kind: Option<String>,
-    #[serde(default)]
     key: Option<String>,
+    operation: Option<proto::operation::OperationId>,
     #[serde(default)]
-    operation: Option<String>,
-    #[serde(default)]
-    digests: Option<serde_json::Map<String, serde_json::Value>>,
+    digests: serde_json::Map<String, serde_json::Value>,
     #[serde(default)]
     signatures: Vec<Entry>,
-    #[serde(default)]
     signed: Option<Signed>,
-    #[serde(default)]
     body: Option<Body>,
 }
 
 #[derive(Deserialize)]
 struct Entry {
-    #[serde(default)]
-    key_id: Option<String>,
-    #[serde(default)]
     version: Option<u32>,
 }
 
@@ -91,19 +129,13 @@ struct Signed {
 
 #[derive(Deserialize)]
 struct Body {
-    #[serde(default)]
     key: Option<String>,
-    #[serde(default)]
-    key_id: Option<String>,
-    #[serde(default)]
     version: Option<u32>,
 }
 
 #[derive(Deserialize)]
 struct Detail {
-    #[serde(default)]
     caller: Option<Caller>,
-    #[serde(default)]
     request: Option<String>,
     #[serde(default)]
     subjects: Vec<String>,
@@ -111,53 +143,66 @@ struct Detail {
 
 #[derive(Deserialize)]
 struct Caller {
-    #[serde(default)]
     id: Option<String>,
 }
 
-/// The terms of a record, and among them those that come from its detail.
+/// The terms of a stored record: of its leaf, and of its detail.
 pub(in crate::log) fn of(record: &Stored) -> (Vec<Term>, Vec<Term>) {
-    let mut public = Vec::new();
-    if let Ok(leaf) = serde_json::from_slice::<Leaf>(&record.leaf) {
-        of_leaf(leaf, &mut public);
+    let (mut public, mut private) = (Vec::new(), Vec::new());
+    match serde_json::from_slice::<Leaf>(&record.leaf) {
+        Ok(leaf) => of_leaf(leaf, &mut public),
+        // Of another shape than any that we write: found by time alone.
+        Err(_unreadable) => public.push(not_sign()),
     }
-    let mut private = Vec::new();
-    if let Some(detail) = record.detail.as_deref().and_then(|detail| serde_json::from_slice::<Detail>(detail).ok()) {
+    if let Some(detail) = &record.detail {
         of_detail(detail, &mut private);
     }
-    (public.iter().map(Sought::term).collect(), private.iter().map(Sought::term).collect())
+    (public, private)
 }
 
-fn of_leaf(leaf: Leaf, found: &mut Vec<Sought>) {
-    found.extend(leaf.kind.map(Sought::Kind));
-    found.extend(leaf.operation.map(Sought::Operation));
-    let digests = leaf.digests.into_iter().chain(leaf.signed.as_ref().map(|signed| signed.digests.clone()));
-    for (hash, value) in digests.flatten() {
-        found.extend(value.as_str().map(|hex| Sought::Digest(format!("{hash}:{hex}"))));
-    }
-    found.extend(leaf.signed.into_iter().flat_map(|signed| signed.subjects).map(Sought::Digest));
-    let mut version = |key: Option<&String>, entry: Entry| {
-        found.extend(entry.key_id.map(Sought::KeyId));
-        if let (Some(key), Some(version)) = (key, entry.version) {
-            found.push(Sought::Version(key.clone(), version));
-        }
-    };
-    for entry in leaf.signatures {
-        version(leaf.key.as_ref(), entry);
-    }
-    if let Some(body) = leaf.body {
-        version(body.key.as_ref(), Entry { key_id: body.key_id, version: body.version });
-        found.extend(body.key.map(Sought::Key));
-    }
-    found.extend(leaf.key.map(Sought::Key));
+/// The terms of an operation as its task left it: the same as of its leaf.
+pub(in crate::log) fn of_sign(record: &SignRecord, detail: &[u8], found: &mut Vec<Term>) {
+    found.push(of_operation(record.operation.as_bytes()));
+    found.extend(record.signed.digests.iter().map(|digest| of_digest(digest.value())));
+    found.extend(record.signed.subjects.iter().map(|subject| of_subject(subject)));
+    let key = record.key.as_str();
+    found.push(of_key(key));
+    found.extend(record.signatures.iter().map(|entry| of_version(key, entry.version)));
+    of_detail(detail, found);
 }
 
-fn of_detail(detail: Detail, found: &mut Vec<Sought>) {
-    found.extend(detail.subjects.into_iter().map(Sought::Digest));
+/// Request id and caller that a detail names.
+pub(in crate::log) fn request_of(detail: &[u8]) -> Option<(String, String)> {
+    let detail: Detail = serde_json::from_slice(detail).ok()?;
+    Some((detail.request?, detail.caller?.id?))
+}
+
+fn of_leaf(leaf: Leaf, found: &mut Vec<Term>) {
+    if let Some(name) = leaf.kind.filter(|kind| kind != "sign") {
+        found.extend([not_sign(), kind(&name)]);
+    }
+    found.extend(leaf.operation.map(|operation| of_operation(operation.as_bytes())));
+    let (signed, subjects) = leaf.signed.map(|signed| (signed.digests, signed.subjects)).unwrap_or_default();
+    for (_, value) in leaf.digests.into_iter().chain(signed) {
+        found.extend(
+            value.as_str().and_then(|digits| hex::decode(digits).ok()).map(|digest| of_digest(&digest)),
+        );
+    }
+    found.extend(subjects.iter().map(|subject| of_subject(subject)));
+    let body_key = leaf.body.as_ref().and_then(|body| body.key.clone());
+    let versions = leaf.signatures.iter().filter_map(|entry| entry.version);
+    let versions: Vec<u32> = versions.chain(leaf.body.and_then(|body| body.version)).collect();
+    if let Some(key) = leaf.key.or(body_key) {
+        found.push(of_key(&key));
+        found.extend(versions.into_iter().map(|version| of_version(&key, version)));
+    }
+}
+
+fn of_detail(detail: &[u8], found: &mut Vec<Term>) {
+    let Ok(detail) = serde_json::from_slice::<Detail>(detail) else { return };
+    found.extend(detail.subjects.iter().map(|subject| of_subject(subject)));
     if let Some(caller) = detail.caller.and_then(|caller| caller.id) {
-        if let Some(id) = detail.request {
-            found.push(Sought::Request { caller: caller.clone(), id });
-        }
-        found.push(Sought::Caller(caller));
+        found.extend(detail.request.map(|id| of_request(&caller, &id)));
+        found.push(of_caller(&caller));
     }
 }

@@ -4,6 +4,7 @@ use proto::reason::Reason;
 use proto::record::{Outcome, Record};
 
 use super::support::*;
+use crate::clock::Clock;
 use crate::log::*;
 
 fn outcome(record: &Record) -> (Option<u64>, Outcome, Option<Reason>) {
@@ -72,7 +73,9 @@ async fn what_was_only_touched_goes_back_and_is_decided_again() {
     let mut grant = site.control(proto::record::Body::Grant { sha256: proto::hash::Hash::ZERO }, vec![]);
     grant.touches = vec![proto::term::Term::All];
     let appended = log.control(grant).await.unwrap();
-    let Sealed::Touched { seal: mut back, control } = seal(&log, site.seal(intent, "a", 0)).await else { panic!() };
+    let Sealed::Touched { seal: mut back, control } = seal(&log, site.seal(intent, "a", 0)).await else {
+        panic!()
+    };
     assert_eq!(control, appended.index);
     back.saw = control;
     released(&log, *back).await;
@@ -82,7 +85,6 @@ async fn what_was_only_touched_goes_back_and_is_decided_again() {
 async fn a_version_past_its_end_is_withheld_by_the_stamped_time() {
     let site = Site::new();
     let log = site.open().log;
-    use crate::clock::Clock;
     let mut what = site.software("a", None, 0);
     what.requires[0].not_after = Some(site.clock.wall());
     match seal(&log, what).await {
@@ -101,7 +103,10 @@ async fn a_request_id_finds_its_first_answer() {
     let first = released(&log, site.software("a", Some("one"), 0)).await;
     match seal(&log, site.software("a", Some("one"), 0)).await {
         Sealed::Replay(earlier) => {
-            assert_eq!((earlier.index, earlier.same_input, earlier.outcome), (Some(first.index), true, Some(Outcome::Released)));
+            assert_eq!(
+                (earlier.index, earlier.same_input, earlier.outcome),
+                (Some(first.index), true, Some(Outcome::Released))
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -117,7 +122,9 @@ async fn a_request_id_finds_its_first_answer() {
     drop(intend(&log, site.draft("a", Some("two"))).await);
     head.wait_for(|head| head.size == 3).await.unwrap();
     match log.intend(vec![site.draft("a", Some("two"))], None).await.pop().unwrap().unwrap() {
-        Intended::Replay(earlier) => assert_eq!((earlier.index, earlier.outcome), (Some(2), Some(Outcome::Unknown))),
+        Intended::Replay(earlier) => {
+            assert_eq!((earlier.index, earlier.outcome), (Some(2), Some(Outcome::Unknown)))
+        }
         Intended::Intent(_) => panic!(),
     }
     // What came to nothing is tried anew, and the row moves.
@@ -147,6 +154,21 @@ async fn a_second_request_with_the_same_id_waits_for_the_first() {
     }
 }
 
+fn sign(released: &Released) -> proto::record::SignRecord {
+    match Record::parse(&released.leaf).unwrap() {
+        Record::Sign(sign) => sign,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn operation_of(released: &Released) -> proto::operation::OperationId {
+    sign(released).operation
+}
+
+fn digest_of(released: &Released) -> Sought {
+    Sought::Digest(sign(released).signed.digests.iter().next().unwrap().value().to_vec())
+}
+
 #[tokio::test]
 async fn records_survive_closing_and_reopening_and_search_finds_them() {
     let site = Site::new();
@@ -162,7 +184,14 @@ async fn records_survive_closing_and_reopening_and_search_finds_them() {
     assert_eq!(log.head(), old);
     let last = last.unwrap();
     let extension = log.consistency(5, None).await.unwrap();
-    proto::proof::consistency::verify(5, &extension.old.1, extension.new.0, &extension.new.1, &extension.path).unwrap();
+    proto::proof::consistency::verify(
+        5,
+        &extension.old.1,
+        extension.new.0,
+        &extension.new.1,
+        &extension.path,
+    )
+    .unwrap();
     log.indexed(old.size, std::time::Duration::from_secs(20)).await.unwrap();
     let all = log
         .search(Query { terms: vec![Sought::Key("a".into())], limit: 10, ..Query::default() })
@@ -170,5 +199,41 @@ async fn records_survive_closing_and_reopening_and_search_finds_them() {
         .unwrap();
     assert_eq!(all.indices, (291..=300).rev().collect::<Vec<_>>());
     assert!(all.more);
+    // Nobody handed these over: they were read again. New ones are handed over; both are found alike.
+    let more = released(&log, site.software("a", Some("last"), 0)).await;
+    log.stop(site.stop_of("b")).await.unwrap();
+    log.indexed(log.head().size, std::time::Duration::from_secs(20)).await.unwrap();
+    for (terms, kinds, since, expected) in [
+        (vec![Sought::Key("a".into())], vec![], None, 301),
+        (vec![Sought::Version("a".into(), 1)], vec!["sign".to_owned()], None, 301),
+        (vec![Sought::Caller("unix:1000".into())], vec!["incident.stopped".to_owned()], None, 0),
+        (vec![], vec!["incident.stopped".to_owned(), "genesis".to_owned()], None, 2),
+        (vec![], vec!["sign".to_owned()], None, 301),
+        (vec![Sought::Request { caller: "unix:1000".into(), id: "last".into() }], vec![], None, 1),
+        (vec![Sought::Operation(operation_of(&more))], vec![], None, 1),
+        (vec![digest_of(&more)], vec![], None, 1),
+        (vec![digest_of(&last)], vec![], None, 1),
+        (vec![Sought::Key("nobody".into())], vec![], None, 0),
+        (vec![], vec![], None, 303),
+        (vec![], vec![], Some(site.clock.wall()), 303),
+        (vec![], vec![], Some(site.clock.wall().later(std::time::Duration::from_micros(1))), 0),
+    ] {
+        let query = Query { terms: terms.clone(), kinds, since, oldest_first: true, ..Query::default() };
+        let found = log.search(query).await.unwrap();
+        assert_eq!((found.indices.len(), found.more, found.indexed_to), (expected, false, 303), "{terms:?}");
+        assert!(found.indices.is_sorted());
+    }
+    assert_eq!(log.find(operation_of(&more)).await.unwrap(), more.index);
     assert_eq!(log.receipt(last.index, Some(last.size)).await.unwrap().path, last.path);
+}
+
+#[tokio::test]
+async fn request_ids_are_forgotten_after_a_day() {
+    let site = Site::new();
+    let log = site.open().log;
+    let first = released(&log, site.software("a", Some("one"), 0)).await;
+    // Past its day a row does not stand in the way, swept or not.
+    site.clock.advance(std::time::Duration::from_secs(24 * 3600 + 1));
+    let second = released(&log, site.software("a", Some("one"), 0)).await;
+    assert_ne!(first.index, second.index);
 }

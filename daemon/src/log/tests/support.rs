@@ -59,6 +59,27 @@ impl Site {
         open(self.settings.clone(), self.clock.clone(), self.key())
     }
 
+    /// The files as `kill -9` would leave them now, in a place of their own.
+    pub(super) fn killed(&self) -> Self {
+        let other = Self::empty();
+        for name in ["log.db", "log.db-wal"] {
+            copy(&self.state().join(name), &other.state().join(name));
+        }
+        for suffix in ["", ".stops", ".presented"] {
+            let name = format!("anchor{suffix}");
+            copy(&self.directory.path().join(&name), &other.directory.path().join(&name));
+        }
+        other.operations.store(self.operations.load(Ordering::Relaxed) + 1_000_000, Ordering::Relaxed);
+        other
+    }
+
+    /// What is wrong with the log.
+    pub(super) fn refused(&self) -> String {
+        let error = self.try_open().unwrap_err();
+        assert!(error.needs_a_person(), "{error}");
+        error.to_string()
+    }
+
     pub(super) fn anchor(&self) -> PathBuf {
         self.directory.path().join("anchor")
     }
@@ -121,7 +142,10 @@ impl Site {
 
     pub(super) fn detail(&self, request: Option<&str>) -> Vec<u8> {
         let request = request.map(|id| format!(r#","request":"{id}""#)).unwrap_or_default();
-        format!(r#"{{"caller":{{"id":"unix:1000","kind":"unix"}}{request},"salt":"AAAAAAAAAAAAAAAAAAAAAA=="}}"#).into_bytes()
+        format!(
+            r#"{{"caller":{{"id":"unix:1000","kind":"unix"}}{request},"salt":"AAAAAAAAAAAAAAAAAAAAAA=="}}"#
+        )
+        .into_bytes()
     }
 
     pub(super) fn draft(&self, key: &str, request: Option<&str>) -> IntentDraft {
@@ -168,6 +192,19 @@ impl Site {
     }
 }
 
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    if from.exists() {
+        std::fs::copy(from, to).unwrap();
+    }
+}
+
+pub(super) async fn until(log: &Log, wanted: impl Fn(&LogHealth) -> bool) -> LogHealth {
+    let mut health = log.health();
+    let found =
+        tokio::time::timeout(std::time::Duration::from_secs(30), health.wait_for(|health| wanted(health)));
+    found.await.expect("the health does not come").unwrap().clone()
+}
+
 pub(super) fn genesis() -> Body {
     Body::Genesis { statement: serde_json::json!({"instance": "test", "mode": "rehearsal"}) }
 }
@@ -177,7 +214,10 @@ pub(super) fn request_key(id: &str) -> RequestKey {
 }
 
 pub(super) fn requires(key: &str) -> Requires {
-    Requires { terms: vec![Term::Key(key.parse().unwrap()), Term::Caller("unix:1000".into())], not_after: None }
+    Requires {
+        terms: vec![Term::Key(key.parse().unwrap()), Term::Caller("unix:1000".into())],
+        not_after: None,
+    }
 }
 
 pub(super) fn signed(mut record: SignRecord) -> SignRecord {
@@ -209,7 +249,8 @@ pub(super) async fn released(log: &Log, what: Seal) -> Released {
 pub(super) fn check(site: &Site, released: &Released) {
     let checkpoint = Checkpoint::verify(&released.checkpoint, site.key().verifier()).unwrap();
     assert_eq!(checkpoint.size, released.size);
-    inclusion::verify(&released.leaf_hash, released.index, released.size, &released.path, &checkpoint.root).unwrap();
+    inclusion::verify(&released.leaf_hash, released.index, released.size, &released.path, &checkpoint.root)
+        .unwrap();
 }
 
 /// Every leaf, read.

@@ -52,7 +52,8 @@ impl Writer {
             left = left.max(SLICE);
         }
         self.backoff = self.backoff.saturating_mul(2).min(LONGEST);
-        match load::load(&self.shared.settings, &self.shared.key).and_then(|loaded| self.adopt(loaded, true)) {
+        match load::load(&self.shared.settings, &self.shared.key).and_then(|loaded| self.adopt(loaded, true))
+        {
             Ok(()) => self.begin(),
             Err(error) => {
                 self.stuck = error.needs_a_person();
@@ -83,7 +84,10 @@ impl Writer {
         self.settle_controls(&loaded);
         self.settle_stop_file(|operation| logged.contains(operation));
         self.orphans(&loaded)?;
-        let tools = (loaded.store.checkpointer()?, loaded.anchors.iter().map(|anchor| anchor.handle()).collect::<Result<Vec<_>, _>>()?);
+        let tools = (
+            loaded.store.checkpointer()?,
+            loaded.anchors.iter().map(|anchor| anchor.handle()).collect::<Result<Vec<_>, _>>()?,
+        );
         self.shared.signals.equip(tools.0, tools.1);
         self.shared.readers.store(Some(Arc::new(loaded.store.readers())));
         self.shared.head.send_replace(Arc::clone(&loaded.head));
@@ -131,7 +135,9 @@ impl Writer {
                     continue;
                 };
                 let owner = Some(row.owner);
-                self.deferred.closures.push(Closure { owner, ..Closure::bare(row.number, operation, outcome, reason) });
+                self.deferred
+                    .closures
+                    .push(Closure { owner, ..Closure::bare(row.number, operation, outcome, reason) });
             }
         }
         self.deferred.unhanded.clear();

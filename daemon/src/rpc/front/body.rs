@@ -1,8 +1,10 @@
 //! Bodies: the request's is measured while it is read, the reply's holds on to what must outlive it.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -10,10 +12,12 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use proto::reason::Reason;
 use proto::refusal::Refusal;
+use tokio::sync::watch;
 use tonic::{Code, Status};
 
 use super::{Deadline, Held, write};
 use crate::clock::Clock;
+use crate::measure;
 use crate::rpc::limit::InProgress;
 use crate::rpc::status;
 
@@ -21,13 +25,12 @@ use crate::rpc::status;
 pub struct Measured {
     inner: Incoming,
     in_progress: Arc<InProgress>,
-    anonymous: bool,
 }
 
 impl Measured {
     /// Measures this body.
-    pub fn new(inner: Incoming, in_progress: Arc<InProgress>, anonymous: bool) -> Self {
-        Self { inner, in_progress, anonymous }
+    pub fn new(inner: Incoming, in_progress: Arc<InProgress>) -> Self {
+        Self { inner, in_progress }
     }
 }
 
@@ -45,7 +48,7 @@ impl Body for Measured {
             status::of(&Refusal::new(Reason::Cancelled, message))
         })?;
         if let Some(data) = frame.data_ref() {
-            self.in_progress.read(data.len(), self.anonymous).map_err(|refusal| status::of(&refusal))?;
+            self.in_progress.read(data.len()).map_err(|refusal| status::of(&refusal))?;
         }
         Poll::Ready(Some(Ok(frame)))
     }
@@ -74,22 +77,58 @@ struct Hold {
     looked: bool,
     _in_progress: Arc<InProgress>,
     method: Arc<str>,
-    ends: Option<Deadline>,
-    clock: Arc<dyn Clock>,
-    sleep: Option<Pin<Box<tokio::time::Sleep>>>,
+    ends: Ends,
+    waiting: Option<Pin<Box<dyn Future<Output = Refusal> + Send>>>,
+}
+
+/// What ends a reply that has nothing to send.
+#[derive(Clone)]
+pub struct Ends {
+    /// The deadline that the caller gave.
+    pub deadline: Option<Deadline>,
+    /// Tells how far it is.
+    pub clock: Arc<dyn Clock>,
+    /// Whether the connection has been told to end.
+    pub connection: watch::Receiver<bool>,
+}
+
+/// A stream that says nothing for so long on a connection that is to end is ended with it.
+const SILENCE: Duration = Duration::from_secs(1);
+
+impl Ends {
+    /// Waits for the first of them.
+    async fn reached(mut self) -> Refusal {
+        let passed = async {
+            match &self.deadline {
+                Some(deadline) => tokio::time::sleep(deadline.left(self.clock.monotonic())).await,
+                None => std::future::pending().await,
+            }
+        };
+        let silent = async {
+            // An error means that the connection is gone, and nobody polls this any more.
+            let _gone = self.connection.wait_for(|ending| *ending).await.is_err();
+            tokio::time::sleep(SILENCE).await;
+        };
+        tokio::select! {
+            () = passed => {
+                let message = self.deadline.as_ref().map(Deadline::passed).unwrap_or_default();
+                Refusal::new(Reason::DeadlineExceeded, message)
+            }
+            () = silent => Refusal::new(Reason::ShuttingDown, "this connection is ending; connect again"),
+        }
+    }
 }
 
 impl Reply {
-    /// A reply with what it holds. `ends` is the caller's deadline, at which a stream ends.
+    /// A reply with what it holds, and what ends it where it is a stream that has nothing to send.
     pub fn new(
         inner: tonic::body::Body,
         held: Option<Held>,
         in_progress: Arc<InProgress>,
         method: Arc<str>,
-        ends: Option<Deadline>,
-        clock: Arc<dyn Clock>,
+        ends: Ends,
     ) -> Self {
-        let hold = Hold { held, looked: false, _in_progress: in_progress, method, ends, clock, sleep: None };
+        let hold = Hold { held, looked: false, _in_progress: in_progress, method, ends, waiting: None };
         Self { inner: Some(inner), hold: Some(hold) }
     }
 
@@ -105,16 +144,18 @@ impl Hold {
         if std::mem::replace(&mut self.looked, true) {
             return None;
         }
-        self.held.as_ref().and_then(Held::last_look)
+        let held = self.held.as_ref()?;
+        let refusal = held.last_look();
+        if refusal.is_none() {
+            measure::handed_over();
+        }
+        refusal
     }
 
-    /// Whether the caller's deadline has passed while the reply had nothing to send.
-    fn has_ended(&mut self, cx: &mut Context<'_>) -> Option<Deadline> {
-        let deadline = self.ends?;
-        let sleep = self
-            .sleep
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(deadline.left(self.clock.monotonic()))));
-        sleep.as_mut().poll(cx).is_ready().then_some(deadline)
+    /// Why the reply ends now, while it has nothing to send.
+    fn has_ended(&mut self, cx: &mut Context<'_>) -> Poll<Refusal> {
+        let ends = &self.ends;
+        self.waiting.get_or_insert_with(|| Box::pin(ends.clone().reached())).as_mut().poll(cx)
     }
 }
 
@@ -140,23 +181,25 @@ impl Body for Reply {
         }
         match Pin::new(inner).poll_frame(cx) {
             Poll::Pending => match hold.has_ended(cx) {
-                None => Poll::Pending,
-                Some(deadline) => {
-                    let refusal = Refusal::new(Reason::DeadlineExceeded, deadline.passed());
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(refusal) => {
                     this.inner = None;
                     Poll::Ready(Some(Ok(Frame::trailers(trailers(&status::of(&refusal))))))
                 }
             },
-            Poll::Ready(Some(Ok(frame))) => match frame.into_trailers() {
-                Ok(mut map) => {
-                    let said = Status::from_header_map(&map).filter(|said| said.code() != Code::Ok);
-                    if let Some(said) = said {
-                        write(&status::adopt(said, &hold.method), &mut map);
+            Poll::Ready(Some(Ok(frame))) => {
+                hold.waiting = None;
+                match frame.into_trailers() {
+                    Ok(mut map) => {
+                        let said = Status::from_header_map(&map).filter(|said| said.code() != Code::Ok);
+                        if let Some(said) = said {
+                            write(&status::adopt(said, &hold.method), &mut map);
+                        }
+                        Poll::Ready(Some(Ok(Frame::trailers(map))))
                     }
-                    Poll::Ready(Some(Ok(Frame::trailers(map))))
+                    Err(frame) => Poll::Ready(Some(Ok(frame))),
                 }
-                Err(frame) => Poll::Ready(Some(Ok(frame))),
-            },
+            }
             other => other,
         }
     }

@@ -40,6 +40,7 @@ pub async fn serve(
     };
     let now = shared.clock().wall().microseconds().div_euclid(1_000_000);
     let (identity, left) = identify(&stream, now);
+    let left = if matches!(identity, Identity::Anonymous) { Some(limits.anonymous_age) } else { left };
     if let Identity::Misnamed(why) = &identity {
         tracing::warn!(%peer, %why, "a client's certificate names nobody");
     }

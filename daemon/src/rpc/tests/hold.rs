@@ -14,8 +14,11 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::authority::{limits, start_with};
 use super::client::{Client, framed};
-use crate::rpc::front::{Held, Reply};
+use crate::clock::ManualClock;
+use crate::rpc::connection::{Connection, Peer};
+use crate::rpc::front::{Ends, Held, Reply};
 use crate::rpc::health::Board;
+use crate::rpc::identity::Identity;
 use crate::rpc::limit::Gate;
 use crate::rpc::tls::ClientCertificate::Optional;
 
@@ -154,10 +157,11 @@ async fn a_reply_that_nobody_has_taken_yet_is_withheld_by_the_last_look() {
     let mut answer = service.watch(Request::new(HealthCheckRequest::default())).await.unwrap();
     let held = answer.extensions_mut().remove::<Held>();
     // The body as the connection has it while the other end takes nothing.
-    let in_progress = Gate::new(limits()).enter(&Arc::default()).unwrap();
+    let in_progress = Gate::new(limits()).enter(&Arc::default(), false).unwrap();
     let body = tonic::body::Body::new(http_body_util::Full::new(bytes::Bytes::from_static(b"signature")));
-    let clock = Arc::new(crate::clock::ManualClock::default());
-    let mut reply = Reply::new(body, held, in_progress, "/m".into(), None, clock);
+    let connection = Connection::new(Identity::Anonymous, Peer::Local).ending();
+    let ends = Ends { deadline: None, clock: Arc::new(ManualClock::default()), connection };
+    let mut reply = Reply::new(body, held, in_progress, "/m".into(), ends);
     stopped.store(true, Ordering::Relaxed);
     let frame = http_body_util::BodyExt::frame(&mut reply).await.unwrap().unwrap();
     let status = Status::from_header_map(&frame.into_trailers().unwrap()).unwrap();
@@ -213,4 +217,20 @@ async fn a_drain_waits_for_the_reply_that_is_under_way_and_takes_no_new_connecti
     let whole = http_body_util::BodyExt::collect(response.into_body()).await.unwrap();
     assert_eq!(Status::from_header_map(whole.trailers().unwrap()).unwrap().code(), tonic::Code::Ok);
     assert_eq!(drain.await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_stream_that_says_nothing_ends_with_its_connection_and_a_reason() {
+    let Setup { running, feed, .. } = setup().await;
+    let mut client = Client::local(&running).await;
+    feed.send(Ok(HealthCheckResponse { status: 1 })).await.unwrap();
+    let request = Client::request("/grpc.health.v1.Health/Watch", framed(&[]));
+    client.0.ready().await.unwrap();
+    let response = client.0.send_request(request).await.unwrap();
+    assert_eq!(running.edge.drain(Duration::from_secs(30)).await, 0);
+    let whole = http_body_util::BodyExt::collect(response.into_body()).await.unwrap();
+    let status = Status::from_header_map(whole.trailers().unwrap()).unwrap();
+    let refusal = proto::wire::refusal::of_status(&status).unwrap();
+    assert_eq!(refusal.reason, Reason::ShuttingDown);
+    assert!(refusal.retry_after.is_some());
 }

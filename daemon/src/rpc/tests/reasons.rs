@@ -79,6 +79,15 @@ async fn a_request_without_a_caller_is_short() {
 }
 
 #[tokio::test]
+async fn a_path_of_any_length_is_cut_in_messages() {
+    let running = start(Optional, limits()).await;
+    let path = format!("/{}", "x".repeat(4000));
+    let refusal = Client::local(&running).await.send(Client::request(&path, framed(&[]))).await.refusal();
+    assert_eq!(refusal.reason, Reason::Unimplemented);
+    assert!(refusal.message.len() < 300, "{refusal}");
+}
+
+#[tokio::test]
 async fn a_stream_ends_at_the_callers_deadline_with_a_reason() {
     let running = start(Optional, limits()).await;
     let mut request = Client::request("/grpc.health.v1.Health/Watch", framed(&[]));

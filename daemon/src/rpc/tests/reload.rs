@@ -19,7 +19,7 @@ async fn a_reload_gives_new_connections_the_new_certificate_and_drops_no_old_one
     old.call(CHECK, &request).await.message::<HealthCheckResponse>();
 
     let written = running.authority.write_server(running.directory.path());
-    running.edge.reload(&[running.authority.certificate.clone()]).unwrap();
+    running.edge.reload(std::slice::from_ref(&running.authority.certificate)).unwrap();
 
     old.call(CHECK, &request).await.message::<HealthCheckResponse>();
     let stream = handshake(&running, config(&running.authority, Some(&identity))).await.unwrap();

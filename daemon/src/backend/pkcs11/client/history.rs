@@ -48,7 +48,9 @@ impl History {
             self.kills.pop_front();
         }
         match self.kills.front() {
-            Some(first) if self.kills.len() >= KILLS => Next::Broken(WINDOW.saturating_sub(now.since(*first))),
+            Some(first) if self.kills.len() >= KILLS => {
+                Next::Broken(WINDOW.saturating_sub(now.since(*first)))
+            }
             _ => Next::Start(FIRST),
         }
     }
@@ -71,7 +73,7 @@ mod tests {
     #[test]
     fn three_kills_in_ten_minutes_and_no_more() {
         let mut history = History::default();
-        let minute = |minutes| Monotonic::from_start(Duration::from_secs(60 * minutes));
+        let minute = |minutes: u64| Monotonic::from_start(Duration::from_secs(60 * minutes));
         assert_eq!(history.killed(minute(0)), Next::Start(FIRST));
         assert_eq!(history.killed(minute(3)), Next::Start(FIRST));
         assert_eq!(history.killed(minute(4)), Next::Broken(Duration::from_secs(360)));

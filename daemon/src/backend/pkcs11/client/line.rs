@@ -74,8 +74,12 @@ impl Line {
         });
         tokio::spawn(write_all(writer, queued, line.clone()));
         tokio::spawn(read_all(reader, buffer, line.clone()));
+        let mut unopened = Unopened(Some(line.clone()));
         match line.call(Ask::Open(Box::new(open)), 0, limit).await {
-            Ok(reply) => Ok((line, reply.body)),
+            Ok(reply) => {
+                unopened.0 = None;
+                Ok((line, reply.body))
+            }
             Err(gone) => Err(std::io::Error::other(gone.cause).into()),
         }
     }
@@ -103,7 +107,8 @@ impl Line {
             }
             let id = flights.next;
             let mut bytes = Vec::with_capacity(256);
-            if let Err(error) = frame::write(&FromDaemon::Request(Request { id, timeout, body }), &mut bytes) {
+            if let Err(error) = frame::write(&FromDaemon::Request(Request { id, timeout, body }), &mut bytes)
+            {
                 return Err(Gone { sent: false, how: Lost::Transport, cause: error.to_string() });
             }
             flights.next += 1;
@@ -112,7 +117,11 @@ impl Line {
             let _queued = flights.outbound.send(bytes);
         }
         reply.await.unwrap_or_else(|_dropped| {
-            Err(Gone { sent: true, how: Lost::Transport, cause: "the host's connection was dropped".to_owned() })
+            Err(Gone {
+                sent: true,
+                how: Lost::Transport,
+                cause: "the host's connection was dropped".to_owned(),
+            })
         })
     }
 
@@ -191,6 +200,17 @@ impl Line {
 
     fn locked(&self) -> std::sync::MutexGuard<'_, Flights> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whoever gives up waiting for a token to be opened closes the connection with it.
+struct Unopened(Option<Arc<Line>>);
+
+impl Drop for Unopened {
+    fn drop(&mut self) {
+        if let Some(line) = self.0.take() {
+            line.end(Lost::Transport, "the token was not opened".to_owned());
+        }
     }
 }
 

@@ -61,7 +61,11 @@ impl Spawner {
     }
 }
 
-fn spawn(program: PathBuf, environment: &BTreeMap<String, String>, socket: OwnedFd) -> std::io::Result<Process> {
+fn spawn(
+    program: PathBuf,
+    environment: &BTreeMap<String, String>,
+    socket: OwnedFd,
+) -> std::io::Result<Process> {
     let mut command = Command::new(program);
     command.arg(HOST_ARGUMENT).envs(environment).stdin(Stdio::from(socket)).stdout(Stdio::null());
     Ok(Process { child: command.spawn()? })

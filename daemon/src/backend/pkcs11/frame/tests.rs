@@ -22,19 +22,25 @@ fn requests() -> impl Strategy<Value = FromDaemon> {
             .prop_map(|(epoch, key, algorithm, input)| Ask::Sign { epoch, key, algorithm, input }),
         (place(), octets()).prop_map(|(place, expected)| Ask::FindKey { place, expected }),
         (place(), octets()).prop_map(|(place, expected)| Ask::Destroy { place, expected }),
-        (algorithms(), "\\PC{0,20}", octets()).prop_map(|(algorithm, label, id)| Ask::Generate { algorithm, label, id }),
+        (algorithms(), "\\PC{0,20}", octets()).prop_map(|(algorithm, label, id)| Ask::Generate {
+            algorithm,
+            label,
+            id
+        }),
         place().prop_map(|place| Ask::List { place }),
         Just(Ask::Probe),
         Just(Ask::Quit),
-        (place(), any::<u16>(), any::<u64>()).prop_map(|(token, sessions, epoch)| Ask::Open(Box::new(Open {
-            module: "/m.so".into(),
-            token,
-            pin: Some(PinPlace::Credential("pin".into())),
-            latch: "/l".into(),
-            sessions,
-            call_limit: 10_000,
-            epoch,
-        }))),
+        (place(), any::<u16>(), any::<u64>()).prop_map(|(token, sessions, epoch)| Ask::Open(Box::new(
+            Open {
+                module: "/m.so".into(),
+                token,
+                pin: Some(PinPlace::Credential("pin".into())),
+                latch: "/l".into(),
+                sessions,
+                call_limit: 10_000,
+                epoch,
+            }
+        ))),
     ];
     prop_oneof![
         9 => (any::<u64>(), any::<u32>(), ask).prop_map(|(id, timeout, body)| FromDaemon::Request(Request { id, timeout, body })),
@@ -51,8 +57,13 @@ fn replies() -> impl Strategy<Value = FromHost> {
         Just(Answer::Destroyed),
     ];
     prop_oneof![
-        (any::<u64>(), any::<u64>(), answer).prop_map(|(id, epoch, body)| FromHost::Reply(Reply { id, epoch, body })),
-        (any::<u64>(), proptest::option::of(fault())).prop_map(|(epoch, down)| FromHost::Notice(Notice { epoch, down })),
+        (any::<u64>(), any::<u64>(), answer).prop_map(|(id, epoch, body)| FromHost::Reply(Reply {
+            id,
+            epoch,
+            body
+        })),
+        (any::<u64>(), proptest::option::of(fault()))
+            .prop_map(|(epoch, down)| FromHost::Notice(Notice { epoch, down })),
     ]
 }
 

@@ -105,7 +105,9 @@ impl Trouble {
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
         match error {
-            Error::Pkcs11(code, function) => Self::Code(code, format!("C_{function:?} answered {}", name(code))),
+            Error::Pkcs11(code, function) => {
+                Self::Code(code, format!("C_{function:?} answered {}", name(code)))
+            }
             other => Self::Fault(Fault { class: Class::Refused, cause: other.to_string() }),
         }
     }
@@ -118,7 +120,9 @@ impl From<pkcs11_call::Refused> for Trouble {
             pkcs11_call::Step::Sign => "C_Sign",
         };
         match cryptoki::error::Rv::from(refused.code) {
-            cryptoki::error::Rv::Error(code) => Self::Code(code, format!("{function} answered {}", name(code))),
+            cryptoki::error::Rv::Error(code) => {
+                Self::Code(code, format!("{function} answered {}", name(code)))
+            }
             cryptoki::error::Rv::Ok => Self::Fault(fault(Class::Refused, "the module failed without a code")),
         }
     }
@@ -159,10 +163,21 @@ mod tests {
         assert_eq!(remedy(RvError::UserNotLoggedIn), Remedy::Login);
         assert_eq!(remedy(RvError::KeyFunctionNotPermitted), Remedy::Disabled);
         assert_eq!(remedy(RvError::DataLenRange), Remedy::Refuse);
-        for code in [RvError::GeneralError, RvError::DeviceError, RvError::HostMemory, RvError::VendorDefined(0x8000_0001)] {
+        for code in [
+            RvError::GeneralError,
+            RvError::DeviceError,
+            RvError::HostMemory,
+            RvError::VendorDefined(0x8000_0001),
+        ] {
             assert_eq!(remedy(code), Remedy::Reload);
         }
-        for code in [RvError::PinIncorrect, RvError::PinInvalid, RvError::PinLenRange, RvError::PinExpired, RvError::PinLocked] {
+        for code in [
+            RvError::PinIncorrect,
+            RvError::PinInvalid,
+            RvError::PinLenRange,
+            RvError::PinExpired,
+            RvError::PinLocked,
+        ] {
             assert_eq!(remedy(code), Remedy::Pin);
         }
     }

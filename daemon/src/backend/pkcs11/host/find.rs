@@ -77,7 +77,12 @@ pub(super) fn own_token(live: &Live, place: &Uri) -> Result<(), Trouble> {
     }
     Err(Trouble::Fault(fault(
         Class::Mismatch,
-        format!("the key is recorded in {}, but the backend's token is {} (serial {})", place.token_only(), token.label, token.serial),
+        format!(
+            "the key is recorded in {}, but the backend's token is {} (serial {})",
+            place.token_only(),
+            token.label,
+            token.serial
+        ),
     )))
 }
 
@@ -96,7 +101,9 @@ pub(super) fn exactly(
             None => Ok(first.handle),
             Some(_) => Err(Trouble::Fault(fault(
                 Class::Refused,
-                format!("{place} names the same key pair more than once: destroy the copies, or name it by its id"),
+                format!(
+                    "{place} names the same key pair more than once: destroy the copies, or name it by its id"
+                ),
             ))),
         };
     }
@@ -108,7 +115,10 @@ pub(super) fn exactly(
         })
         .collect();
     Err(Trouble::Fault(if others.is_empty() {
-        fault(Class::NotFound, format!("{place} in the token {} (serial {})", live.token.label, live.token.serial))
+        fault(
+            Class::NotFound,
+            format!("{place} in the token {} (serial {})", live.token.label, live.token.serial),
+        )
     } else {
         fault(Class::Mismatch, format!("{place} now names {}, not the recorded one", others.join(" and ")))
     }))

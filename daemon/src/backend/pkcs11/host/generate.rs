@@ -35,9 +35,13 @@ impl Host {
         let _one = self.management.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let session = self.module().open_rw_session(live.slot)?;
         // Some tokens index keys by id alone: a second pair with the id would replace the first, silently.
-        let taken = session.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Id(id.to_vec())])?;
+        let taken = session
+            .find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Id(id.to_vec())])?;
         if !taken.is_empty() {
-            return refuse(Class::Refused, format!("the token holds a private key with the id {} already", hex::encode(id)));
+            return refuse(
+                Class::Refused,
+                format!("the token holds a private key with the id {} already", hex::encode(id)),
+            );
         }
         let (public, private) = make(&session, algorithm, label, id)?;
         let checked = check(&session, private).and_then(|attributes| {
@@ -58,7 +62,8 @@ impl Host {
                 };
                 match candidate.public_key {
                     Ok(key) => {
-                        let key = Seen { place, public_key: Octets::from(key.spki()), remarks: candidate.remarks };
+                        let key =
+                            Seen { place, public_key: Octets::from(key.spki()), remarks: candidate.remarks };
                         Ok(Answer::Generated { key, attributes })
                     }
                     Err(why) => undo(&session, [public, private], fault(Class::Refused, why).into()),
@@ -80,7 +85,11 @@ impl Host {
         let own = own.into_iter().find(|candidate| candidate.handle == private);
         session.destroy_object(private)?;
         if let Some(own) = own.filter(|own| !own.id.is_empty()) {
-            let template = [Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::Id(own.id), Attribute::Label(own.label)];
+            let template = [
+                Attribute::Class(ObjectClass::PUBLIC_KEY),
+                Attribute::Id(own.id),
+                Attribute::Label(own.label),
+            ];
             for public in session.find_objects(&template)? {
                 session.destroy_object(public)?;
             }
@@ -198,7 +207,10 @@ fn check(session: &Session, private: ObjectHandle) -> Result<BTreeMap<String, St
     for (name, wanted) in demanded {
         if read.get(name).map(String::as_str) != Some(wanted) {
             let found = read.get(name).map_or("nothing", String::as_str);
-            return refuse(Class::Refused, format!("the token says {name} = {found} of the new key, where {wanted} is demanded"));
+            return refuse(
+                Class::Refused,
+                format!("the token says {name} = {found} of the new key, where {wanted} is demanded"),
+            );
         }
     }
     for secret in [AttributeType::Value, AttributeType::PrivateExponent] {

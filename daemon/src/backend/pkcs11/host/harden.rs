@@ -8,7 +8,10 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 pub(super) fn process() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     report("core dumps stay possible", rustix::process::setrlimit(Resource::Core, none));
-    report("the process stays traceable", rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    report(
+        "the process stays traceable",
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable),
+    );
     // Fires when the thread that started this process ends, which is why the daemon starts hosts from a thread that lives
     // as long as the backend.
     report(

@@ -59,7 +59,10 @@ impl Live {
         }
         Err(fault(
             Class::Unavailable,
-            format!("the token {} ({}) is now {} ({})", self.token.label, self.token.serial, found.label, found.serial),
+            format!(
+                "the token {} ({}) is now {} ({})",
+                self.token.label, self.token.serial, found.label, found.serial
+            ),
         ))
     }
 
@@ -94,7 +97,8 @@ fn find_token(module: &Pkcs11, wanted: &Uri) -> Result<(Slot, TokenInfo), Fault>
                 continue;
             }
         };
-        let (label, serial) = (info.label().trim_end().to_owned(), info.serial_number().trim_end().to_owned());
+        let (label, serial) =
+            (info.label().trim_end().to_owned(), info.serial_number().trim_end().to_owned());
         if !info.token_initialized() {
             others.push("an uninitialised one".to_owned());
         } else if wanted.matches_token(&label, info.manufacturer_id(), info.model(), &serial) {
@@ -115,18 +119,27 @@ fn find_token(module: &Pkcs11, wanted: &Uri) -> Result<(Slot, TokenInfo), Fault>
         )),
         (Some(_), more) => Err(fault(
             Class::Refused,
-            format!("{} tokens match {wanted}: add the serial number to `token` in the configuration", more + 1),
+            format!(
+                "{} tokens match {wanted}: add the serial number to `token` in the configuration",
+                more + 1
+            ),
         )),
     }
 }
 
 fn login(session: &Session, open: &Open, info: &TokenInfo) -> Result<(), Fault> {
     let Some(place) = &open.pin else {
-        return Err(fault(Class::Pin, "the token wants a PIN: write pin = { file = \"…\" } in [backend.NAME]"));
+        return Err(fault(
+            Class::Pin,
+            "the token wants a PIN: write pin = { file = \"…\" } in [backend.NAME]",
+        ));
     };
     let pin = read(place)?;
     if info.user_pin_locked() {
-        return Err(fault(Class::Pin, "the token says that its user PIN is locked: its security officer must unlock it"));
+        return Err(fault(
+            Class::Pin,
+            "the token says that its user PIN is locked: its security officer must unlock it",
+        ));
     }
     if info.user_pin_final_try() {
         return Err(fault(

@@ -114,7 +114,8 @@ mod tests {
         let mut off_the_curve = point;
         off_the_curve[64] ^= 1;
         assert!(from_point(Named::Ecdsa(Curve::P256), &off_the_curve).is_err());
-        let raw: Vec<u8> = hex::decode("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").unwrap();
+        let raw: Vec<u8> =
+            hex::decode("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").unwrap();
         let wrapped = [&[0x04, 32][..], &raw].concat();
         assert_eq!(from_point(Named::Ed25519, &raw), from_point(Named::Ed25519, &wrapped));
     }

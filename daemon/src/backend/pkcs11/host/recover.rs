@@ -5,7 +5,7 @@
 //! finalise, initialise for many threads, choose the token anew, log in once. The new epoch has no keys: each is found
 //! and compared again when it is asked for.
 //!
-//! Invariant: no session, handle or key number of one epoch is used in another; held by `tests/hsm_faults.rs`
+//! Invariant: no session, handle or key number of one epoch is used in another; held by `tests/backends/faults.rs`
 //! (`a_token_put_back_signs_again_by_itself`) and, for numbers, `a_number_of_an_old_epoch_is_stale`.
 
 use std::sync::PoisonError;
@@ -29,7 +29,9 @@ impl Host {
         let probed = {
             let live = self.live();
             match live.as_ref() {
-                Some(live) => live.probe(self.module()).map(|()| live.token.clone()).map_err(|f| (live.epoch, f)),
+                Some(live) => {
+                    live.probe(self.module()).map(|()| live.token.clone()).map_err(|f| (live.epoch, f))
+                }
                 None => Err((0, fault(Class::Unavailable, "the module is not initialised"))),
             }
         };
@@ -71,7 +73,8 @@ impl Host {
             seat.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
         drop(place.take());
-        let begun = self.initialise().and_then(|()| Live::begin(self.module(), &self.open, self.next_epoch()));
+        let begun =
+            self.initialise().and_then(|()| Live::begin(self.module(), &self.open, self.next_epoch()));
         let result = match begun {
             Ok(live) => {
                 let token = live.token.clone();
@@ -84,7 +87,9 @@ impl Host {
         // The daemon learns of a change at once, whoever asked. A token that stays down is not news.
         match &result {
             Ok(_) => self.notice(None),
-            Err(now) if was_up => self.notice(Some(Fault { class: now.class, cause: both(&now.cause, &cause.cause) })),
+            Err(now) if was_up => {
+                self.notice(Some(Fault { class: now.class, cause: both(&now.cause, &cause.cause) }))
+            }
             Err(_) => {}
         }
         result

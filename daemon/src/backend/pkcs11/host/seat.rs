@@ -27,7 +27,12 @@ impl Seat {
     }
 
     /// Session and handle for a key, found if it is not known here. Its public key is compared whenever it is found.
-    pub(super) fn key(&mut self, host: &Host, live: &Live, number: u32) -> Result<(&Session, ObjectHandle), Trouble> {
+    pub(super) fn key(
+        &mut self,
+        host: &Host,
+        live: &Live,
+        number: u32,
+    ) -> Result<(&Session, ObjectHandle), Trouble> {
         self.session(host, live)?;
         let session = self.session.as_ref().expect("it was opened just now");
         if let Some(handle) = self.handles.get(&number) {
@@ -43,10 +48,5 @@ impl Seat {
     pub(super) fn clear(&mut self) {
         self.handles.clear();
         self.session = None;
-    }
-
-    /// Forgets one handle.
-    pub(super) fn forget(&mut self, number: u32) {
-        self.handles.remove(&number);
     }
 }

@@ -44,7 +44,7 @@ impl Host {
             let mut once = || self.attempt(&mut seat, live, key, &mechanism, &input);
             match once() {
                 Ok(signature) => return Answer::Signed(signature),
-                Err(trouble) => match self.second_try(&mut seat, live, key, trouble, until) {
+                Err(trouble) => match self.second_try(&mut seat, live, trouble, until) {
                     Err(trouble) => trouble,
                     Ok(()) => match self.attempt(&mut seat, live, key, &mechanism, &input) {
                         Ok(signature) => return Answer::Signed(signature),
@@ -78,7 +78,6 @@ impl Host {
         &self,
         seat: &mut Seat,
         live: &Live,
-        key: u32,
         trouble: Trouble,
         until: Until,
     ) -> Result<(), Trouble> {
@@ -86,12 +85,12 @@ impl Host {
             // Found already, and refused for what it is: another key, no key, a PIN.
             None | Some(Remedy::Pin) => return Err(trouble),
             _ if self.passed(until) => return Err(trouble),
-            Some(Remedy::Handle) => seat.forget(key),
             Some(Remedy::Login) => {
                 live.login_again(self.module(), &self.open)?;
                 seat.clear();
             }
-            // After C_SignInit an operation may be active on the session: only another session is sure to have none.
+            // A new session whatever it was, and with it the handles are found anew: after C_SignInit an operation may be
+            // active, and only another session is sure to have none.
             Some(_) => seat.clear(),
         }
         Ok(())

@@ -44,7 +44,11 @@ pub(super) struct Host {
 
 impl Host {
     /// Loads the module. The token may be absent: it is asked for later, again and again.
-    pub(super) fn begin(open: Open, reader: BufReader<UnixStream>, writer: UnixStream) -> Result<Self, Fault> {
+    pub(super) fn begin(
+        open: Open,
+        reader: BufReader<UnixStream>,
+        writer: UnixStream,
+    ) -> Result<Self, Fault> {
         let down = |what: String| fault(Class::Unavailable, format!("{}: {what}", open.module.display()));
         let module = Pkcs11::new(&open.module).map_err(|e| down(e.to_string()))?;
         let signing = Signing::load(&open.module).map_err(|e| down(e.to_string()))?;
@@ -107,9 +111,12 @@ impl Host {
     }
 
     fn answer(&self, seat: usize, request: Request) -> Answer {
-        let until = (request.timeout > 0).then(|| self.now().after(Duration::from_millis(request.timeout.into())));
+        let until =
+            (request.timeout > 0).then(|| self.now().after(Duration::from_millis(request.timeout.into())));
         match request.body {
-            Ask::Sign { epoch, key, algorithm, input } => self.sign(seat, (epoch, key), algorithm, input, until),
+            Ask::Sign { epoch, key, algorithm, input } => {
+                self.sign(seat, (epoch, key), algorithm, input, until)
+            }
             Ask::Probe => match self.revive() {
                 Ok(token) => Answer::Ready(token),
                 Err(fault) => Answer::Failed(fault),
@@ -176,7 +183,8 @@ impl Host {
                 let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
                 frame::read_payload(&mut *reader)
             };
-            let request = payload.and_then(|payload| payload.map(|payload| frame::value(&payload)).transpose());
+            let request =
+                payload.and_then(|payload| payload.map(|payload| frame::value(&payload)).transpose());
             match request {
                 Ok(Some(FromDaemon::Request(request))) => {
                     let id = request.id;

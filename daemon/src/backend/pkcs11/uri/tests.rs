@@ -6,10 +6,11 @@ use super::*;
 
 #[test]
 fn the_form_that_other_tools_print_is_read() {
-    let uri: Uri = "pkcs11:model=SoftHSM%20v2;manufacturer=SoftHSM%20project;serial=753dd25d26b00fbc;token=lab;\
+    let uri: Uri =
+        "pkcs11:model=SoftHSM%20v2;manufacturer=SoftHSM%20project;serial=753dd25d26b00fbc;token=lab;\
                     id=%79%85%EB%D3;object=p256;type=private"
-        .parse()
-        .unwrap();
+            .parse()
+            .unwrap();
     assert_eq!(uri.model.as_deref(), Some("SoftHSM v2"));
     assert_eq!(uri.id.as_deref(), Some(&[0x79, 0x85, 0xeb, 0xd3][..]));
     assert!(uri.names_a_key() && !uri.token_only().names_a_key());
@@ -31,7 +32,15 @@ fn what_has_no_place_is_refused_by_name_and_never_shown_back() {
     assert!(refusal("pkcs11:id=%01;id=%02").contains("twice"));
     assert!(refusal("pkcs11:type=private;type=private").contains("twice"));
     assert!(refusal("pkcs11:type=public").contains("type=private"));
-    for bad in ["pkcs11:token", "pkcs11:token=", "pkcs11:;", "pkcs11:token=%4", "pkcs11:token=a b", "pkcs11:id=", "pkcs11:?"] {
+    for bad in [
+        "pkcs11:token",
+        "pkcs11:token=",
+        "pkcs11:;",
+        "pkcs11:token=%4",
+        "pkcs11:token=a b",
+        "pkcs11:id=",
+        "pkcs11:?",
+    ] {
         assert!(bad.parse::<Uri>().is_err(), "{bad}");
     }
     assert_eq!("pkcs11:token=%ff".parse::<Uri>(), Err(UriError::NotText("token".to_owned())));

@@ -56,7 +56,10 @@ async fn a_full_queue_is_busy_for_that_caller_only_and_room_of_the_gone_is_used(
     let heavy: Vec<_> = (0..4).map(|_| wait("heavy")).collect();
     settle().await;
     let refused = gate.enter(&Turn::of("heavy")).await.unwrap_err();
-    assert!(matches!(refused, Failure::Busy { retry_after } if retry_after >= Duration::from_millis(10)), "{refused}");
+    assert!(
+        matches!(refused, Failure::Busy { retry_after } if retry_after >= Duration::from_millis(10)),
+        "{refused}"
+    );
     let light = wait("light");
     settle().await;
     assert_eq!(gate.waiting(), 5);

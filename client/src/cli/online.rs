@@ -1,0 +1,50 @@
+//! What every command that talks to a daemon begins with: settings, a connection, a runtime.
+
+use crate::address::Address;
+use crate::cli::args::connection::Connection as Flags;
+use crate::cli::complaint::Complaint;
+use crate::connection::Connection;
+use crate::exit::Exit;
+use crate::settings::{Partial, Settings, file};
+
+/// The places that settings come from, the strongest first.
+///
+/// # Errors
+/// Where the configuration file cannot be read or is not understood.
+pub fn places(flags: &Flags, look: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Partial>, Complaint> {
+    Ok(file::places(flags.partial(), flags.config.as_deref(), look)?)
+}
+
+/// Runs one command with a connection. A complaint about reaching the daemon names its address.
+///
+/// # Errors
+/// The command's complaint, or one about the settings.
+pub fn run<'c, F>(
+    flags: &Flags,
+    look: &dyn Fn(&str) -> Option<String>,
+    command: impl FnOnce(Connection) -> F + 'c,
+) -> Result<Exit, Complaint>
+where
+    F: Future<Output = Result<Exit, Complaint>>,
+{
+    let settings = Settings::settle(&places(flags, look)?)?;
+    let address = settings.address.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| Complaint::failed("the program could not be set up").because(cause.to_string()))?;
+    let ended = runtime.block_on(async {
+        let connection = Connection::open(settings)?;
+        command(connection).await
+    });
+    // A name that is still being looked up must not hold up the end.
+    runtime.shutdown_background();
+    ended.map_err(|complaint| name_address(complaint, &address))
+}
+
+fn name_address(mut complaint: Complaint, address: &Address) -> Complaint {
+    if complaint.about_connection {
+        complaint.more.push(("address".to_owned(), address.to_string()));
+    }
+    complaint
+}

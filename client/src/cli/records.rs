@@ -1,0 +1,169 @@
+//! Records as people and programs see them.
+//!
+//! Promises: what a record says is shown in its own words; a kind of a newer version is shown by its name, never guessed.
+
+use proto::record::{ActorKind, Body, ControlRecord, Detail, Record, SignRecord, SignatureEntry};
+use proto::time::Time;
+use proto::wire::v1;
+use serde_json::{Value, json};
+
+use super::complaint::Complaint;
+use super::screen::{Screen, Tone};
+use super::wrap::hang;
+use crate::log::audit::outcome;
+use crate::log::read::hash_of;
+
+/// Columns of index and time, and the blanks between them.
+const MARGIN: usize = 8 + 2 + 20 + 2;
+
+/// Prints one record.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn show(record: &v1::Record, screen: &mut Screen) -> Result<(), Complaint> {
+    if screen.is_json() {
+        return Ok(screen.json_line(&document(record))?);
+    }
+    let (time, tone, words) = describe(record);
+    let time = time.map_or_else(String::new, seconds);
+    let lines = hang(&words, screen.width(), MARGIN);
+    let first = lines.first().cloned().unwrap_or_default();
+    let (kind, rest) = first.split_once(' ').unwrap_or((&first, ""));
+    let kind = screen.paint(tone, kind);
+    let mut text = format!("{:>8}  {time:<20}  {kind} {rest}", record.log_index).trim_end().to_owned();
+    for line in &lines[1.min(lines.len())..] {
+        text.push('\n');
+        text.push_str(line);
+    }
+    text.push('\n');
+    Ok(screen.raw(text.as_bytes())?)
+}
+
+/// To the second, for people.
+fn seconds(time: Time) -> String {
+    let text = time.to_string();
+    format!("{} {}Z", &text[..10], &text[11..19])
+}
+
+/// The record for programs: what the log holds, unchanged.
+#[must_use]
+pub fn document(record: &v1::Record) -> Value {
+    let parse = |bytes: &[u8]| {
+        serde_json::from_slice::<Value>(bytes)
+            .unwrap_or_else(|_unreadable| json!({ "unreadable": hex::encode(bytes) }))
+    };
+    let mut document = json!({
+        "index": record.log_index,
+        "leaf_hash": hash_of(record),
+        "record": parse(&record.leaf),
+    });
+    if !record.detail.is_empty() {
+        document["detail"] = parse(&record.detail);
+    }
+    document
+}
+
+/// When it was sealed, how it looks, and what it says.
+fn describe(record: &v1::Record) -> (Option<Time>, Tone, String) {
+    let parsed = match Record::parse(&record.leaf) {
+        Ok(parsed) => parsed,
+        Err(cause) => return (None, Tone::Warn, format!("unreadable: {cause}")),
+    };
+    let detail: Option<Detail> = proto::canonical::from_slice(&record.detail).ok();
+    let by = detail.as_ref().map_or_else(String::new, |detail| format!(" by {}", detail.caller.id));
+    match parsed {
+        Record::Sign(sign) => {
+            let good = sign.signatures.iter().all(|entry| entry.value.is_some());
+            (
+                Some(sign.time.sealed),
+                if good { Tone::Good } else { Tone::Warn },
+                signed(&sign, detail.as_ref(), &by),
+            )
+        }
+        Record::Denied(denied) => {
+            let of = denied
+                .digests
+                .as_ref()
+                .and_then(|digests| digests.iter().next().map(|digest| format!(" {digest}")));
+            (
+                Some(denied.time.sealed),
+                Tone::Bad,
+                format!("denied {} {}{}{by}", denied.key, denied.reason, of.unwrap_or_default()),
+            )
+        }
+        Record::DeniedSummary(summary) => (
+            Some(summary.time.sealed),
+            Tone::Bad,
+            format!(
+                "denied.summary {} more, {}, since {}{by}",
+                summary.count,
+                summary.reason,
+                seconds(summary.since)
+            ),
+        ),
+        Record::Read(read) => {
+            let query =
+                serde_json::to_value(read.query).ok().and_then(|query| query.as_str().map(str::to_owned));
+            (Some(read.time.sealed), Tone::Dim, format!("audit.read {}{by}", query.unwrap_or_default()))
+        }
+        Record::Control(control) => {
+            (Some(control.time.sealed), control_tone(&control.body), changed(&control))
+        }
+        Record::Unknown { kind } => (None, Tone::Warn, format!("{kind} (of a newer version)")),
+    }
+}
+
+fn signed(sign: &SignRecord, detail: Option<&Detail>, by: &str) -> String {
+    let entry = |entry: &SignatureEntry| {
+        let reason = entry.reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+        format!("{}@{} {}{reason}", sign.key, entry.version, outcome(entry.outcome))
+    };
+    let entries: Vec<String> = sign.signatures.iter().map(entry).collect();
+    let what = detail
+        .and_then(|detail| detail.repository.clone())
+        .map_or_else(String::new, |repository| format!(" {repository}"));
+    let digest = match sign.signed.subjects.first() {
+        Some(subject) if sign.signed.subjects.len() == 1 => subject.clone(),
+        Some(subject) => format!("{subject} and {} more", sign.signed.subjects.len() - 1),
+        None => sign.signed.digests.iter().next().map_or_else(String::new, ToString::to_string),
+    };
+    format!("sign {} {}{what} {digest}{by}", entries.join(", "), sign.signed.kind)
+}
+
+fn control_tone(body: &Body) -> Tone {
+    match body {
+        Body::Stopped { .. } => Tone::Bad,
+        _ => Tone::Strong,
+    }
+}
+
+fn changed(control: &ControlRecord) -> String {
+    let what = match &control.body {
+        Body::Genesis { .. } => "the log begins".to_owned(),
+        Body::Grant { sha256 } | Body::Policy { sha256 } => format!("file {sha256} in force"),
+        Body::Stopped { .. } => {
+            let terms: Vec<String> = control.stops.iter().map(ToString::to_string).collect();
+            format!("stops {}", terms.join(", "))
+        }
+        Body::Enrolled(enrolled) => {
+            format!(
+                "{}@{} {} in {} for {}",
+                enrolled.key, enrolled.version, enrolled.algorithm, enrolled.backend, enrolled.purpose
+            )
+        }
+        Body::Anchor { place } => format!("checkpoints are kept in {place}"),
+        Body::Redacted { indices } => format!("details of {} records erased", indices.len()),
+        // Kinds that join later are shown by their name alone until they have words of their own.
+        #[allow(unreachable_patterns, reason = "the registry of kinds grows")]
+        _ => String::new(),
+    };
+    let actor = match control.actor.kind {
+        ActorKind::Caller => control.actor.id.clone(),
+        ActorKind::Daemon => "the daemon".to_owned(),
+        ActorKind::Operator => format!("operator {}", control.actor.id),
+    };
+    format!("{} {what} by {actor}", control.body.kind())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! Records at 80 columns.
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+use proto::purpose::Kind;
+use proto::reason::Reason;
+use proto::record::Body;
+
+use super::*;
+use crate::cli::screen::Output;
+use crate::cli::tests::{Paper, expect};
+use crate::fixture::{Key, Log};
+
+fn sample() -> Log {
+    let (mut log, key) = (Log::new(), Key::new());
+    log.push_control(Body::Anchor { place: "/srv/other-disk/countersign.anchor".to_owned() }, Vec::new());
+    log.sign(&key, b"an artefact");
+    let (mut record, detail) = log.sign_record(&key, b"too late", b"wiped", Kind::Blob);
+    record.withhold(&[(0, Reason::KeySuspended)]);
+    log.push(record.draft().unwrap(), Some(detail));
+    log.stop("release/linux");
+    log.push_control(Body::Policy { sha256: proto::hash::Hash::of(b"policy") }, Vec::new());
+    log
+}
+
+fn records(log: &Log) -> Vec<v1::Record> {
+    let record = |(index, leaf): (usize, &Vec<u8>)| v1::Record {
+        log_index: index as u64,
+        leaf: leaf.clone().into(),
+        detail: log.details[index].clone().unwrap_or_default().into(),
+    };
+    log.leaves.iter().enumerate().map(record).collect()
+}
+
+#[test]
+fn records_are_wrapped_beside_their_index_and_time() {
+    let paper = Paper::new(Output::Table);
+    let mut screen = paper.screen();
+    let mut log = records(&sample());
+    log.push(v1::Record {
+        log_index: 4711,
+        leaf: br#"{"kind":"future.kind"}"#.as_slice().into(),
+        detail: Vec::new().into(),
+    });
+    for record in &log {
+        show(record, &mut screen).unwrap();
+    }
+    expect("records.txt", &paper.out());
+}
+
+#[test]
+fn programs_get_the_records_as_the_log_holds_them() {
+    let paper = Paper::new(Output::Json);
+    let log = sample();
+    let record = &records(&log)[2];
+    show(record, &mut paper.screen()).unwrap();
+    let line: Value = serde_json::from_str(&paper.out()).unwrap();
+    assert_eq!(line["index"], 2);
+    assert_eq!(proto::canonical::to_vec(&line["record"]).unwrap(), log.leaves[2]);
+    assert_eq!(line["leaf_hash"], hash_of(record));
+    assert_eq!(line["detail"]["caller"]["id"], crate::fixture::CALLER);
+}

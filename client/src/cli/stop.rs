@@ -1,0 +1,140 @@
+//! `countersign stop`: the shortest way from a decision to the daemon. Nothing is asked, presented or looked up before.
+
+use proto::wire::v1;
+use proto::wire::v1::stop_target::Target;
+use serde_json::json;
+
+use super::args::stopping::Stop;
+use super::complaint::Complaint;
+use super::input;
+use super::screen::{Screen, Tone};
+use crate::connection::Connection;
+use crate::exit::Exit;
+use crate::stop::{LONGEST_REASON, stop, words};
+
+/// Runs the command.
+///
+/// # Errors
+/// What is wrong with it, or why nothing was stopped.
+pub async fn run(arguments: &Stop, connection: Connection, screen: &mut Screen) -> Result<Exit, Complaint> {
+    let target = target(arguments)?;
+    let length = arguments.reason.len();
+    if !(1..=LONGEST_REASON).contains(&length) {
+        return Err(Complaint::usage(format!("--reason has {length} bytes; expected 1 to {LONGEST_REASON}")));
+    }
+    let answer = stop(&connection, target.clone(), &arguments.reason, connection.patience()).await.map_err(
+        |error| {
+            let complaint = Complaint::from(error);
+            if complaint.exit == Exit::Retry {
+                return complaint.advise(
+                    "send it again at once: a stop that arrives twice stops once. It may already be in force",
+                );
+            }
+            complaint
+        },
+    )?;
+    show(&target, &answer, screen)?;
+    Ok(Exit::Done)
+}
+
+/// What is to be stopped.
+fn target(arguments: &Stop) -> Result<Target, Complaint> {
+    if let Some(text) = &arguments.key {
+        let (key, version) = input::key_or_version(text)?;
+        return Ok(match version {
+            None => Target::Key(key.to_string()),
+            Some(version) => Target::Version(v1::VersionName { key: key.to_string(), version }),
+        });
+    }
+    if let Some(id) = &arguments.caller {
+        return Ok(Target::Caller(id.clone()));
+    }
+    if let Some(issuer) = &arguments.issuer {
+        return Ok(Target::Issuer(issuer.clone()));
+    }
+    if let Some(claim) = &arguments.claim {
+        let (name, value) = input::pair("claim", claim)?;
+        return Ok(Target::Claim(v1::Claim { name: name.to_owned(), value: value.to_owned() }));
+    }
+    if let Some(name) = &arguments.backend {
+        return Ok(Target::Backend(name.clone()));
+    }
+    Ok(Target::All(true))
+}
+
+/// The first line says what is stopped and what still signs; everything else can wait.
+fn show(target: &Target, answer: &v1::StopResponse, screen: &mut Screen) -> Result<(), Complaint> {
+    let what = words(target);
+    if screen.is_json() {
+        let mut document = json!({
+            "stopped": what,
+            "pending": answer.pending,
+            "still_signing": answer.still_signing,
+            "withheld": answer.withheld,
+        });
+        if let Some(index) = answer.log_index {
+            document["log_index"] = json!(index);
+        }
+        screen.json(&document)?;
+        return Ok(());
+    }
+    let still = match answer.still_signing.as_slice() {
+        [] => "nothing that this covers still signs".to_owned(),
+        some => format!("STILL SIGNING: {}", some.join(", ")),
+    };
+    if answer.pending {
+        screen.headline(Tone::Warn, "stopped, not yet in the log:", &format!("{what}; {still}"))?;
+    } else {
+        screen.headline(Tone::Good, "stopped:", &format!("{what}; {still}"))?;
+    }
+    let mut facts = Vec::new();
+    match answer.log_index {
+        Some(index) => facts.push(("record", format!("{index}; no released signature that this covers has a higher index"))),
+        None => facts.push(("record", "none yet: the stop is in force and on the disk, and the log takes it as soon as it can be written".to_owned())),
+    }
+    if answer.withheld > 0 {
+        facts.push((
+            "withheld",
+            format!("{} operations were under way; nobody gets their signatures", answer.withheld),
+        ));
+    }
+    facts.push(("stays", "until a ceremony lifts it; time never does".to_owned()));
+    screen.facts(&facts)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+    use super::*;
+    use crate::cli::screen::Output;
+    use crate::cli::tests::Paper;
+
+    fn said(answer: &v1::StopResponse) -> String {
+        let paper = Paper::new(Output::Table);
+        let target = Target::Key("release/linux".into());
+        show(&target, answer, &mut paper.screen()).unwrap();
+        paper.out()
+    }
+
+    #[test]
+    fn the_first_line_says_what_still_signs() {
+        let answer = v1::StopResponse {
+            log_index: Some(4712),
+            still_signing: vec!["release/linux@4".into()],
+            ..Default::default()
+        };
+        let text = said(&answer);
+        let first = text.lines().next().unwrap();
+        assert_eq!(first, "stopped: key release/linux; STILL SIGNING: release/linux@4");
+    }
+
+    #[test]
+    fn a_stop_that_the_log_cannot_take_says_so_first() {
+        let text = said(&v1::StopResponse { pending: true, withheld: 3, ..Default::default() });
+        assert!(
+            text.starts_with("stopped, not yet in the log: key release/linux; nothing that this covers"),
+            "{text}"
+        );
+    }
+}

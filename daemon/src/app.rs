@@ -1,0 +1,100 @@
+//! Composition: where concrete backends and the store get their names, and how the daemon starts and stops.
+//!
+//! Everything here is wiring: it decides nothing about signatures, and each task of the command line is one file.
+
+mod anchor;
+mod arguments;
+mod backends;
+mod backup;
+mod boot;
+mod dev;
+mod enroll;
+mod harden;
+mod init;
+mod log_key;
+mod serve;
+mod unlock;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+pub use arguments::Arguments;
+use arguments::{Anchor, Backends, Task};
+
+use crate::backend::pkcs11;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Config};
+
+/// What ends a task that failed: a sentence that says what happened and what to do.
+#[derive(Debug)]
+pub(crate) struct Failed(String);
+
+impl<E: std::error::Error> From<E> for Failed {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            let inner_text = inner.to_string();
+            if !text.contains(&inner_text) {
+                text = format!("{text}: {inner_text}");
+            }
+            cause = inner.source();
+        }
+        Self(text)
+    }
+}
+
+impl Failed {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+/// Does what the command line says.
+#[expect(clippy::print_stderr, reason = "the end of a task that failed, for whoever started it")]
+pub fn run(arguments: Arguments) -> ExitCode {
+    match perform(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(text)) => {
+            eprintln!("countersignd: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(arguments: Arguments) -> Result<(), Failed> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    match (arguments.task, arguments.config) {
+        (None, Some(path)) if arguments.check_config => check(&path),
+        (None, Some(path)) => serve::run(config(&path)?, clock),
+        (None, None) => Err(Failed::new("say --config FILE to run the daemon, or `countersignd --help`")),
+        (Some(Task::Init(init)), _) => init::run(&init, clock.as_ref()),
+        (Some(Task::Dev(dev)), _) => dev::run(&dev, clock),
+        (Some(Task::EnrollKey(enroll)), _) => enroll::run(&config(&enroll.config)?, &enroll, clock),
+        (Some(Task::Anchor(Anchor::Add { path, config: file })), _) => {
+            anchor::add(&config(&file)?, &path, clock)
+        }
+        (Some(Task::Backup(backup)), _) => backup::run(&config(&backup.config)?, &backup.directory),
+        (Some(Task::Backends(Backends::Unlock { name, config: file })), _) => {
+            unlock::run(&config(&file)?, &name)
+        }
+        (Some(Task::Pkcs11Host), _) => Ok(pkcs11::host::run()?),
+    }
+}
+
+fn config(path: &Path) -> Result<Config, Failed> {
+    Ok(config::load(path)?)
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of --check-config")]
+fn check(path: &Path) -> Result<(), Failed> {
+    let config = config(path)?;
+    println!("{}: good, instance {}", path.display(), config.instance.name);
+    Ok(())
+}
+
+/// A runtime for tasks that are not the daemon.
+fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}

@@ -1,0 +1,62 @@
+//! The configured backends, started. Besides `main`, the only place that names them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ceremonies::genesis::Mode;
+
+use super::Failed;
+use crate::backend::pkcs11::{Pkcs11, Place};
+use crate::backend::software::{Admission, Software};
+use crate::backend::{Backend, Settings};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::keys::fold::State;
+
+/// All backends, and those that have something to close.
+pub(super) struct Started {
+    pub(super) all: BTreeMap<String, Arc<dyn Backend>>,
+    hosted: Vec<Arc<Pkcs11>>,
+}
+
+/// Starts every configured backend.
+pub(super) fn start(config: &Config, state: &State, clock: &Arc<dyn Clock>) -> Result<Started, Failed> {
+    let mut started = Started { all: BTreeMap::new(), hosted: vec![] };
+    for (name, settings) in &config.backends {
+        let backend: Arc<dyn Backend> = match settings {
+            Settings::Software(settings) => {
+                let directory = config.instance.state_directory.join("software");
+                Arc::new(Software::open(name, settings, admission(state), directory, Arc::clone(clock))?)
+            }
+            Settings::Pkcs11(settings) => {
+                let place = Place {
+                    program: std::env::current_exe()?,
+                    state_directory: config.instance.state_directory.clone(),
+                };
+                let backend = Arc::new(Pkcs11::start(name, (**settings).clone(), place, Arc::clone(clock))?);
+                started.hosted.push(Arc::clone(&backend));
+                backend
+            }
+        };
+        started.all.insert(name.clone(), backend);
+    }
+    Ok(started)
+}
+
+fn admission(state: &State) -> Admission {
+    let genesis = state.instance();
+    if genesis.mode == Mode::Rehearsal || genesis.allow_software_backend {
+        Admission::Admitted
+    } else {
+        Admission::Refused
+    }
+}
+
+impl Started {
+    /// Logs out of every token and ends the hosts.
+    pub(super) async fn close(&self) {
+        for backend in &self.hosted {
+            backend.close().await;
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Opening an instance: its log, the state that its control records fold to, and whether it is the configured one.
+
+use std::sync::Arc;
+
+use ceremonies::genesis::Mode;
+
+use super::{Failed, log_key};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::keys::fold::State;
+use crate::log::{self, Controls, Log};
+
+/// An open instance.
+pub(super) struct Booted {
+    pub(super) log: Log,
+    pub(super) controls: Controls,
+    pub(super) state: State,
+}
+
+/// Opens the instance and holds it against the configuration.
+pub(super) fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Booted, Failed> {
+    let key = log_key::read(&config.log.key)?;
+    let verifier = key.verifier().to_string();
+    let opened = log::open(config.log.settings.clone(), clock, key)?;
+    let mut history = opened.history.iter();
+    let first = history.next().ok_or_else(|| Failed::new("the log has no genesis record"))?;
+    let mut state = State::genesis(first.hash, &first.record)?;
+    for control in history {
+        state.apply(control.index, control.hash, &control.record)?;
+    }
+    belongs(config, &state, &verifier)?;
+    Ok(Booted { log: opened.log, controls: opened.controls, state })
+}
+
+/// Whether the log is the one that the configuration names.
+fn belongs(config: &Config, state: &State, verifier: &str) -> Result<(), Failed> {
+    let (found, named) = (state.genesis_sha256(), config.instance.genesis_sha256);
+    if found != named {
+        return Err(Failed::new(format!(
+            "the log in {} begins with genesis {found}, and the configuration names {named}: this is another instance",
+            config.instance.state_directory.display()
+        )));
+    }
+    let genesis = state.instance();
+    if genesis.instance != config.instance.name {
+        return Err(Failed::new(format!(
+            "the genesis names the instance {}, and the configuration {}",
+            genesis.instance, config.instance.name
+        )));
+    }
+    if genesis.log_key != verifier {
+        return Err(Failed::new(format!(
+            "the genesis names the log key {}, and the configured one is {verifier}: put the right key back",
+            genesis.log_key
+        )));
+    }
+    if genesis.mode == Mode::Rehearsal {
+        tracing::warn!(
+            instance = genesis.instance,
+            "this is a REHEARSAL instance: nothing that it signs counts"
+        );
+    }
+    Ok(())
+}

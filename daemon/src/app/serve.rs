@@ -1,0 +1,184 @@
+//! The daemon: started, serving, reloading, drained.
+
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use tokio::sync::oneshot;
+
+use super::{Failed, backends, boot, harden};
+use crate::audit::Reads;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::drain::{self, Drained, Signals};
+use crate::incident::Responder;
+use crate::keyring::{self, Keyring};
+use crate::log::Log;
+use crate::rpc::edge::Edge;
+use crate::rpc::listen::Inherited;
+use crate::rpc::services::Services;
+use crate::rpc::tls;
+use crate::sign::Signer;
+use crate::web::{self, Pages};
+use crate::{telemetry, tick};
+
+/// Runs the daemon until it is told to stop.
+pub(super) fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Failed> {
+    let metrics = telemetry::start(&config.telemetry)?;
+    harden::process();
+    // One processor is left for the log's writer: with all of them taken by the runtime its commits wait.
+    let workers = std::thread::available_parallelism().map_or(1, |all| all.get().saturating_sub(1).max(1));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    runtime.block_on(serve(config, clock, metrics))
+}
+
+async fn serve(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    metrics: metrics_exporter_prometheus::PrometheusHandle,
+) -> Result<(), Failed> {
+    let mut signals = Signals::listen()?;
+    let mut inherited = Inherited::from_environment()?;
+    let booted = {
+        let (config, clock) = (config.clone(), Arc::clone(&clock));
+        tokio::task::spawn_blocking(move || boot::open(&config, clock)).await??
+    };
+    let (log, controls) = (booted.log, booted.controls);
+    let backends = backends::start(&config, &booted.state, &clock)?;
+    let keyring = Keyring::new(booted.state, backends.all.clone(), Arc::clone(&clock));
+    let mut following = tokio::spawn(keyring::follow(Arc::clone(&keyring), controls));
+    adopt(&config, &log, &keyring).await?;
+    let unopened = keyring.open_all().await;
+    if unopened > 0 {
+        tracing::warn!(unopened, "keys could not be opened; they are tried again and again");
+    }
+    let signer = Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock));
+    let services = Services {
+        signer: Arc::clone(&signer),
+        keyring: Arc::clone(&keyring),
+        log: log.clone(),
+        responder: Arc::new(Responder::new(log.clone(), Arc::clone(&keyring))),
+        reads: Arc::new(Reads::new(log.clone())),
+        clock: Arc::clone(&clock),
+    };
+    let (routes, board) = services.routes()?;
+    let authorities = authorities(&keyring)?;
+    let limits = config.limits.clone();
+    let edge =
+        Edge::start(&config.listen, &mut inherited, &authorities, routes, board, limits, Arc::clone(&clock))
+            .await?;
+    let (end_pages, pages_end) = oneshot::channel::<()>();
+    let web = match config.web {
+        Some(address) => {
+            let listener = web::bind(address).await?;
+            let address = listener.local_addr()?;
+            let pages = Pages { log: log.clone(), keyring: Arc::clone(&keyring), metrics };
+            tokio::spawn(web::serve(listener, pages, async { drop(pages_end.await) }));
+            Some(address)
+        }
+        None => None,
+    };
+    let ticking = tokio::spawn(tick::run(Arc::clone(&signer)));
+    addresses::write(&config, edge.address(), web)?;
+    addresses::say(&config, edge.address(), web);
+    drain::ready();
+
+    let reload = async || reload(&config, &log, &keyring, &edge).await;
+    let ended = tokio::select! {
+        () = signals.until_stopped(reload) => Ok(()),
+        stopped = &mut following => Err(match stopped {
+            Ok(unfoldable) => Failed::from(unfoldable),
+            Err(panicked) => Failed::from(panicked),
+        }),
+    };
+    ticking.abort();
+    tracing::info!("draining");
+    let left = Box::pin(async {
+        let open = edge.drain(drain::BOUND).await;
+        if open > 0 {
+            tracing::warn!(open, "connections did not end in time");
+        }
+        drop(end_pages);
+    });
+    if signals.drain(left, drain::BOUND + std::time::Duration::from_secs(1)).await != Drained::Finished {
+        tracing::warn!(
+            "the drain was cut short; what had an intent is in the log or will be closed at the next start"
+        );
+    }
+    log.close().await;
+    backends.close().await;
+    following.abort();
+    tracing::info!("stopped");
+    ended
+}
+
+/// Reads guardrails and grants, and puts them in force.
+async fn adopt(config: &Config, log: &Log, keyring: &Arc<Keyring>) -> Result<bool, Failed> {
+    let (guardrails, grants) = (config.policy.guardrails.clone(), config.policy.grants.clone());
+    let loaded = tokio::task::spawn_blocking(move || keyring::load(&guardrails, &grants)).await??;
+    Ok(keyring.adopt(log, loaded).await?)
+}
+
+fn authorities(keyring: &Keyring) -> Result<Vec<CertificateDer<'static>>, Failed> {
+    match keyring.snapshot().in_force() {
+        Some(force) => Ok(tls::authorities(&force.loaded.client_cas)?),
+        None => Ok(vec![]),
+    }
+}
+
+/// SIGHUP: policy first, because it names the authorities, then certificates. What fails stays as it was.
+async fn reload(config: &Config, log: &Log, keyring: &Arc<Keyring>, edge: &Edge) {
+    match adopt(config, log, keyring).await {
+        Ok(true) => tracing::info!("changed policy files are recorded and in force"),
+        Ok(false) => tracing::info!("the policy files are unchanged"),
+        Err(Failed(why)) => tracing::error!(why, "the policy in force stays in force"),
+    }
+    let certificates = authorities(keyring).and_then(|authorities| Ok(edge.reload(&authorities)?));
+    match certificates {
+        Ok(()) => tracing::info!("certificates are reloaded"),
+        Err(Failed(why)) => tracing::error!(why, "the certificates in use stay in use"),
+    }
+}
+
+/// Where the daemon listens, for people and for whoever started it with port 0.
+mod addresses {
+    use std::net::SocketAddr;
+
+    use serde::Serialize;
+
+    use super::{Config, Failed};
+
+    #[derive(Serialize)]
+    struct Addresses<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        local: Option<&'a std::path::Path>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        network: Option<SocketAddr>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        web: Option<SocketAddr>,
+    }
+
+    /// Writes `<state>/run/addresses.json`.
+    pub(super) fn write(
+        config: &Config,
+        network: Option<SocketAddr>,
+        web: Option<SocketAddr>,
+    ) -> Result<(), Failed> {
+        let directory = config.instance.state_directory.join("run");
+        std::fs::create_dir_all(&directory)?;
+        let local = config.listen.local.as_ref().map(|local| local.socket.as_path());
+        let text = serde_json::to_vec(&Addresses { local, network, web })?;
+        let (part, whole) = (directory.join("addresses.json.part"), directory.join("addresses.json"));
+        std::fs::write(&part, text)?;
+        Ok(std::fs::rename(part, whole)?)
+    }
+
+    /// One line on standard output, when the daemon serves.
+    #[expect(clippy::print_stdout, reason = "the one line that says where the daemon listens")]
+    pub(super) fn say(config: &Config, network: Option<SocketAddr>, web: Option<SocketAddr>) {
+        let network = network.map(|address| format!(" https://{address}"));
+        let local = config.listen.local.as_ref().map(|local| format!(" unix:{}", local.socket.display()));
+        let web = web.map(|address| format!(" (checkpoints and metrics: http://{address})"));
+        let parts = [network, local, web].map(Option::unwrap_or_default).concat();
+        println!("ready:{parts}");
+    }
+}

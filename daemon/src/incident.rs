@@ -1,0 +1,131 @@
+//! Stopping: one call, in force at once, final.
+//!
+//! Promises: when [`Responder::stop`] says that the stop is logged, no record above its index releases what it covers,
+//! and every signature that anybody received lies below it; while it is pending, this daemon hands nothing more out that
+//! it covers. A target that names nothing is refused before anything is touched, so that a misspelt key at 3 a.m. is not
+//! taken for a stopped one.
+//!
+//! Does not: lift stops (a ceremony does), or decide what was affected.
+
+use std::sync::Arc;
+
+use proto::reason::Reason;
+use proto::record::{Actor, ActorKind, Body, ControlDetail, StopTarget};
+use proto::refusal::Refusal;
+
+use crate::keyring::Keyring;
+use crate::log::{ControlDraft, Log};
+use crate::policy::caller::Caller;
+use crate::policy::facts::{Action, Resource};
+
+/// Longest reason in bytes.
+pub const LONGEST_REASON: usize = 4096;
+
+/// Stops things.
+pub struct Responder {
+    log: Log,
+    keyring: Arc<Keyring>,
+}
+
+/// The answer to a stop.
+#[derive(Clone, Debug)]
+pub struct Stopped {
+    /// Index of the control record; absent while the log cannot take it.
+    pub index: Option<u64>,
+    /// In force in memory and in the stop file, not yet in the log.
+    pub pending: bool,
+    /// What still signs beside it, as version names.
+    pub still_signing: Vec<String>,
+    /// Operations that were under way and are withheld.
+    pub withheld: u32,
+}
+
+impl Responder {
+    /// A responder over this log and these keys.
+    pub fn new(log: Log, keyring: Arc<Keyring>) -> Self {
+        Self { log, keyring }
+    }
+
+    /// Stops a target by the caller's right `stop`.
+    ///
+    /// # Errors
+    /// A target that names nothing, a reason that is missing or too long, no right to do it; or a log that can neither
+    /// take the stop nor keep it in the stop file.
+    pub async fn stop(
+        &self,
+        caller: &Arc<Caller>,
+        target: StopTarget,
+        reason: String,
+    ) -> Result<Stopped, Refusal> {
+        if reason.trim().is_empty() || reason.len() > LONGEST_REASON {
+            let message = format!("a stop needs a reason of 1 to {LONGEST_REASON} bytes");
+            return Err(Refusal::new(Reason::MalformedRequest, message));
+        }
+        if let StopTarget::Issuer(_) | StopTarget::Claim { .. } = target {
+            let message = "callers here have no issuers and no claims yet, so nothing would be stopped: stop the caller";
+            return Err(Refusal::new(Reason::Unimplemented, message));
+        }
+        let snapshot = self.keyring.snapshot();
+        let state = snapshot.state();
+        if !snapshot.admits(caller) {
+            return Err(Refusal::new(Reason::Unauthenticated, "no grant is for this caller"));
+        }
+        // A name that means nothing is said first: policy cannot be asked about what does not exist.
+        let terms = state.terms_of(&target).ok_or_else(|| match &target {
+            StopTarget::Version { key, version } if state.ring(key).is_some() => Refusal::new(
+                Reason::UnknownVersion,
+                format!("`{key}` has no version {version}; nothing was stopped"),
+            ),
+            _ => Refusal::new(Reason::UnknownKey, "there is no such key here; nothing was stopped"),
+        })?;
+        let resource = match &target {
+            StopTarget::Key(key) | StopTarget::Version { key, .. } => state.ring(key).map(|ring| Resource {
+                key: ring.name().clone(),
+                purpose: ring.purpose().clone(),
+                owner: ring.owner().to_owned(),
+            }),
+            _ => None,
+        };
+        snapshot
+            .decide(caller, &Action::Stop(target.clone()), resource.as_ref(), None)
+            .map_err(|refused| refused.refusal())?;
+        self.names_something(&target)?;
+        let still_signing = state.still_signing(&target).iter().map(ToString::to_string).collect();
+        let fresh = self.log.fresh().map_err(|e| Refusal::new(e.reason(), e.to_string()))?;
+        let detail = ControlDetail { reason: Some(reason), salt: fresh.salt.clone() };
+        let (detail, _name) =
+            detail.encode().map_err(|e| Refusal::new(Reason::MalformedRequest, e.to_string()))?;
+        let actor = Actor { id: caller.id.clone(), kind: ActorKind::Caller };
+        let body = Body::Stopped { target };
+        let draft =
+            ControlDraft { stops: terms, detail: Some(detail), ..ControlDraft::new(fresh, actor, body) };
+        let done = self.log.stop(draft).await.map_err(|error| {
+            Refusal::new(
+                error.reason(),
+                format!("the stop could neither be logged nor kept in the stop file: {error}"),
+            )
+        })?;
+        if let Some(index) = done.index {
+            self.keyring.at_least(index).await;
+        }
+        tracing::warn!(caller = caller.id, index = done.index, pending = done.pending, "stopped");
+        Ok(Stopped { index: done.index, pending: done.pending, still_signing, withheld: done.withheld })
+    }
+
+    fn names_something(&self, target: &StopTarget) -> Result<(), Refusal> {
+        match target {
+            StopTarget::Backend(name) if self.keyring.backend(name).is_none() => {
+                let known: Vec<_> = self.keyring.backends().map(|(name, _)| name).collect();
+                let message = format!(
+                    "there is no backend `{name}` here, only {}; nothing was stopped",
+                    known.join(", ")
+                );
+                Err(Refusal::new(Reason::UnknownBackend, message))
+            }
+            StopTarget::Caller(id) => Caller::parse(id)
+                .map(|_| ())
+                .map_err(|not| Refusal::new(Reason::MalformedRequest, format!("{not}; nothing was stopped"))),
+            _ => Ok(()),
+        }
+    }
+}

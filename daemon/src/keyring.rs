@@ -1,0 +1,113 @@
+//! The live keys: who may do what with which opened key, as one immutable snapshot.
+//!
+//! Many readers share a snapshot; [`follow`] alone makes the next one, from control records in the order of the log. A
+//! snapshot holds the state that these records fold to, the rules that they put in force, and the opened keys.
+//!
+//! Promises: a reader sees state, rules and keys of one moment; a snapshot is never older than the control record that it
+//! names; rules are used only if the log holds the digests of their files.
+//!
+//! Does not: decide, sign, or write to the log.
+//!
+//! Invariant: without rules that the log put in force nothing is permitted (`nothing_is_permitted_without_rules`).
+
+mod follow;
+mod open;
+mod rules;
+mod snapshot;
+#[cfg(test)]
+pub(crate) mod trial;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use proto::hash::Hash;
+use tokio::sync::watch;
+
+use crate::backend::Backend;
+use crate::clock::Clock;
+use crate::keys::fold::State;
+
+pub use follow::{Unfoldable, follow};
+pub use rules::{Loaded, RulesError, load};
+pub use snapshot::{InForce, Refused, Snapshot};
+
+/// The live keys of this daemon.
+pub struct Keyring {
+    current: ArcSwap<Snapshot>,
+    newest: watch::Sender<u64>,
+    backends: BTreeMap<String, Arc<dyn Backend>>,
+    clock: Arc<dyn Clock>,
+    offered: Mutex<Vec<Arc<Loaded>>>,
+}
+
+impl Keyring {
+    /// The keys after these control records, none of them opened yet.
+    pub fn new(
+        state: State,
+        backends: BTreeMap<String, Arc<dyn Backend>>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        let snapshot = Snapshot::new(state);
+        let (newest, _nobody_yet) = watch::channel(snapshot.control());
+        Arc::new(Self {
+            current: ArcSwap::from_pointee(snapshot),
+            newest,
+            backends,
+            clock,
+            offered: Mutex::default(),
+        })
+    }
+
+    /// The present.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// A snapshot at least as new as this control record.
+    pub async fn at_least(&self, control: u64) -> Arc<Snapshot> {
+        let mut newest = self.newest.subscribe();
+        // The sender lives as long as `self`, so waiting cannot fail.
+        let _reached = newest.wait_for(|index| *index >= control).await;
+        self.snapshot()
+    }
+
+    /// Told of every new snapshot, by the index of its newest control record.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+
+    /// The backend of this name.
+    pub fn backend(&self, name: &str) -> Option<&Arc<dyn Backend>> {
+        self.backends.get(name)
+    }
+
+    /// All backends by name.
+    pub fn backends(&self) -> impl Iterator<Item = (&str, &Arc<dyn Backend>)> {
+        self.backends.iter().map(|(name, backend)| (name.as_str(), backend))
+    }
+
+    /// Makes rules known before the log puts them in force.
+    fn offer(&self, loaded: Arc<Loaded>) {
+        let mut offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
+        offered.push(loaded);
+        // Those in force, those on their way, and one that lost a race are enough.
+        let surplus = offered.len().saturating_sub(4);
+        offered.drain(..surplus);
+    }
+
+    fn offered(&self, guardrails: &Hash, grants: &Hash) -> Option<Arc<Loaded>> {
+        let offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
+        offered
+            .iter()
+            .rev()
+            .find(|loaded| loaded.guardrails == *guardrails && loaded.grants == *grants)
+            .cloned()
+    }
+
+    /// The only place where a snapshot is replaced.
+    fn replace(&self, change: impl Fn(&Snapshot) -> Snapshot) {
+        self.current.rcu(|current| change(current));
+        self.newest.send_replace(self.current.load().control());
+    }
+}

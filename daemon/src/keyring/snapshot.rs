@@ -1,0 +1,187 @@
+//! One moment: state, rules and opened keys together.
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use proto::key_id::KeyId;
+use proto::name::KeyName;
+use proto::reason::Reason;
+use proto::refusal::Refusal;
+
+use super::Loaded;
+use crate::backend::{Failure, SigningKey};
+use crate::keys::fold::State;
+use crate::keys::ring::Ring;
+use crate::keys::state::KeyVersion;
+use crate::policy::caller::Caller;
+use crate::policy::facts::{Action, Facts, Resource};
+use crate::policy::quota::Quotas;
+use crate::policy::rules::Rules;
+use crate::policy::{self, Denied, Permit};
+
+/// What may be signed at one moment, and with what.
+#[derive(Clone)]
+pub struct Snapshot {
+    state: Arc<State>,
+    active: BTreeMap<KeyName, Arc<KeyVersion>>,
+    force: Option<Arc<InForce>>,
+    opened: HashMap<KeyId, Opened>,
+}
+
+/// What the guardrails and grants that the log names put in force.
+pub struct InForce {
+    /// The files.
+    pub loaded: Arc<Loaded>,
+    /// Their rules.
+    pub rules: Rules,
+    /// Their quotas. Counters live as long as the guardrails do.
+    pub quotas: Arc<Quotas>,
+}
+
+/// Why policy does not let a caller.
+#[derive(Clone, Debug)]
+pub enum Refused {
+    /// The log names policy files that this daemon does not have.
+    NoRules,
+    /// The rules say no.
+    Denied(Denied),
+}
+
+impl From<Denied> for Refused {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl Refused {
+    /// What the caller is told.
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::NoRules => Refusal::new(
+                Reason::PolicyDenied,
+                "the policy files that the log names are not loaded, so nothing is permitted; the daemon's operator must put them back",
+            ),
+            Self::Denied(denied) => denied.refusal(),
+        }
+    }
+}
+
+/// What came of opening a key.
+#[derive(Clone)]
+pub(super) enum Opened {
+    /// It signs, or says why not at each attempt.
+    Key(Arc<dyn SigningKey>),
+    /// It could not be opened; it is tried again.
+    Failed(Failure),
+}
+
+impl Snapshot {
+    pub(super) fn new(state: State) -> Self {
+        let active = active(&state);
+        Self { state: Arc::new(state), active, force: None, opened: HashMap::new() }
+    }
+
+    pub(super) fn with_state(&self, state: Arc<State>, force: Option<Arc<InForce>>) -> Self {
+        let active = active(&state);
+        Self { state, active, force, opened: self.opened.clone() }
+    }
+
+    pub(super) fn with_key(&self, id: KeyId, opened: Opened) -> Self {
+        let mut next = self.clone();
+        next.opened.insert(id, opened);
+        next
+    }
+
+    pub(super) fn opened(&self, id: &KeyId) -> Option<&Opened> {
+        self.opened.get(id)
+    }
+
+    /// Index of the newest control record that this snapshot knows.
+    pub fn control(&self) -> u64 {
+        self.state.head().index
+    }
+
+    /// The state that the control records fold to.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The key of this name.
+    pub fn ring(&self, name: &KeyName) -> Option<&Ring> {
+        self.state.ring(name)
+    }
+
+    /// The version of this key that signs.
+    pub fn active(&self, name: &KeyName) -> Option<&Arc<KeyVersion>> {
+        self.active.get(name)
+    }
+
+    /// Every version that signs.
+    pub fn signing(&self) -> impl Iterator<Item = &Arc<KeyVersion>> {
+        self.active.values()
+    }
+
+    /// Guardrails and grants in force, where the daemon has their files.
+    pub fn in_force(&self) -> Option<&Arc<InForce>> {
+        self.force.as_ref()
+    }
+
+    /// Whether records may hold a claim of this name.
+    pub fn records_claim(&self, name: &str) -> bool {
+        self.force.as_ref().is_some_and(|force| force.loaded.document.record_claims.contains(name))
+    }
+
+    /// Whether any grant's principal scope admits the caller. One that none admits is not authenticated here.
+    pub fn admits(&self, caller: &Caller) -> bool {
+        self.force.as_ref().is_some_and(|force| force.rules.admits(caller))
+    }
+
+    /// Asks policy.
+    ///
+    /// # Errors
+    /// [`Refused::Denied`]; everything is refused where no rules are in force.
+    pub fn decide(
+        &self,
+        caller: &Arc<Caller>,
+        action: &Action,
+        resource: Option<&Resource>,
+        facts: Option<&Facts>,
+    ) -> Result<Permit, Refused> {
+        let force = self.force.as_ref().ok_or(Refused::NoRules)?;
+        Ok(policy::decide(&force.rules, caller, action, resource, facts, self.control())?)
+    }
+
+    /// Takes one signature from the quotas of caller and key.
+    ///
+    /// # Errors
+    /// [`Reason::QuotaExhausted`].
+    pub fn take_quota(&self, caller: &Caller, key: &KeyName) -> Result<(), Refusal> {
+        match &self.force {
+            Some(force) => {
+                force.quotas.take(caller, key, NonZeroU32::MIN).map_err(|exhausted| exhausted.refusal())
+            }
+            None => Err(Refused::NoRules.refusal()),
+        }
+    }
+
+    /// The opened key of this id.
+    ///
+    /// # Errors
+    /// Why it is not open.
+    pub fn signer(&self, id: &KeyId) -> Result<Arc<dyn SigningKey>, Failure> {
+        match self.opened.get(id) {
+            Some(Opened::Key(key)) => Ok(Arc::clone(key)),
+            Some(Opened::Failed(failure)) => Err(failure.clone()),
+            None => Err(Failure::Unavailable {
+                cause: "the key is still being opened".into(),
+                retry_after: std::time::Duration::from_millis(200),
+            }),
+        }
+    }
+}
+
+fn active(state: &State) -> BTreeMap<KeyName, Arc<KeyVersion>> {
+    let active = state.rings().filter_map(Ring::active);
+    active.map(|version| (version.key.clone(), Arc::new(version.clone()))).collect()
+}

@@ -1,0 +1,130 @@
+//! A rehearsal instance in a directory of its own, for tests: log, policy, software keys.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ceremonies::genesis::{Genesis, Mode, SCHEMA};
+use proto::algorithm::Algorithm;
+use proto::hash::Hash;
+use proto::key_id::KeyId;
+use proto::purpose::Purpose;
+use proto::record::{Actor, ActorKind, Body, Enrolled};
+
+use super::Keyring;
+use crate::backend::software::{self, Admission, Software};
+use crate::backend::{Backend, Deadline, GenerateSpec};
+use crate::clock::{Clock, Monotonic, SystemClock};
+use crate::keys::fold::State;
+use crate::log::{self, AnchorPlace, ControlDraft, Fresh, Log, LogKey, Settings};
+
+const ORIGIN: &str = "rehearsal.log.example";
+
+/// The instance. Its one backend is called `soft`.
+pub(crate) struct Trial {
+    pub(crate) log: Log,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) clock: Arc<dyn Clock>,
+    backend: Arc<Software>,
+    _directory: tempfile::TempDir,
+}
+
+/// A grant of everything to whoever runs the test.
+pub(crate) fn everything() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    format!("@id(\"operator\")\npermit (principal == Caller::\"unix:{uid}\", action, resource);\n")
+}
+
+fn actor() -> Actor {
+    Actor { id: "unix:0".into(), kind: ActorKind::Operator }
+}
+
+fn begin(directory: &Path, key: &LogKey, leaves: &str, grants: &str, clock: &dyn Clock) -> Settings {
+    let guardrails = format!("[log]\nleaves = \"{leaves}\"\n");
+    std::fs::write(directory.join("guardrails.toml"), &guardrails).unwrap();
+    std::fs::write(directory.join("grants.cedar"), grants).unwrap();
+    let genesis = Genesis {
+        allow_software_backend: false,
+        environment: "test".into(),
+        grants: Hash::of(grants.as_bytes()),
+        guardrails: Hash::of(guardrails.as_bytes()),
+        instance: "signing.example.org".into(),
+        log_key: key.verifier().to_string(),
+        mode: Mode::Rehearsal,
+        origin: ORIGIN.parse().unwrap(),
+        schema: SCHEMA.into(),
+    };
+    std::fs::create_dir(directory.join("state")).unwrap();
+    let anchor = AnchorPlace::File(directory.join("anchor"));
+    let mut settings = Settings::new(directory.join("state"), vec![anchor]);
+    settings.limits.reserve = 0;
+    let statement = genesis.to_value().unwrap();
+    let first = ControlDraft::new(Fresh::at(clock.wall()).unwrap(), actor(), Body::Genesis { statement });
+    log::create(&settings, key, vec![first]).unwrap();
+    settings
+}
+
+impl Trial {
+    /// An instance with these grants, whose guardrails say that leaves are `private` or `public`.
+    pub(crate) async fn new(leaves: &str, grants: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let key = || LogKey::from_seed(ORIGIN, &[7; 32]).unwrap();
+        let settings = begin(directory.path(), &key(), leaves, grants, clock.as_ref());
+        let opened = log::open(settings, Arc::clone(&clock), key()).unwrap();
+        let mut history = opened.history.iter();
+        let genesis = history.next().unwrap();
+        let mut state = State::genesis(genesis.hash, &genesis.record).unwrap();
+        for control in history {
+            state.apply(control.index, control.hash, &control.record).unwrap();
+        }
+        let identity = directory.path().join("identity");
+        software::create_identity(&identity).unwrap();
+        let text = format!("identity = {{ file = \"{}\" }}", identity.display());
+        let backend = Software::open(
+            "soft",
+            &toml::from_str(&text).unwrap(),
+            Admission::Admitted,
+            directory.path().join("keys"),
+            Arc::clone(&clock),
+        )
+        .unwrap();
+        let backend = Arc::new(backend);
+        let backends = [("soft".to_owned(), Arc::clone(&backend) as Arc<dyn Backend>)].into();
+        let keyring = Keyring::new(state, backends, Arc::clone(&clock));
+        tokio::spawn(super::follow(Arc::clone(&keyring), opened.controls));
+        let loaded =
+            super::load(&directory.path().join("guardrails.toml"), &directory.path().join("grants.cedar"))
+                .unwrap();
+        keyring.adopt(&opened.log, loaded).await.unwrap();
+        Self { log: opened.log, keyring, clock, backend, _directory: directory }
+    }
+
+    /// Makes and enrolls a key for blobs.
+    pub(crate) async fn enroll(&self, name: &str) -> u64 {
+        let algorithm = Algorithm::EcdsaP256Sha256;
+        let spec = GenerateSpec { algorithm, label: String::new(), id: vec![1] };
+        let made = self.backend.generate(spec, Deadline(Monotonic::from_start(Duration::MAX)));
+        let made = made.await.unwrap();
+        let public_key = made.public_key.spki().to_vec();
+        let enrolled = Enrolled {
+            algorithm,
+            backend: "soft".into(),
+            key: name.parse().unwrap(),
+            key_id: KeyId::of_spki(&public_key),
+            locator: made.locator.to_string(),
+            owner: "team".into(),
+            public_key,
+            purpose: Purpose::new(["blob".parse().unwrap()]).unwrap(),
+            serial: None,
+            version: 1,
+        };
+        let fresh = Fresh::at(self.clock.wall()).unwrap();
+        let draft = ControlDraft::new(fresh, actor(), Body::Enrolled(enrolled));
+        let index = self.log.control(draft).await.unwrap().index;
+        self.keyring.at_least(index).await;
+        self.keyring.open_all().await;
+        index
+    }
+}

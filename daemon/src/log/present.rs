@@ -1,0 +1,84 @@
+//! Checkpoints that others hold: each is a witness of what this log once said.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
+
+use proto::hash::Hash;
+use proto::proof::checkpoint::Checkpoint;
+
+use super::Log;
+use super::error::LogError;
+use super::tree::detailed;
+use super::watch::{Head, LogHealth};
+
+/// What showing a checkpoint led to.
+#[derive(Clone, Debug)]
+pub enum Presented {
+    /// The tree extends it.
+    Extended {
+        /// The newest released checkpoint.
+        head: Arc<Head>,
+        /// Consistency path from the presented size (RFC 6962, 2.1.2).
+        path: Vec<Hash>,
+    },
+    /// It is not validly signed by this log's key: nothing was looked at.
+    NotOurs {
+        /// Why not.
+        cause: String,
+    },
+    /// It is signed by this log and the tree does not extend it: the log was rolled back or forked. Signing has stopped,
+    /// and what was presented is kept, so that a restart refuses too.
+    Forked,
+}
+
+impl Log {
+    /// Looks at a checkpoint that somebody holds.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] where the tree cannot be read now.
+    pub async fn present(&self, checkpoint: &str) -> Result<Presented, LogError> {
+        let shown = match Checkpoint::verify(checkpoint, self.verifier()) {
+            Ok(shown) => shown,
+            Err(error) => return Ok(Presented::NotOurs { cause: detailed(&error) }),
+        };
+        // Read after the signature was checked: what was released before it was shown is at most this.
+        let head = self.head();
+        if shown.size == 0 {
+            return Ok(Presented::Extended { head, path: Vec::new() });
+        }
+        if shown.size <= head.size {
+            let extension = self.consistency(shown.size, Some(head.size)).await?;
+            if extension.old.1 == shown.root {
+                return Ok(Presented::Extended { head, path: extension.path });
+            }
+        }
+        self.close_for_good(checkpoint, &shown, head.size);
+        Ok(Presented::Forked)
+    }
+
+    fn close_for_good(&self, checkpoint: &str, shown: &Checkpoint, size: u64) {
+        let cause: Arc<str> = format!(
+            "a checkpoint of {} records, validly signed by this log, was presented, and the store's {size} records do not \
+             extend it: the store was rolled back or the log was forked. Put the right store back and restart, or recover \
+             the log",
+            shown.size
+        )
+        .into();
+        self.shared.set_health(|_| Some(LogHealth::Failed { cause: Arc::clone(&cause) }));
+        if let Some(path) = self.shared.settings.presented_file() {
+            let kept = std::fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&path)
+                .and_then(|mut file| file.write_all(checkpoint.as_bytes()).and_then(|()| file.sync_all()));
+            if let Err(error) = kept {
+                tracing::error!(%error, path = %path.display(), "the presented checkpoint was not kept");
+            }
+        }
+        // The load path refuses what was kept, so the writer stays closed until a person acts.
+        self.reload();
+    }
+}

@@ -1,0 +1,141 @@
+//! What is asked of the writer, with where the answer goes.
+
+use proto::record::{ControlRecord, Draft};
+use tokio::sync::oneshot;
+
+use crate::log::error::LogError;
+use crate::log::intent::{Closure, Intended, IntentDraft};
+use crate::log::replay::Hold;
+use crate::log::seal::{Prepared, Sealed};
+use crate::log::watch::Appended;
+
+/// Where the results of a job go.
+pub(in crate::log) type Reply<T> = oneshot::Sender<Result<T, LogError>>;
+
+/// Control records.
+#[derive(Debug)]
+pub(in crate::log) struct ControlJob {
+    pub(in crate::log) record: ControlRecord,
+    pub(in crate::log) draft: Draft,
+    pub(in crate::log) detail: Option<Vec<u8>>,
+    /// What the same commit erases.
+    pub(in crate::log) erases: Option<Erased>,
+    /// A stop: it waits until it is in the log, whatever happens.
+    pub(in crate::log) stays: bool,
+    pub(in crate::log) reply: Option<Reply<Appended>>,
+}
+
+/// What a `log.redacted` record erases.
+#[derive(Debug)]
+pub(in crate::log) struct Erased {
+    /// The record whose detail goes.
+    pub(in crate::log) index: u64,
+    /// Its request row: (id, caller).
+    pub(in crate::log) request: Option<(String, String)>,
+}
+
+/// Intents of one call.
+#[derive(Debug)]
+pub(in crate::log) struct IntendJob {
+    pub(in crate::log) items: Vec<IntendItem>,
+    pub(in crate::log) reply: Reply<Vec<Result<Intended, LogError>>>,
+}
+
+#[derive(Debug)]
+pub(in crate::log) struct IntendItem {
+    pub(in crate::log) draft: IntentDraft,
+    pub(in crate::log) body: Vec<u8>,
+    pub(in crate::log) hold: Option<Hold>,
+}
+
+/// Seals of one call.
+#[derive(Debug)]
+pub(in crate::log) struct SealJob {
+    pub(in crate::log) items: Vec<Prepared>,
+    pub(in crate::log) reply: Reply<Vec<Result<Sealed, LogError>>>,
+}
+
+/// One plain record.
+#[derive(Debug)]
+pub(in crate::log) struct PlainJob {
+    pub(in crate::log) draft: Draft,
+    pub(in crate::log) detail: Vec<u8>,
+    pub(in crate::log) reply: Reply<Appended>,
+}
+
+/// New work, in order of arrival.
+#[derive(Debug)]
+pub(in crate::log) enum Work {
+    Intend(IntendJob),
+    Seal(SealJob),
+    Plain(PlainJob),
+}
+
+/// Everything for one commit.
+#[derive(Debug, Default)]
+pub(in crate::log) struct Jobs {
+    pub(in crate::log) controls: Vec<ControlJob>,
+    pub(in crate::log) seals: Vec<SealJob>,
+    pub(in crate::log) closures: Vec<Closure>,
+    pub(in crate::log) intends: Vec<IntendJob>,
+    pub(in crate::log) plains: Vec<PlainJob>,
+    /// Request rows to forget: (id, caller), and the time before which.
+    pub(in crate::log) forget: Option<(Vec<(String, String)>, i64)>,
+}
+
+impl Jobs {
+    pub(in crate::log) fn is_empty(&self) -> bool {
+        self.controls.is_empty()
+            && self.seals.is_empty()
+            && self.closures.is_empty()
+            && self.intends.is_empty()
+            && self.plains.is_empty()
+            && self.forget.is_none()
+    }
+}
+
+/// Operations and bytes.
+impl IntendJob {
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.items.len(), self.items.iter().map(|item| item.body.len()).sum())
+    }
+}
+
+impl SealJob {
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.items.len(), self.items.iter().map(Prepared::bytes).sum())
+    }
+}
+
+impl PlainJob {
+    pub(super) fn size(&self) -> (usize, usize) {
+        (1, self.draft.len() + self.detail.len())
+    }
+}
+
+impl Work {
+    pub(super) fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Intend(job) => job.size(),
+            Self::Seal(job) => job.size(),
+            Self::Plain(job) => job.size(),
+        }
+    }
+}
+
+impl ControlJob {
+    /// What the record is about, for the table of control records.
+    pub(in crate::log) fn subject(&self) -> String {
+        match &self.record.body {
+            proto::record::Body::Enrolled(enrolled) => format!("{}@{}", enrolled.key, enrolled.version),
+            _ => self
+                .record
+                .stops
+                .iter()
+                .chain(&self.record.touches)
+                .map(ToString::to_string)
+                .next()
+                .unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The services and what they stand on.
+
+use std::sync::Arc;
+
+use proto::refusal::Refusal;
+use proto::wire;
+use proto::wire::v1::incident_service_server::IncidentServiceServer;
+use proto::wire::v1::key_service_server::KeyServiceServer;
+use proto::wire::v1::log_service_server::LogServiceServer;
+use proto::wire::v1::signing_service_server::SigningServiceServer;
+use tonic::service::{Routes, RoutesBuilder};
+use tonic::{Extensions, Status};
+
+use super::connection::Connection;
+use super::front::Deadline;
+use super::health::{self, Board, Condition};
+use super::{incident, keys, log, reflection, signing, status};
+use crate::audit::Reads;
+use crate::backend::Health;
+use crate::clock::{Clock, Monotonic};
+use crate::incident::Responder;
+use crate::keyring::{Keyring, Snapshot};
+use crate::log::{Log, LogHealth};
+use crate::policy::caller::Caller;
+use crate::sign::Signer;
+
+/// What the services call.
+#[derive(Clone)]
+pub struct Services {
+    /// Signs.
+    pub signer: Arc<Signer>,
+    /// The live keys.
+    pub keyring: Arc<Keyring>,
+    /// The log.
+    pub log: Log,
+    /// Stops.
+    pub responder: Arc<Responder>,
+    /// Records reads.
+    pub reads: Arc<Reads>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The services of package `countersign.v1`.
+const NAMES: [&str; 4] = [
+    "countersign.v1.SigningService",
+    "countersign.v1.KeyService",
+    "countersign.v1.LogService",
+    "countersign.v1.IncidentService",
+];
+
+impl Services {
+    /// All services behind their paths, and the board of their health, which follows the log and every backend.
+    ///
+    /// # Errors
+    /// If the descriptors for reflection, which are built in, cannot be read.
+    pub fn routes(self) -> Result<(Routes, Board), tonic_reflection::server::Error> {
+        let board = self.board();
+        let mut routes = RoutesBuilder::default();
+        let services = Arc::new(self);
+        let largest = wire::LARGEST_REQUEST;
+        routes.add_service(
+            SigningServiceServer::new(signing::Service(Arc::clone(&services)))
+                .max_decoding_message_size(largest),
+        );
+        routes.add_service(
+            KeyServiceServer::new(keys::Service(Arc::clone(&services))).max_decoding_message_size(largest),
+        );
+        routes.add_service(
+            LogServiceServer::new(log::Service(Arc::clone(&services))).max_decoding_message_size(largest),
+        );
+        routes.add_service(
+            IncidentServiceServer::new(incident::Service(services)).max_decoding_message_size(largest),
+        );
+        routes.add_service(health::Service::server(board.clone()));
+        reflection::add(&mut routes)?;
+        Ok((routes.routes(), board))
+    }
+
+    /// Signing serves while the log takes records; stops are taken always, and reads as long as there is a log.
+    fn board(&self) -> Board {
+        let board = Board::new(&NAMES);
+        board.follow(&["", "log", NAMES[0]], self.log.health(), |health| match health {
+            LogHealth::Ready => Condition::Serving,
+            LogHealth::Refusing { cause } | LogHealth::Failed { cause } => {
+                Condition::Refusing(cause.to_string())
+            }
+        });
+        for (name, backend) in self.keyring.backends() {
+            board.follow(&[&format!("backend/{name}")], backend.health(), |health| match health {
+                Health::Ready => Condition::Serving,
+                Health::Starting => Condition::Refusing("it has not answered yet".to_owned()),
+                Health::Down { cause } | Health::Broken { cause } => Condition::Refusing(cause.clone()),
+            });
+        }
+        board
+    }
+
+    /// The caller of a request, if a grant admits it, and the snapshot that says so.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`.
+    pub(super) fn caller(&self, extensions: &Extensions) -> Result<(Arc<Caller>, Arc<Snapshot>), Status> {
+        let snapshot = self.keyring.snapshot();
+        let caller =
+            connection(extensions)?.identity.admitted(&snapshot).map_err(|refusal| status::of(&refusal))?;
+        Ok((caller, snapshot))
+    }
+}
+
+/// The connection that a request came over.
+///
+/// # Errors
+/// `INTERNAL`, if the front was passed by.
+pub(super) fn connection(extensions: &Extensions) -> Result<&Arc<Connection>, Status> {
+    extensions.get::<Arc<Connection>>().ok_or_else(|| {
+        status::of(&Refusal::new(proto::reason::Reason::Internal, "a request without a connection"))
+    })
+}
+
+/// The deadline that the caller gave.
+pub(super) fn deadline(extensions: &Extensions) -> Option<Monotonic> {
+    extensions.get::<Deadline>().and_then(Deadline::of_caller)
+}

@@ -1,0 +1,82 @@
+//! `SigningService`: one call of the pipeline each, and the public keys that verify.
+
+mod answer;
+pub mod ask;
+
+use std::sync::Arc;
+
+use proto::proof::encoding::pem;
+use proto::reason::Reason;
+use proto::refusal::Refusal;
+use proto::wire::v1;
+use proto::wire::v1::signing_service_server::SigningService;
+use proto::wire::value;
+use tonic::{Request, Response, Status};
+
+use super::services::{self, Services};
+use super::{keys, status};
+use crate::policy::facts::Action;
+
+/// The service.
+pub struct Service(pub Arc<Services>);
+
+#[tonic::async_trait]
+impl SigningService for Service {
+    async fn sign(&self, request: Request<v1::SignRequest>) -> Result<Response<v1::SignResponse>, Status> {
+        let (caller, _) = self.0.caller(request.extensions())?;
+        let by = services::deadline(request.extensions());
+        let asked = ask::one(request.into_inner()).map_err(|refusal| status::of(&refusal))?;
+        let reply = self.0.signer.sign(&caller, asked, by).await.map_err(|refusal| status::told(&refusal))?;
+        let (response, held) = answer::one(&self.0, &caller, reply);
+        let mut response = Response::new(response);
+        response.extensions_mut().insert(held);
+        Ok(response)
+    }
+
+    async fn sign_batch(
+        &self,
+        request: Request<v1::SignBatchRequest>,
+    ) -> Result<Response<v1::SignBatchResponse>, Status> {
+        let (caller, _) = self.0.caller(request.extensions())?;
+        let by = services::deadline(request.extensions());
+        let items = ask::many(request.into_inner()).map_err(|refusal| status::of(&refusal))?;
+        // Items that were not understood keep their places; the others are one batch.
+        let mut asked = Vec::with_capacity(items.len());
+        let mut answers = Vec::with_capacity(items.len());
+        for item in items {
+            match item {
+                Ok(request) => {
+                    asked.push(request);
+                    answers.push(None);
+                }
+                Err(refusal) => answers.push(Some(Err(refusal))),
+            }
+        }
+        let mut signed = self.0.signer.sign_batch(&caller, asked, by).await.into_iter();
+        let missing = || Err(Refusal::new(Reason::Internal, "a request without an answer"));
+        let answers = answers
+            .into_iter()
+            .map(|answer| answer.or_else(|| signed.next()).unwrap_or_else(missing))
+            .collect();
+        let (response, held) = answer::many(&self.0, &caller, answers);
+        let mut response = Response::new(response);
+        response.extensions_mut().insert(held);
+        Ok(response)
+    }
+
+    async fn get_public_key(
+        &self,
+        request: Request<v1::GetPublicKeyRequest>,
+    ) -> Result<Response<v1::GetPublicKeyResponse>, Status> {
+        let (caller, snapshot) = self.0.caller(request.extensions())?;
+        let request = request.into_inner();
+        let found = value::key("key", &request.key).and_then(|name| {
+            let ring = keys::permitted(&snapshot, &caller, &name, &Action::GetPublicKey)?;
+            keys::version(ring, request.version).map(keys::convert::version)
+        });
+        let version = found.map_err(|refusal| status::of(&refusal))?;
+        let pem = pem::encode("PUBLIC KEY", &version.public_key)
+            .map_err(|why| status::of(&Refusal::new(Reason::Internal, why.to_string())))?;
+        Ok(Response::new(v1::GetPublicKeyResponse { version: Some(version), pem }))
+    }
+}

@@ -1,0 +1,46 @@
+//! A whole rehearsal instance behind the sockets: log, policy, software keys, services.
+
+use std::sync::Arc;
+
+use proto::proof::note::Verifier;
+
+use super::authority::{Running, limits, start_with};
+use crate::audit::Reads;
+use crate::incident::Responder;
+use crate::keyring::trial::Trial;
+pub(crate) use crate::keyring::trial::everything;
+use crate::log::Log;
+use crate::rpc::services::Services;
+use crate::rpc::tls::ClientCertificate::Optional;
+use crate::sign::Signer;
+
+/// The instance.
+pub struct Site {
+    pub running: Running,
+    pub log: Log,
+    pub log_key: Verifier,
+    _trial: Trial,
+}
+
+impl Site {
+    /// An instance with these grants and the keys `team/a` and `team/b` for blobs.
+    pub async fn new(grants: &str) -> Self {
+        let trial = Trial::new("private", grants).await;
+        for key in ["team/a", "team/b"] {
+            trial.enroll(key).await;
+        }
+        let (log, keyring, clock) = (trial.log.clone(), Arc::clone(&trial.keyring), Arc::clone(&trial.clock));
+        let services = Services {
+            signer: Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock)),
+            keyring: Arc::clone(&keyring),
+            log: log.clone(),
+            responder: Arc::new(Responder::new(log.clone(), keyring)),
+            reads: Arc::new(Reads::new(log.clone())),
+            clock,
+        };
+        let (routes, board) = services.routes().unwrap();
+        let running = start_with(Optional, limits(), routes, board).await;
+        let log_key = log.verifier().clone();
+        Self { running, log, log_key, _trial: trial }
+    }
+}

@@ -1,0 +1,131 @@
+//! One signing operation between its admission and its leaf.
+
+use std::sync::Arc;
+
+use proto::hash::Hash;
+use proto::operation::OperationId;
+use proto::purpose::Kind;
+use proto::reason::Reason;
+use proto::record::{Outcome, SignRecord};
+
+use super::admit::Chosen;
+use super::prepare::Reading;
+use super::{Encoding, SignRequest, refuse};
+use crate::backend::{Failure, Prepared, RawSignature, SigningKey};
+use crate::log::{Intent, IntentDraft, RequestKey, Requires, Seal};
+use crate::policy::Permit;
+use crate::policy::caller::Caller;
+
+/// An admitted operation. It is spent by being sealed.
+pub(crate) struct Operation {
+    /// Position in the caller's request.
+    pub(crate) position: usize,
+    /// Who asked.
+    pub(crate) caller: Arc<Caller>,
+    /// For what.
+    pub(crate) request: SignRequest,
+    /// What the bytes are.
+    pub(crate) reading: Reading,
+    /// The right to it.
+    pub(crate) permit: Permit,
+    /// By which versions.
+    pub(crate) chosen: Vec<Chosen>,
+    /// Their opened keys.
+    pub(crate) signers: Vec<Result<Arc<dyn SigningKey>, Failure>>,
+    /// Its id.
+    pub(crate) id: OperationId,
+    /// Its record, every outcome still unknown.
+    pub(crate) record: SignRecord,
+    /// The detail's canonical bytes.
+    pub(crate) detail: Vec<u8>,
+    /// Hash of the input, where there is a request id.
+    pub(crate) input: Option<Hash>,
+    /// The first failure, for the answer.
+    pub(crate) failure: Option<(String, Failure)>,
+    /// How often it was decided again.
+    pub(crate) decided: u8,
+}
+
+impl Operation {
+    /// The caller's id for its request.
+    pub(crate) fn request_key(&self) -> Option<RequestKey> {
+        let id = self.request.request_id.clone()?;
+        Some(RequestKey { id, input: self.input? })
+    }
+
+    /// What is to be recorded before a backend is asked.
+    pub(crate) fn draft(&self) -> IntentDraft {
+        IntentDraft {
+            operation: self.id,
+            caller: self.caller.id.as_str().into(),
+            request: self.request_key(),
+            record: self.record.clone(),
+            detail: self.detail.clone(),
+        }
+    }
+
+    /// What each version's backend is given.
+    pub(crate) fn prepared(&self, chosen: &Chosen) -> Prepared {
+        use super::prepare::Body;
+        match (&self.reading.body, chosen.version.algorithm.hash()) {
+            (Body::Message(message), None) => Prepared::Message(message.clone()),
+            _ => Prepared::Digest(chosen.digest.clone()),
+        }
+    }
+
+    /// Notes what a backend gave for the version at `position`.
+    pub(crate) fn note(&mut self, position: usize, result: Result<RawSignature, Failure>) {
+        let backend = self.chosen[position].version.backend.clone();
+        let entry = &mut self.record.signatures[position];
+        match result {
+            Ok(signature) => {
+                entry.outcome = Outcome::Released;
+                entry.value = Some(signature.as_bytes().to_vec());
+            }
+            Err(failure) => {
+                crate::measure::backend_failed(&backend, failure.name());
+                entry.outcome = refuse::outcome(&failure);
+                entry.reason = Some(failure.reason());
+                self.failure.get_or_insert((backend, failure));
+            }
+        }
+    }
+
+    /// Withholds every signature.
+    pub(crate) fn withhold(&mut self, reason: Reason) {
+        let all: Vec<_> = (0..self.record.signatures.len()).map(|position| (position, reason)).collect();
+        self.record.withhold(&all);
+    }
+
+    /// What the log's fence is asked.
+    pub(crate) fn seal(&self, intent: Option<Intent>) -> Seal {
+        let mut released = self.record.clone();
+        released.number = intent.as_ref().map(Intent::number);
+        let request = match &intent {
+            Some(_) => None,
+            None => self.request_key().map(|key| (Arc::from(self.caller.id.as_str()), key)),
+        };
+        Seal {
+            intent,
+            operation: self.id,
+            request,
+            requires: self
+                .chosen
+                .iter()
+                .map(|chosen| Requires { terms: chosen.terms.clone(), not_after: chosen.not_after })
+                .collect(),
+            saw: self.permit.control(),
+            released,
+            detail: self.detail.clone(),
+        }
+    }
+
+    /// Whether ECDSA leaves as `r ‖ s`.
+    pub(crate) fn is_fixed(&self) -> bool {
+        match self.request.encoding {
+            Encoding::Fixed => true,
+            Encoding::Der => false,
+            Encoding::Ecosystem => self.reading.kind == Kind::Notation,
+        }
+    }
+}

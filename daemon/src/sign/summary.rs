@@ -1,0 +1,64 @@
+//! Summaries of refusals that were counted instead of recorded one by one.
+
+use proto::reason::Reason;
+use proto::record::kind::DeniedSummaryTag;
+use proto::record::{CallerDetail, DeniedSummary, Detail, PolicyDetail, Times, VERSION};
+use proto::refusal::Refusal;
+
+use super::denials::Count;
+use super::{Signer, refuse};
+use crate::log::{Fresh, Plain};
+
+/// Bytes that one summary takes with its detail, for the hourly budget.
+const SIZE: usize = 1024;
+
+impl Signer {
+    /// Records what was counted in minutes that are over. Called once a minute.
+    ///
+    /// # Errors
+    /// The log's, with what is not recorded lost from the count: refusals change nothing, and metrics have them.
+    pub async fn summarise(&self) -> Result<usize, Refusal> {
+        let now = self.clock.wall();
+        let due = self.denials.take_due(now, SIZE);
+        let recorded = due.len();
+        for count in due {
+            self.summary(count).await?;
+        }
+        Ok(recorded)
+    }
+
+    async fn summary(&self, count: Count) -> Result<(), Refusal> {
+        let snapshot = self.keyring.snapshot();
+        let state = snapshot.state();
+        let Fresh { operation, salt, asked } = self.log.fresh().map_err(|e| refuse::unlogged(&e))?;
+        let detail = Detail {
+            annotations: Default::default(),
+            backend: None,
+            caller: CallerDetail { claims: Default::default(), id: count.caller, kind: "summary".into() },
+            policy: Some(PolicyDetail {
+                grants: state.grants().index,
+                guardrails: state.guardrails().index,
+                rule: count.rule,
+            }),
+            repository: None,
+            request: None,
+            salt,
+            subjects: vec![],
+        };
+        let internal = |e: proto::record::RecordError| Refusal::new(Reason::Internal, e.to_string());
+        let (detail, name) = detail.encode().map_err(internal)?;
+        let record = DeniedSummary {
+            count: count.count,
+            detail: name,
+            kind: DeniedSummaryTag::Tag,
+            operation,
+            reason: Reason::PolicyDenied,
+            since: count.since,
+            time: Times::asked(asked),
+            v: VERSION,
+        };
+        let draft = record.draft().map_err(internal)?;
+        self.log.append(Plain { draft, detail, last: true }).await.map_err(|e| refuse::unlogged(&e))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,22 @@
+//! What happens by itself as time passes.
+//!
+//! Each minute, refusals that were counted instead of recorded are summed up in the log. Windows of keys join here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::sign::Signer;
+
+/// Ticks until it is aborted.
+pub async fn run(signer: Arc<Signer>) {
+    let mut minute = tokio::time::interval(Duration::from_secs(60));
+    minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        minute.tick().await;
+        match signer.summarise().await {
+            Ok(0) => {}
+            Ok(recorded) => tracing::info!(recorded, "refusals were summed up"),
+            Err(refusal) => tracing::warn!(%refusal, "refusals could not be summed up"),
+        }
+    }
+}

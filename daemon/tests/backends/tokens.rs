@@ -1,0 +1,164 @@
+//! Tokens that go away, come back, are replaced, and refuse their PIN.
+
+use daemon::backend::{Backend as _, Failure, Health, KeyReference, Turn};
+use softhsm::Shape;
+
+use crate::rig::{self, ALGORITHM, FAR, Rig};
+
+#[tokio::test]
+async fn a_token_put_back_signs_again_by_itself() {
+    let rig = Rig::new();
+    let (backend, key, public) = rig.with_key(rig.settings()).await;
+    for _ in 0..2 {
+        rig.token.remove().unwrap();
+        let down = rig::until(&backend, |health| !health.is_ready()).await;
+        let Health::Down { cause } = &down else { panic!("{down:?}") };
+        assert!(cause.contains("C_GetTokenInfo") || cause.contains(rig.token.serial()), "{cause}");
+        let failure = rig::sign(&key, &public, 0, Turn::of("a")).await.unwrap_err();
+        assert!(matches!(failure, Failure::Unavailable { .. }), "{failure:?}");
+        rig.token.put_back().unwrap();
+        rig::ready(&backend).await;
+        rig::sign(&key, &public, 0, Turn::of("a")).await.unwrap();
+    }
+    assert_eq!(backend.starts(), 1, "the same host, initialised again");
+}
+
+#[tokio::test]
+async fn a_token_that_goes_away_under_load_costs_errors_that_say_how_to_try_again() {
+    let rig = Rig::new();
+    let (backend, key, public) = rig.with_key(rig.settings()).await;
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let load: Vec<_> = (0..8)
+        .map(|caller| {
+            let (key, public, stop) = (key.clone(), public.clone(), stop.clone());
+            tokio::spawn(async move {
+                let mut failures = Vec::new();
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    if let Err(failure) =
+                        rig::sign(&key, &public, caller, Turn::of(&caller.to_string())).await
+                    {
+                        failures.push(failure);
+                        tokio::task::yield_now().await;
+                    }
+                }
+                failures
+            })
+        })
+        .collect();
+    rig.token.remove().unwrap();
+    rig::until(&backend, |health| !health.is_ready()).await;
+    rig.token.put_back().unwrap();
+    rig::ready(&backend).await;
+    rig::sign_again(&key, &public).await;
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    for task in load {
+        for failure in task.await.unwrap() {
+            assert!(matches!(failure, Failure::Unavailable { .. }), "{failure:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_key_under_the_same_label_is_a_mismatch() {
+    let mut rig = Rig::new();
+    rig.token.generate("linux", &[1, 2, 3], Shape::P256).unwrap();
+    // Configured by label alone, so that the other token is accepted as the token.
+    let mut settings = rig.settings();
+    settings.token = format!("pkcs11:token={}", rig.token.label()).parse().unwrap();
+    let backend = rig.start_with(settings);
+    rig::ready(&backend).await;
+    let by_label = "pkcs11:object=linux;type=private".parse().unwrap();
+    let found = backend.find(&by_label).await.unwrap().remove(0);
+    let by_serial = KeyReference { locator: found.locator, algorithm: ALGORITHM };
+    let by_label = KeyReference { locator: by_label, algorithm: ALGORITHM };
+    let keys = [
+        backend.open(&by_serial, &found.public_key, FAR).await.unwrap(),
+        backend.open(&by_label, &found.public_key, FAR).await.unwrap(),
+    ];
+    for key in &keys {
+        rig::sign(key, &found.public_key, 0, Turn::of("a")).await.unwrap();
+    }
+
+    rig.token.replace().unwrap();
+    rig.token.generate("linux", &[1, 2, 3], Shape::P256).unwrap();
+    for key in &keys {
+        // The first attempts may meet the moment of change.
+        let failure = loop {
+            match rig::sign(key, &found.public_key, 0, Turn::of("a")).await.unwrap_err() {
+                Failure::Unavailable { retry_after, .. } => tokio::time::sleep(retry_after).await,
+                failure => break failure,
+            }
+        };
+        assert!(matches!(failure, Failure::Mismatch { .. }), "{failure:?}");
+    }
+    for reference in [by_serial, by_label] {
+        let refused = backend.open(&reference, &found.public_key, FAR).await.err().unwrap();
+        assert!(matches!(refused, Failure::Mismatch { .. }), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_serial_than_the_configured_one_is_down_by_name() {
+    let mut rig = Rig::new();
+    let settings = rig.settings();
+    let configured = rig.token.serial().to_owned();
+    rig.token.replace().unwrap();
+    let backend = rig.start_with(settings);
+    let down = rig::until(&backend, |health| matches!(health, Health::Down { .. })).await;
+    let cause = down.cause().unwrap();
+    assert!(cause.contains(&configured) && cause.contains(rig.token.serial()), "{cause}");
+}
+
+#[tokio::test]
+async fn a_bad_pin_is_tried_once_over_three_restarts() {
+    let rig = Rig::new();
+    rig.token.write_pin("000000").unwrap();
+    for _restart in 0..3 {
+        let backend = rig.start_with(rig.settings());
+        let down = rig::until(&backend, |health| matches!(health, Health::Down { .. })).await;
+        let cause = down.cause().unwrap();
+        assert!(cause.contains("not tried again") && cause.contains("backends unlock"), "{cause}");
+        assert!(!cause.contains("000000"));
+        // Several probes, each of which would log in if it could.
+        for _ in 0..2 {
+            tokio::time::timeout(rig::LONG, async {
+                let before = rig.wire.calls("GetTokenInfo").unwrap();
+                while rig.wire.calls("GetTokenInfo").unwrap() == before {
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+            })
+            .await
+            .unwrap();
+        }
+        assert_eq!(rig.wire.calls("Login").unwrap(), 1, "one attempt, ever");
+        backend.close().await;
+    }
+    assert!(daemon::backend::pkcs11::latch(rig.state.path(), "hsm-a").is_latched().unwrap());
+
+    // The right PIN in the file is noticed by itself.
+    let backend = rig.start_with(rig.settings());
+    rig::until(&backend, |health| matches!(health, Health::Down { .. })).await;
+    rig.token.write_pin(rig.token.pin()).unwrap();
+    rig::ready(&backend).await;
+    assert_eq!(rig.wire.calls("Login").unwrap(), 2);
+    assert!(!daemon::backend::pkcs11::latch(rig.state.path(), "hsm-a").is_latched().unwrap());
+}
+
+#[tokio::test]
+async fn keys_that_nobody_supports_are_refused_by_name() {
+    let rig = Rig::new();
+    rig.token.generate("short", &[9], Shape::Rsa(1024)).unwrap();
+    let backend = rig.start().await;
+    let refused = backend.find(&"pkcs11:object=short".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(&refused, Failure::Unsupported { what } if what.contains("1024")), "{refused}");
+    rig.token.generate("twin", &[7], Shape::P256).unwrap();
+    rig.token.generate("twin", &[8], Shape::P256).unwrap();
+    let twins = backend.find(&"pkcs11:object=twin".parse().unwrap()).await.unwrap();
+    assert_eq!(twins.len(), 2, "two keys under one label are two candidates");
+    assert_ne!(twins[0].public_key, twins[1].public_key);
+    for twin in twins {
+        let named = KeyReference { locator: "pkcs11:object=twin".parse().unwrap(), algorithm: ALGORITHM };
+        let key = backend.open(&named, &twin.public_key, FAR).await.unwrap();
+        rig::sign(&key, &twin.public_key, 0, Turn::of("a")).await.unwrap();
+    }
+}

@@ -1,0 +1,123 @@
+//! `cargo xtask demo`: the main job on real input, from an empty directory to a refused signature.
+//!
+//! A SoftHSM token is made, `countersignd` started over mTLS, a real file and the manifest digest of a real OCI image
+//! layout are signed, both are verified with `openssl` and with `countersign verify` offline, the log is shown, the key
+//! stopped, and the refusal shown. Every command is printed before it is run, as anyone could type it.
+
+mod instance;
+mod layout;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{run, tools};
+use instance::Instance;
+
+/// The key of the demo.
+const KEY: &str = "release/linux";
+
+/// Runs the demo. With `keep`, the instance goes on running in that directory.
+pub fn run(keep: Option<PathBuf>) -> Result<bool, String> {
+    tools::for_demo()?;
+    heading("Build the daemon and the client");
+    run::shown(run::cargo(&["build", "--package", "daemon", "--package", "client"]))?;
+
+    let temporary = tempfile::tempdir().map_err(|e| format!("cannot make a directory: {e}"))?;
+    let directory = match &keep {
+        Some(directory) => absolute(directory)?,
+        None => temporary.path().join("demo"),
+    };
+    heading("Make a throw-away HSM, a key in it, and an instance that uses it");
+    let instance = Instance::make(&directory)?;
+    instance.enroll(KEY)?;
+
+    heading("Start the daemon");
+    let running = instance.start()?;
+
+    heading("Sign a file");
+    let file = run::root().join("Cargo.lock");
+    let out = directory.join("out");
+    std::fs::create_dir_all(&out).map_err(|e| format!("cannot make {}: {e}", out.display()))?;
+    let artefact = out.join("artefact");
+    std::fs::copy(&file, &artefact).map_err(|e| format!("cannot copy {}: {e}", file.display()))?;
+    let client = |arguments: &[&str]| {
+        let mut command = Command::new(instance.client());
+        command.arg("--config").arg(instance.client_config()).args(arguments).current_dir(&out);
+        command
+    };
+    run::shown(client(&["sign", KEY, "artefact", "--out", "artefact.sig", "--receipt", "artefact.receipt"]))?;
+
+    heading("Sign an image: the manifest digest of an OCI image layout, built here");
+    let manifest = layout::build(&out.join("image"), &file)?;
+    let reference = format!("registry.example.org/demo/app@{manifest}");
+    let image = ["sign", KEY, "--image", &reference, "--out", "image.sig", "--payload", "image.payload", "--receipt", "image.receipt"];
+    run::shown(client(&image))?;
+
+    heading("Verify both with openssl");
+    run::shown(client(&["keys", "public", KEY, "--out", "key.pem"]))?;
+    let openssl = |signature: &str, file: &str| {
+        let mut command = Command::new("openssl");
+        command.args(["dgst", "-sha256", "-verify", "key.pem", "-signature", signature, file]).current_dir(&out);
+        command
+    };
+    run::shown(openssl("artefact.sig", "artefact"))?;
+    run::shown(openssl("image.sig", "image.payload"))?;
+
+    heading("Verify both offline with countersign: signature, inclusion proof, checkpoint");
+    let log_key = instance.log_key();
+    let verify = |signature: &str, receipt: &str, what: &[&str]| {
+        let mut command = Command::new(instance.client());
+        command.args(["verify", "--key", "key.pem", "--signature", signature]).args(what);
+        command.args(["--receipt", receipt, "--log-key"]).arg(&log_key).current_dir(&out);
+        command
+    };
+    run::shown(verify("artefact.sig", "artefact.receipt", &["artefact"]))?;
+    run::shown(verify("image.sig", "image.receipt", &["image.payload"]))?;
+
+    heading("What the log holds");
+    run::shown(client(&["log", "tail"]))?;
+
+    if keep.is_some() {
+        let config = instance.client_config();
+        running.leave();
+        heading("The instance is running. Three commands to try next");
+        for arguments in [
+            format!("sign {KEY} FILE --out FILE.sig --receipt FILE.receipt"),
+            "log tail --follow".to_owned(),
+            format!("stop {KEY} --reason \"trying it out\""),
+        ] {
+            println!("{} --config {} {arguments}", instance.client().display(), config.display());
+        }
+        println!("\nIts process id is in {}; end it with: kill $(cat {})", instance.pid_file().display(), instance.pid_file().display());
+        return Ok(true);
+    }
+
+    heading("Stop the key, and see the refusal");
+    run::shown(client(&["stop", KEY, "--reason", "the demo is over"]))?;
+    let refused = client(&["sign", KEY, "artefact", "--out", "refused.sig"]);
+    println!("$ {}", run::spelled(&refused));
+    expect_refusal(refused)?;
+    running.end()?;
+    heading("Done: signed, recorded, verified by others, stopped");
+    Ok(true)
+}
+
+fn heading(text: &str) {
+    println!("\n\u{2500}\u{2500} {text}");
+}
+
+fn absolute(directory: &Path) -> Result<PathBuf, String> {
+    std::path::absolute(directory).map_err(|e| format!("{}: {e}", directory.display()))
+}
+
+/// The demo has failed if a stopped key signs.
+fn expect_refusal(mut command: Command) -> Result<(), String> {
+    let name = run::spelled(&command);
+    let output = command.output().map_err(|e| format!("cannot start `{name}`: {e}"))?;
+    print!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stderr).contains("KEY_SUSPENDED");
+    match output.status.code() {
+        Some(1) if said => Ok(()),
+        _ => Err(format!("`{name}` should have been refused with KEY_SUSPENDED, and ended with {}", output.status)),
+    }
+}

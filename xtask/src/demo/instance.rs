@@ -1,0 +1,133 @@
+//! The demo's instance: a SoftHSM token, a state directory and a daemon that runs on them.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use softhsm::{Shape, Token};
+
+use crate::run;
+
+/// Label of the key in the token.
+const LABEL: &str = "demo";
+
+/// An instance on disk.
+pub struct Instance {
+    directory: PathBuf,
+    token: Token,
+    binaries: PathBuf,
+}
+
+/// An instance that runs.
+pub struct Running {
+    child: Child,
+}
+
+impl Instance {
+    /// Makes token, key and instance in a directory that must be empty or not there.
+    pub fn make(directory: &Path) -> Result<Self, String> {
+        std::fs::create_dir_all(directory).map_err(|e| format!("cannot make {}: {e}", directory.display()))?;
+        let token = Token::create_in(&directory.join("token"), "demo", "1234").map_err(|e| e.to_string())?;
+        token.generate(LABEL, b"demo", Shape::P256).map_err(|e| e.to_string())?;
+        println!("token {} with serial {}", token.label(), token.serial());
+        let instance = Self { directory: directory.to_owned(), token, binaries: binaries()? };
+        let mut init = instance.daemon();
+        init.args(["init", "--rehearsal", "--directory"]).arg(instance.home());
+        init.args(["--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--pkcs11"]).arg(instance.token.module());
+        init.arg("--token").arg(instance.token.uri()).arg("--pin-file").arg(instance.token.pin_file());
+        run::shown(init)?;
+        Ok(instance)
+    }
+
+    /// Records the token's key under this name.
+    pub fn enroll(&self, key: &str) -> Result<(), String> {
+        let mut enroll = self.daemon();
+        enroll.args(["enroll-key", key]).arg(self.token.key_uri(LABEL));
+        enroll.args(["--algorithm", "ecdsa-p256-sha256", "--purpose", "blob", "--purpose", "oci", "--config"]);
+        run::shown({
+            enroll.arg(self.home().join("countersignd.toml"));
+            enroll
+        })
+    }
+
+    /// Starts the daemon and waits until it says that it is ready.
+    pub fn start(&self) -> Result<Running, String> {
+        let mut command = self.daemon();
+        command.arg("--config").arg(self.home().join("countersignd.toml"));
+        println!("$ {}", run::spelled(&command));
+        let log = self.directory.join("daemon.log");
+        let ready = self.directory.join("ready.fifo");
+        let _ = ready;
+        let file = std::fs::File::create(&log).map_err(|e| format!("cannot make {}: {e}", log.display()))?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(file)
+            .spawn()
+            .map_err(|e| format!("cannot start countersignd: {e}"))?;
+        std::fs::write(self.pid_file(), child.id().to_string()).map_err(|e| format!("cannot write the pid file: {e}"))?;
+        let output = child.stdout.take().expect("its standard output is a pipe");
+        for line in BufReader::new(output).lines() {
+            let line = line.map_err(|e| format!("cannot read from countersignd: {e}"))?;
+            println!("{line}");
+            if line.starts_with("ready") {
+                return Ok(Running { child });
+            }
+        }
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        Err(format!("countersignd ended before it was ready:\n{said}"))
+    }
+
+    fn daemon(&self) -> Command {
+        let mut command = Command::new(self.binaries.join("countersignd"));
+        let (name, value) = self.token.environment();
+        command.env(name, value);
+        command
+    }
+
+    fn home(&self) -> PathBuf {
+        self.directory.join("instance")
+    }
+
+    /// The client's program.
+    pub fn client(&self) -> PathBuf {
+        self.binaries.join("countersign")
+    }
+
+    /// The client's configuration.
+    pub fn client_config(&self) -> PathBuf {
+        self.directory.join("client.toml")
+    }
+
+    /// The log's public key.
+    pub fn log_key(&self) -> PathBuf {
+        self.home().join("log.pub")
+    }
+
+    /// Where the daemon's process id is.
+    pub fn pid_file(&self) -> PathBuf {
+        self.directory.join("countersignd.pid")
+    }
+}
+
+impl Running {
+    /// Leaves the daemon running.
+    pub fn leave(self) {}
+
+    /// Asks the daemon to end and waits for it.
+    pub fn end(mut self) -> Result<(), String> {
+        let mut kill = Command::new("kill");
+        run::shown({
+            kill.arg(self.child.id().to_string());
+            kill
+        })?;
+        let status = self.child.wait().map_err(|e| format!("cannot wait for countersignd: {e}"))?;
+        if status.success() { Ok(()) } else { Err(format!("countersignd ended with {status}")) }
+    }
+}
+
+fn binaries() -> Result<PathBuf, String> {
+    // This program lies beside those that cargo has just built.
+    let own = std::env::current_exe().map_err(|e| format!("cannot find this program: {e}"))?;
+    own.parent().map(Path::to_owned).ok_or_else(|| "this program has no directory".to_owned())
+}
