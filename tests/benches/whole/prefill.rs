@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use daemon::clock::{Clock, SystemClock};
 use daemon::log::{AnchorPlace, Log, LogKey, RequestKey, Requires, Seal, Sealed, Settings};
 use proto::algorithm::{Algorithm, HashAlgorithm};
@@ -15,7 +17,6 @@ use proto::digest::{Digest, Digests};
 use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::operation::OperationId;
-use proto::proof::note::Verifier;
 use proto::purpose::Kind;
 use proto::record::kind::SignTag;
 use proto::record::{
@@ -70,10 +71,13 @@ pub fn fill(instance: &Path, caller: &str, key: &str, records: u64) {
     });
 }
 
+/// The instance's log key: `PRIVATE+KEY+<origin>+<hash>+<base64 of 1 and the seed>`.
 fn log_key(instance: &Path) -> LogKey {
-    let public: Verifier = std::fs::read_to_string(instance.join("log.pub")).unwrap().trim().parse().unwrap();
-    let seed = hex::decode(std::fs::read_to_string(instance.join("state/log.key")).unwrap().trim()).unwrap();
-    LogKey::from_seed(public.name(), &seed).unwrap()
+    let text = std::fs::read_to_string(instance.join("state/log.key")).unwrap();
+    let mut parts = text.trim().strip_prefix("PRIVATE+KEY+").unwrap().splitn(3, '+');
+    let (origin, _hash, data) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+    let data = STANDARD.decode(data).unwrap();
+    LogKey::from_seed(origin, &data[1..]).unwrap()
 }
 
 /// What all records have in common.
