@@ -10,6 +10,7 @@ pub mod disk;
 pub mod fuzz;
 pub mod ledger;
 pub mod load;
+pub mod performance;
 pub mod process;
 pub mod ready;
 pub mod strace;
