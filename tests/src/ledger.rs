@@ -111,6 +111,19 @@ impl Ledger {
             .then(|| format!("the first {size} records are not those of a checkpoint"))
     }
 
+    /// What keeps this log from being an extension of those that these checkpoints name: one walk for all.
+    #[must_use]
+    pub fn breaks_any<'a>(&self, checkpoints: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let roots = roots(&self.records);
+        let broken = |checkpoint: &str| {
+            let (size, root) = stated(checkpoint)?;
+            let own = usize::try_from(size).ok().and_then(|size| roots.get(size));
+            (own.map(<[u8; 32]>::as_slice) != Some(root.as_slice()))
+                .then(|| format!("the first {size} records of {} are not those of a checkpoint", self.size))
+        };
+        checkpoints.into_iter().filter_map(broken).collect()
+    }
+
     /// Signatures that were released: index, key id, the signature as it is in the record.
     #[must_use]
     pub fn released(&self) -> Vec<(usize, String, String)> {
@@ -150,6 +163,25 @@ fn tree(records: &[Record]) -> [u8; 32] {
             hash(&[&[1], &tree(&many[..left])[..], &tree(&many[left..])[..]].concat())
         }
     }
+}
+
+/// The roots of every prefix, from the empty one on: whole subtrees of the right edge, joined from the right.
+fn roots(records: &[Record]) -> Vec<[u8; 32]> {
+    let mut edge: Vec<(usize, [u8; 32])> = Vec::new();
+    let mut roots = vec![tree(&[])];
+    for record in records {
+        edge.push((1, leaf_hash(&record.leaf)));
+        while let [.., (left, a), (right, b)] = edge.as_slice()
+            && left == right
+        {
+            let joined = (left + right, hash(&[&[1], &a[..], &b[..]].concat()));
+            edge.truncate(edge.len() - 2);
+            edge.push(joined);
+        }
+        let joined = edge.iter().rev().map(|(_, root)| *root);
+        roots.extend(joined.reduce(|right, left| hash(&[&[1], &left[..], &right[..]].concat())));
+    }
+    roots
 }
 
 fn leaf_hash(leaf: &[u8]) -> [u8; 32] {

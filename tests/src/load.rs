@@ -1,5 +1,6 @@
 //! Callers that sign, and what they were given: the other side of the account that the log keeps.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use base64::Engine;
@@ -44,21 +45,23 @@ impl Received {
     /// receipt whose checkpoint the log does not extend.
     #[must_use]
     pub fn unaccounted(&self, ledger: &Ledger) -> Vec<String> {
-        let released = ledger.released();
+        let mut times: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for (_, key, value) in ledger.released() {
+            *times.entry((key, value)).or_default() += 1;
+        }
         let mut complaints = Vec::new();
         for reply in &self.replies {
             for signature in &reply.signatures {
-                let (id, value) = (hex::encode(&signature.key_id), STANDARD.encode(&signature.value));
-                let times = released.iter().filter(|(_, key, own)| *key == id && *own == value).count();
+                let own = (hex::encode(&signature.key_id), STANDARD.encode(&signature.value));
+                let times = times.get(&own).copied().unwrap_or_default();
                 if times != 1 {
                     complaints
                         .push(format!("the signature of {} is released {times} times", reply.operation_id));
                 }
             }
-            let checkpoint =
-                reply.receipt.as_ref().map(|receipt| receipt.checkpoint.as_str()).unwrap_or_default();
-            complaints.extend(ledger.breaks(checkpoint));
         }
+        let receipts = self.replies.iter().filter_map(|reply| reply.receipt.as_ref());
+        complaints.extend(ledger.breaks_any(receipts.map(|receipt| receipt.checkpoint.as_str())));
         complaints
     }
 }
