@@ -89,7 +89,7 @@ pub fn reason(status: &Status) -> Reason {
     info.reason.parse().unwrap()
 }
 
-/// Checks that a refusal explains itself: a reason, a sentence, and a delay where waiting helps.
+/// Checks that a refusal explains itself: a reason, a sentence, and a delay where waiting helps, or where to sign anew does.
 ///
 /// # Panics
 /// If it does not.
@@ -97,5 +97,7 @@ pub fn explained(status: &Status) {
     let reason = reason(status);
     assert!(!status.message().is_empty(), "{status:?}");
     let delay = status.get_details_retry_info().and_then(|retry| retry.retry_delay);
-    assert_eq!(delay.is_some(), reason.waiting_helps(), "{reason}: {status:?}");
+    let may = reason.waiting_helps() || reason.code() == proto::reason::Code::Aborted;
+    assert!(delay.is_some() || !reason.waiting_helps(), "no delay in {reason}: {status:?}");
+    assert!(delay.is_none() || may, "a delay that does not help in {reason}: {status:?}");
 }
