@@ -109,6 +109,13 @@ impl Ledger {
         Tree::of(&self.records)
     }
 
+    /// What keeps this log from being an extension of those that these checkpoints name: one tree for all.
+    #[must_use]
+    pub fn breaks_any<'a>(&self, checkpoints: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let tree = self.tree();
+        checkpoints.into_iter().filter_map(|checkpoint| tree.breaks(checkpoint)).collect()
+    }
+
     /// Signatures that were released: index, key id, the signature as it is in the record.
     #[must_use]
     pub fn released(&self) -> Vec<(usize, String, String)> {
