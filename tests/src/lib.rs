@@ -7,10 +7,14 @@
 
 pub mod binaries;
 pub mod disk;
+pub mod fuzz;
 pub mod ledger;
+pub mod load;
+pub mod performance;
 pub mod process;
 pub mod ready;
 pub mod strace;
+pub mod world;
 
 use std::time::Duration;
 

@@ -127,6 +127,8 @@ fn authorities(keyring: &Keyring) -> Result<Vec<CertificateDer<'static>>, Failed
 
 /// SIGHUP: policy first, because it names the authorities, then certificates. What fails stays as it was.
 async fn reload(config: &Config, log: &Log, keyring: &Arc<Keyring>, edge: &Edge) {
+    // A log that a person has put right is loaded again; one that is well does nothing.
+    log.reload();
     match adopt(config, log, keyring).await {
         Ok(true) => tracing::info!("changed policy files are recorded and in force"),
         Ok(false) => tracing::info!("the policy files are unchanged"),
