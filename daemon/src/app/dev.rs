@@ -49,7 +49,7 @@ fn make(arguments: &Dev, file: &Path, clock: &Arc<dyn Clock>) -> Result<(), Fail
         pin_file: arguments.pin_file.clone(),
         module_environment: vec![],
     };
-    init::run(&made, clock.as_ref())?;
+    init::make(&made, clock.as_ref())?;
     let enrolling = EnrollKey {
         name: KEY.parse()?,
         uri,
