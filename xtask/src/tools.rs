@@ -41,7 +41,8 @@ pub fn for_demo() -> Result<(), String> {
 }
 
 fn install(tools: &[&Tool]) -> Result<(), String> {
-    let missing: Vec<&Tool> = tools.iter().copied().filter(|tool| run::on_path(tool.program).is_none()).collect();
+    let missing: Vec<&Tool> =
+        tools.iter().copied().filter(|tool| run::on_path(tool.program).is_none()).collect();
     if missing.is_empty() {
         println!("all there: {}", names(tools.iter().copied()));
         return Ok(());
