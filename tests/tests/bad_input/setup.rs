@@ -43,7 +43,10 @@ fn enroll(world: &World, words: &[&str]) -> Command {
 
 /// What enrolment could leave behind: files, and records of the log.
 fn left(world: &World) -> (Vec<std::path::PathBuf>, (u64, u64, Vec<u64>)) {
-    (files(&world.place()).into_iter().map(|(path, _)| path).collect(), standing(world))
+    let files = files(&world.place()).into_iter().map(|(path, _)| path);
+    // The search index is made from the log whenever that is opened.
+    let named = |path: &std::path::PathBuf| !path.file_name().unwrap().to_string_lossy().starts_with("index.db");
+    (files.filter(named).collect(), standing(world))
 }
 
 /// Names and bytes of all files below a directory.
