@@ -5,7 +5,7 @@
 //! and `module-…` because module and PIN are those of `[backend.NAME]`; `slot-…` because slots are renumbered. A URI has
 //! one reading: no attribute twice, no unknown attribute, strict percent-encoding.
 //!
-//! Invariant: reading what was written gives the same URI; held by the property test below and by the fuzz target `uri`.
+//! Invariant: reading what was written gives the same URI; held by `what_is_written_is_read_back`.
 
 use std::fmt;
 use std::str::FromStr;
