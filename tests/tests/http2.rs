@@ -67,7 +67,8 @@ impl Chance {
             // Ended twice.
             1 => out.extend([frame(0, 1, stream, &payload), frame(0, 1, stream, &payload)].concat()),
             // A kind that nobody knows between head and message, which is to be ignored.
-            2 => out.extend([frame(0x77, self.byte(), stream, &payload), frame(0, 1, stream, &payload)].concat()),
+            2 => out
+                .extend([frame(0x77, self.byte(), stream, &payload), frame(0, 1, stream, &payload)].concat()),
             // Never ended.
             3 => out.extend(frame(0, 0, stream, &payload)),
             _ => out.extend(frame(0, 1, stream, &payload)),
@@ -235,10 +236,18 @@ async fn volley(world: &World, chance: &mut Chance, frames: usize) -> BTreeSet<u
         let done = async {
             if over_tls {
                 let stream = connector.dial(name, port.parse().unwrap()).await.unwrap();
-                if breaks { wild(stream, chance, &mut tally).await } else { mild(stream, chance, &mut tally).await }
+                if breaks {
+                    wild(stream, chance, &mut tally).await
+                } else {
+                    mild(stream, chance, &mut tally).await
+                }
             } else {
                 let stream = UnixStream::connect(world.state().join("sign.sock")).await.unwrap();
-                if breaks { wild(stream, chance, &mut tally).await } else { mild(stream, chance, &mut tally).await }
+                if breaks {
+                    wild(stream, chance, &mut tally).await
+                } else {
+                    mild(stream, chance, &mut tally).await
+                }
             }
         };
         tokio::time::timeout(PATIENCE, done).await.expect("every connection is answered or closed");
@@ -266,7 +275,10 @@ fn ten_thousand_bad_frames_over_tls_and_the_socket_leave_no_trace() {
     let (before, descriptors) = size(&mut world);
     let kinds = runtime.block_on(volley(&world, &mut chance, FRAMES - FRAMES / 5));
     // Requests were answered (HEADERS, DATA), streams (RST_STREAM) and connections (GOAWAY) were given up.
-    assert!([0, 1, 3, 7].iter().all(|kind| kinds.contains(kind)), "only frames of the kinds {kinds:?} came back");
+    assert!(
+        [0, 1, 3, 7].iter().all(|kind| kinds.contains(kind)),
+        "only frames of the kinds {kinds:?} came back"
+    );
     let (after, left) = size(&mut world);
     assert!(after < before + 16 * 1024, "memory grew from {before} to {after} KiB");
     assert!(left <= descriptors + 2, "descriptors grew from {descriptors} to {left}");

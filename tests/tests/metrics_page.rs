@@ -28,7 +28,12 @@ fn page() -> String {
         writeln!(page, "| `{name}` | {kind} | {unit} | {} |", meaning.replace('|', "\\|")).unwrap();
     }
     let stages: Vec<String> = Stage::ALL.iter().map(|stage| format!("`{}`", stage.name())).collect();
-    writeln!(page, "\nStages of `countersign_stage_seconds`, in the order of the pipeline: {}.", stages.join(", ")).unwrap();
+    writeln!(
+        page,
+        "\nStages of `countersign_stage_seconds`, in the order of the pipeline: {}.",
+        stages.join(", ")
+    )
+    .unwrap();
     page
 }
 

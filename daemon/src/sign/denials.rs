@@ -99,14 +99,10 @@ impl Counts {
         let since = Time::from_microseconds(self.minute.saturating_mul(60_000_000));
         for ((caller, rule, reason), count) in self.now.drain().filter(|(_, count)| *count > SINGLE) {
             let count = count - SINGLE;
-            match self
-                .due
-                .iter_mut()
-                .find(|due| {
-                    let same = (&due.caller, &due.rule, due.reason) == (&caller, &rule, reason);
-                    self.spent >= BUDGET && same
-                })
-            {
+            match self.due.iter_mut().find(|due| {
+                let same = (&due.caller, &due.rule, due.reason) == (&caller, &rule, reason);
+                self.spent >= BUDGET && same
+            }) {
                 Some(due) => due.count += count,
                 None => self.due.push(Count { caller, rule, reason, count, since }),
             }
@@ -140,7 +136,16 @@ mod tests {
         assert_eq!(denials.note("a", "r", Reason::PurposeMismatch, at(1)), Record::Single);
         assert_eq!(denials.take_due(at(59), 500), vec![]);
         let due = denials.take_due(at(60), 500);
-        assert_eq!(due, vec![Count { caller: "a".into(), rule: "r".into(), reason: Reason::PolicyDenied, count: 5, since: at(0) }]);
+        assert_eq!(
+            due,
+            vec![Count {
+                caller: "a".into(),
+                rule: "r".into(),
+                reason: Reason::PolicyDenied,
+                count: 5,
+                since: at(0)
+            }]
+        );
         assert_eq!(denials.take_due(at(61), 500), vec![]);
         assert_eq!(denials.note("a", "r", Reason::PolicyDenied, at(61)), Record::Single);
     }

@@ -171,7 +171,9 @@ impl Signer {
             return refusal;
         }
         let rule = denied.rule.unwrap_or_default();
-        if request.validate_only || self.denials.note(&caller.id, &rule, refusal.reason, asked) == Record::Counted {
+        if request.validate_only
+            || self.denials.note(&caller.id, &rule, refusal.reason, asked) == Record::Counted
+        {
             return refusal;
         }
         let state = snapshot.state();
