@@ -58,7 +58,8 @@ fn golden(directory: &str, begin: &str) -> Vec<Vec<u8>> {
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let named = |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(begin);
-    let seeds: Vec<_> = files.iter().filter(|path| named(path)).map(|path| std::fs::read(path).unwrap()).collect();
+    let seeds: Vec<_> =
+        files.iter().filter(|path| named(path)).map(|path| std::fs::read(path).unwrap()).collect();
     assert!(!seeds.is_empty(), "{} holds no file that begins with {begin:?}", place.display());
     seeds
 }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use proto::reason::Reason;
 use proto::time::Time;
 
 /// Single records per caller, rule and minute.
@@ -33,6 +34,8 @@ pub(crate) struct Count {
     pub(crate) caller: String,
     /// Id of the rule; empty where none allowed it.
     pub(crate) rule: String,
+    /// What the caller was told; `POLICY_DENIED` where too many were refused to tell them apart.
+    pub(crate) reason: Reason,
     /// How many.
     pub(crate) count: u64,
     /// Begin of the minute.
@@ -46,7 +49,7 @@ pub(crate) struct Denials(Mutex<Counts>);
 #[derive(Debug, Default)]
 struct Counts {
     minute: i64,
-    now: HashMap<(String, String), u64>,
+    now: HashMap<(String, String, Reason), u64>,
     due: Vec<Count>,
     hour: i64,
     spent: usize,
@@ -58,14 +61,14 @@ fn minute_of(time: Time) -> i64 {
 
 impl Denials {
     /// Counts one refusal.
-    pub(crate) fn note(&self, caller: &str, rule: &str, now: Time) -> Record {
+    pub(crate) fn note(&self, caller: &str, rule: &str, reason: Reason, now: Time) -> Record {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.turn(now);
-        let known = (caller.to_owned(), rule.to_owned());
+        let known = (caller.to_owned(), rule.to_owned(), reason);
         let place = if counts.now.len() < APART || counts.now.contains_key(&known) {
             known
         } else {
-            Default::default()
+            (String::new(), String::new(), Reason::PolicyDenied)
         };
         let count = counts.now.entry(place).or_default();
         *count += 1;
@@ -94,15 +97,14 @@ impl Counts {
             return;
         }
         let since = Time::from_microseconds(self.minute.saturating_mul(60_000_000));
-        for ((caller, rule), count) in self.now.drain().filter(|(_, count)| *count > SINGLE) {
+        for ((caller, rule, reason), count) in self.now.drain().filter(|(_, count)| *count > SINGLE) {
             let count = count - SINGLE;
-            match self
-                .due
-                .iter_mut()
-                .find(|due| self.spent >= BUDGET && due.caller == caller && due.rule == rule)
-            {
+            match self.due.iter_mut().find(|due| {
+                let same = (&due.caller, &due.rule, due.reason) == (&caller, &rule, reason);
+                self.spent >= BUDGET && same
+            }) {
                 Some(due) => due.count += count,
-                None => self.due.push(Count { caller, rule, count, since }),
+                None => self.due.push(Count { caller, rule, reason, count, since }),
             }
         }
         self.minute = minute;
@@ -124,17 +126,28 @@ mod tests {
     fn ten_are_recorded_and_the_rest_summed_up_after_the_minute() {
         let denials = Denials::default();
         for i in 0..10 {
-            assert_eq!(denials.note("a", "r", at(0)), Record::Single, "{i}");
+            assert_eq!(denials.note("a", "r", Reason::PolicyDenied, at(0)), Record::Single, "{i}");
         }
         for _ in 0..5 {
-            assert_eq!(denials.note("a", "r", at(1)), Record::Counted);
+            assert_eq!(denials.note("a", "r", Reason::PolicyDenied, at(1)), Record::Counted);
         }
-        assert_eq!(denials.note("b", "r", at(1)), Record::Single);
+        assert_eq!(denials.note("b", "r", Reason::PolicyDenied, at(1)), Record::Single);
+        // Another reason is another count.
+        assert_eq!(denials.note("a", "r", Reason::PurposeMismatch, at(1)), Record::Single);
         assert_eq!(denials.take_due(at(59), 500), vec![]);
         let due = denials.take_due(at(60), 500);
-        assert_eq!(due, vec![Count { caller: "a".into(), rule: "r".into(), count: 5, since: at(0) }]);
+        assert_eq!(
+            due,
+            vec![Count {
+                caller: "a".into(),
+                rule: "r".into(),
+                reason: Reason::PolicyDenied,
+                count: 5,
+                since: at(0)
+            }]
+        );
         assert_eq!(denials.take_due(at(61), 500), vec![]);
-        assert_eq!(denials.note("a", "r", at(61)), Record::Single);
+        assert_eq!(denials.note("a", "r", Reason::PolicyDenied, at(61)), Record::Single);
     }
 
     #[test]
@@ -142,7 +155,7 @@ mod tests {
         let denials = Denials::default();
         for caller in 0..8 {
             for _ in 0..12 {
-                denials.note(&caller.to_string(), "r", at(0));
+                denials.note(&caller.to_string(), "r", Reason::PolicyDenied, at(0));
             }
         }
         let size = BUDGET / 3;
@@ -156,7 +169,7 @@ mod tests {
     fn a_flood_of_identities_shares_one_count() {
         let denials = Denials::default();
         for caller in 0..APART + 100 {
-            denials.note(&caller.to_string(), "r", at(0));
+            denials.note(&caller.to_string(), "r", Reason::PolicyDenied, at(0));
         }
         let due = denials.take_due(at(60), 1);
         assert_eq!(due.len(), 1);

@@ -171,7 +171,9 @@ impl Signer {
             return refusal;
         }
         let rule = denied.rule.unwrap_or_default();
-        if request.validate_only || self.denials.note(&caller.id, &rule, asked) == Record::Counted {
+        if request.validate_only
+            || self.denials.note(&caller.id, &rule, refusal.reason, asked) == Record::Counted
+        {
             return refusal;
         }
         let state = snapshot.state();
@@ -180,7 +182,8 @@ impl Signer {
         let recorded = async {
             let Fresh { operation: id, salt, .. } = self.log.fresh().map_err(|e| refuse::unlogged(&e))?;
             let named = recorded::caller_detail(caller, |_| false);
-            let (record, detail) = recorded::denied(id, asked, request, reading, named, policy, salt)?;
+            let decided = (policy, refusal.reason);
+            let (record, detail) = recorded::denied(id, asked, request, reading, named, decided, salt)?;
             let draft = record.draft().map_err(|e| Refusal::new(Reason::Internal, e.to_string()))?;
             self.log.append(Plain { draft, detail, last: false }).await.map_err(|e| refuse::unlogged(&e))?;
             Ok::<_, Refusal>(id)

@@ -87,7 +87,7 @@ pub(crate) fn of(
     Ok((record, detail))
 }
 
-/// The record of a refusal by policy. It holds nothing that the caller wrote but key and digest.
+/// The record of a refusal by policy, with the reason that the caller was told. It holds nothing that the caller wrote but key and digest.
 ///
 /// # Errors
 /// [`Reason::Internal`], never for records of this shape.
@@ -97,7 +97,7 @@ pub(crate) fn denied(
     request: &SignRequest,
     reading: &Reading,
     caller: CallerDetail,
-    policy: PolicyDetail,
+    (policy, reason): (PolicyDetail, Reason),
     salt: Salt,
 ) -> Result<(DeniedRecord, Vec<u8>), Refusal> {
     let detail = Detail {
@@ -117,7 +117,7 @@ pub(crate) fn denied(
         key: request.key.clone(),
         kind: DeniedTag::Tag,
         operation,
-        reason: Reason::PolicyDenied,
+        reason,
         time: Times::asked(asked),
         v: VERSION,
     };

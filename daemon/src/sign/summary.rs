@@ -52,7 +52,7 @@ impl Signer {
             detail: name,
             kind: DeniedSummaryTag::Tag,
             operation,
-            reason: Reason::PolicyDenied,
+            reason: count.reason,
             since: count.since,
             time: Times::asked(asked),
             v: VERSION,

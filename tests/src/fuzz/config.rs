@@ -82,6 +82,9 @@ pub(super) fn said(problems: &[Problem], lines: usize) {
     assert!(!problems.is_empty(), "refused without a word");
     for problem in problems {
         assert!(!problem.message.is_empty(), "{problem:?}");
-        assert!(problem.line.is_none_or(|line| (1..=lines + 1).contains(&line)), "beyond {lines} lines: {problem:?}");
+        assert!(
+            problem.line.is_none_or(|line| (1..=lines + 1).contains(&line)),
+            "beyond {lines} lines: {problem:?}"
+        );
     }
 }

@@ -72,7 +72,8 @@ fn value<T: DeserializeOwned + Serialize + PartialEq + Debug>(payload: &[u8]) ->
     let mut out = Vec::new();
     match frame::write(&value, &mut out) {
         Ok(()) => {
-            let again: T = frame::value(&out[4..]).unwrap_or_else(|e| panic!("{value:?} does not read again: {e}"));
+            let again: T =
+                frame::value(&out[4..]).unwrap_or_else(|e| panic!("{value:?} does not read again: {e}"));
             assert_eq!(again, value);
         }
         // A URI may be longer in its one form than as it was read.

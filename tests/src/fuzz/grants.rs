@@ -41,7 +41,10 @@ pub fn fuzz_one(bytes: &[u8]) -> bool {
         Err(problems) => {
             assert!(!problems.is_empty() && problems.iter().all(|found| !found.problem.message.is_empty()));
             let lines = guardrails.lines().count().max(grants.lines().count()) + 1;
-            assert!(problems.iter().all(|found| found.problem.line.is_none_or(|line| line <= lines)), "{problems:?}");
+            assert!(
+                problems.iter().all(|found| found.problem.line.is_none_or(|line| line <= lines)),
+                "{problems:?}"
+            );
             return false;
         }
     };
@@ -51,7 +54,9 @@ pub fn fuzz_one(bytes: &[u8]) -> bool {
         owner: "release".into(),
     };
     let facts = Facts::new(Kind::Blob, Digest::of(HashAlgorithm::Sha256, b"x").into());
-    for caller in ["spiffe://example.org/ci/linux", "spiffe://nobody.invalid/x", "dns:build.example.org", "unix:0"] {
+    for caller in
+        ["spiffe://example.org/ci/linux", "spiffe://nobody.invalid/x", "dns:build.example.org", "unix:0"]
+    {
         let caller = Caller::parse(caller).unwrap();
         let question =
             Question { caller: &caller, action: &Action::Sign, resource: Some(&key), facts: Some(&facts) };
@@ -60,7 +65,10 @@ pub fn fuzz_one(bytes: &[u8]) -> bool {
             let found = policies.rules().iter().find(|known| known.id == rule);
             let found = found.unwrap_or_else(|| panic!("`{rule}` is no rule"));
             assert_eq!(found.effect, Effect::Permit);
-            assert!(grants.contains(&format!("@id(\"{rule}\")")) || !rule.is_ascii(), "{rule} is not of the grants");
+            assert!(
+                grants.contains(&format!("@id(\"{rule}\")")) || !rule.is_ascii(),
+                "{rule} is not of the grants"
+            );
         }
     }
     true

@@ -45,7 +45,11 @@ pub fn fuzz_one(bytes: &[u8]) -> bool {
         // One byte more or less is another file.
         assert!(named.check(b"not this").is_err() || named.check(b"nor that").is_err());
     }
-    assert_eq!(read.leaves_public, text.contains("public"), "leaves are public only where it says so: {text}");
+    assert_eq!(
+        read.leaves_public,
+        text.contains("public"),
+        "leaves are public only where it says so: {text}"
+    );
     assert_eq!(Guardrails::parse(&format!("{text}\n")).as_ref(), Ok(&read), "a line end says nothing");
     true
 }

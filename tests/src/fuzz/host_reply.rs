@@ -37,7 +37,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
         frame::of(&FromHost::Notice(Notice { epoch: 7, down: Some(fault) })),
         frame::of(&FromHost::Notice(Notice { epoch: 8, down: None })),
     ];
-    seeds.extend((1..).zip(answers).map(|(id, body)| frame::of(&FromHost::Reply(Reply { id, epoch: 42, body }))));
+    seeds.extend(
+        (1..).zip(answers).map(|(id, body)| frame::of(&FromHost::Reply(Reply { id, epoch: 42, body }))),
+    );
     seeds.push(seeds.concat());
     seeds
 }

@@ -24,7 +24,9 @@ pub const WORDS: &[&str] = &[
 pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = super::golden("proto/tests/golden/proof", "note");
     seeds.extend(super::golden("proto/tests/golden/proof", "checkpoint"));
-    seeds.extend(super::golden("proto/tests/golden/proof", "log-key").iter().map(|key| key.trim_ascii_end().to_vec()));
+    seeds.extend(
+        super::golden("proto/tests/golden/proof", "log-key").iter().map(|key| key.trim_ascii_end().to_vec()),
+    );
     let bodies: Vec<Vec<u8>> = super::golden("proto/tests/golden/proof", "checkpoint")
         .iter()
         .map(|seed| note::parse(std::str::from_utf8(seed).unwrap()).unwrap().text().as_bytes().to_vec())

@@ -52,7 +52,8 @@ pub fn fuzz_one(bytes: &[u8]) -> bool {
     }
     if let Some(reading) = read(&Input::Message(bytes.clone())) {
         let lenient: Option<Value> = serde_json::from_slice(&bytes).ok();
-        let critical = lenient.as_ref().and_then(Value::as_object).is_some_and(|fields| fields.contains_key("critical"));
+        let critical =
+            lenient.as_ref().and_then(Value::as_object).is_some_and(|fields| fields.contains_key("critical"));
         assert_eq!(critical, reading.kind == Kind::Oci, "{reading:?}");
         assert!(!bytes.starts_with(b"DSSEv1 ") || matches!(reading.kind, Kind::Dsse(_)), "{reading:?}");
         accepted |= reading.kind == Kind::Oci || matches!(reading.kind, Kind::Dsse(_));
@@ -77,7 +78,9 @@ fn read(input: &Input) -> Option<Reading> {
 fn one_reading(payload: &[u8], reading: &Reading) {
     let last: Value = serde_json::from_slice(payload).expect("what is accepted is JSON");
     let first: Value = FirstWins::read(payload);
-    for (who, value) in [("the last key", &last), ("the first key", &first), ("folded keys", &folded(last.clone()))] {
+    for (who, value) in
+        [("the last key", &last), ("the first key", &first), ("folded keys", &folded(last.clone()))]
+    {
         let folds = who == "folded keys";
         let name = |name: &str| if folds { name.to_ascii_lowercase() } else { name.to_owned() };
         let predicate = value[name("predicateType")].as_str();
@@ -86,7 +89,8 @@ fn one_reading(payload: &[u8], reading: &Reading) {
             let digests = subject["digest"].as_object().expect("digests");
             digests.iter().map(|(hash, value)| format!("{hash}:{}", value.as_str().expect("text"))).collect()
         };
-        let mut subjects: Vec<String> = value["subject"].as_array().expect("subjects").iter().flat_map(digests).collect();
+        let mut subjects: Vec<String> =
+            value["subject"].as_array().expect("subjects").iter().flat_map(digests).collect();
         let mut seen: Vec<String> = reading.subjects.clone();
         if folds {
             seen.iter_mut().for_each(|subject| *subject = fold_hash(subject));

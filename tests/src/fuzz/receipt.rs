@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
+use prost::Message as _;
 use proto::proof::note::Verifier;
 use proto::proof::receipt::Receipt;
 use proto::wire::{receipt, v1};
-use prost::Message as _;
 
 /// Words of receipts.
 pub const WORDS: &[&str] =

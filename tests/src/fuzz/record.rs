@@ -40,12 +40,18 @@ pub fn fuzz_one(bytes: &[u8]) -> bool {
     let written: Vec<u8> = serde_json_canonicalizer::to_vec::<serde_json::Value>(&independent).unwrap();
     same(&written, bytes, "an independent canonicalizer");
     let (written, draft) = match &record {
-        Record::Sign(record) => (canonical::to_vec(record), drafted(record.draft(), record.time, &Hash::ZERO)),
-        Record::Denied(record) => (canonical::to_vec(record), drafted(record.draft(), record.time, &Hash::ZERO)),
+        Record::Sign(record) => {
+            (canonical::to_vec(record), drafted(record.draft(), record.time, &Hash::ZERO))
+        }
+        Record::Denied(record) => {
+            (canonical::to_vec(record), drafted(record.draft(), record.time, &Hash::ZERO))
+        }
         Record::DeniedSummary(record) => {
             (canonical::to_vec(record), drafted(record.draft(), record.time, &Hash::ZERO))
         }
-        Record::Read(record) => (canonical::to_vec(record), drafted(record.draft(), record.time, &Hash::ZERO)),
+        Record::Read(record) => {
+            (canonical::to_vec(record), drafted(record.draft(), record.time, &Hash::ZERO))
+        }
         Record::Control(record) => {
             (canonical::to_vec(record.as_ref()), drafted(record.draft(), record.time, &record.previous))
         }

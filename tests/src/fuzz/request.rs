@@ -5,11 +5,11 @@ use bytes::Bytes;
 use daemon::rpc::signing::ask;
 use daemon::sign::prepare::{self, LONGEST_MESSAGE};
 use daemon::sign::{Input, SignRequest};
+use prost::Message as _;
 use proto::record::detail::{ANNOTATIONS, LONGEST_ANNOTATION};
 use proto::record::sign::SUBJECTS;
 use proto::refusal::Refusal;
 use proto::wire::v1::{self, sign_request};
-use prost::Message as _;
 
 /// Words of requests.
 pub const WORDS: &[&str] = &[
@@ -53,9 +53,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
     };
     let requests: Vec<_> = inputs.into_iter().map(request).collect();
     let mut seeds: Vec<Vec<u8>> = requests.iter().map(prost::Message::encode_to_vec).collect();
-    let items = requests.into_iter().zip(0..).map(|(item, at)| {
-        v1::SignRequest { request_id: format!("item-{at}"), ..item }
-    });
+    let items = requests
+        .into_iter()
+        .zip(0..)
+        .map(|(item, at)| v1::SignRequest { request_id: format!("item-{at}"), ..item });
     seeds.push(v1::SignBatchRequest { requests: items.collect() }.encode_to_vec());
     seeds
 }
@@ -130,5 +131,8 @@ pub(super) fn explained(refusal: &Refusal) {
     use proto::reason::Reason::{InputTooLarge, InvalidDigest, InvalidInput, MalformedRequest};
     assert!(refusal.message.len() > 10, "{refusal:?}");
     assert!(refusal.message.len() < 2000, "{} bytes of message", refusal.message.len());
-    assert!([InputTooLarge, InvalidDigest, InvalidInput, MalformedRequest].contains(&refusal.reason), "{refusal:?}");
+    assert!(
+        [InputTooLarge, InvalidDigest, InvalidInput, MalformedRequest].contains(&refusal.reason),
+        "{refusal:?}"
+    );
 }

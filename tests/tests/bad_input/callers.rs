@@ -10,8 +10,8 @@ use proto::refusal::Refusal;
 use proto::wire::v1::signing_service_client::SigningServiceClient;
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, SanType,
 };
 use tokio::io::AsyncReadExt as _;
 
@@ -97,11 +97,15 @@ fn a_certificate_of_another_authority_gets_an_alert() {
     let name = uri("spiffe://countersign.example.org/client/first");
     let files = issue(site.world.scratch(), &stranger, vec![name.clone()], 2100);
     let said = alert(&site, &settings(&site, files));
-    assert!(["UnknownCA", "BadCertificate", "DecryptError"].iter().any(|alert| said.contains(alert)), "{said}");
+    assert!(
+        ["UnknownCA", "BadCertificate", "DecryptError"].iter().any(|alert| said.contains(alert)),
+        "{said}"
+    );
     // The control: the instance's own authority, all else equal.
     let files = issue(site.world.scratch(), &authority(&site), vec![name], 2100);
     let good = settings(&site, files);
-    let call = async { SigningServiceClient::new(channel(&good).unwrap()).sign(message(BLOB, "hello")).await };
+    let call =
+        async { SigningServiceClient::new(channel(&good).unwrap()).sign(message(BLOB, "hello")).await };
     site.runtime.block_on(call).unwrap();
 }
 

@@ -52,7 +52,14 @@ fn the_configuration_of_the_unit_is_good_although_nothing_it_names_is_here() {
 #[test]
 fn an_unknown_key_is_refused_with_its_line_and_a_suggestion() {
     let said = Written::new().with("client_certificate =", "client_certficate =").refused();
-    says(&said, &["countersignd.toml: 1 problem", "listen.network.client_certficate", "did you mean `client_certificate`?"]);
+    says(
+        &said,
+        &[
+            "countersignd.toml: 1 problem",
+            "listen.network.client_certficate",
+            "did you mean `client_certificate`?",
+        ],
+    );
     let written = Written::new().with("sessions =", "session =");
     let line = 1 + written.text.lines().position(|line| line.starts_with("session =")).unwrap();
     let said = written.refused();
@@ -74,9 +81,17 @@ fn everything_that_is_wrong_is_said_at_once() {
 #[test]
 fn a_pin_in_the_place_of_its_reference_is_refused_and_not_shown() {
     let said = Written::new().with("{ credential = \"hsm-a.pin\" }", "\"87654321\"").refused();
-    says(&said, &["backend.hsm-a.pin", "{ file = \"/path\" } or { credential = \"name\" }", "never the secret itself"]);
+    says(
+        &said,
+        &[
+            "backend.hsm-a.pin",
+            "{ file = \"/path\" } or { credential = \"name\" }",
+            "never the secret itself",
+        ],
+    );
     assert!(!said.contains("87654321"), "{said}");
-    let said = Written::new().with("pkcs11:token=release", "pkcs11:token=release?pin-value=87654321").refused();
+    let said =
+        Written::new().with("pkcs11:token=release", "pkcs11:token=release?pin-value=87654321").refused();
     says(&said, &["pin-value", "never stands in a URI"]);
     assert!(!said.contains("87654321"), "{said}");
 }

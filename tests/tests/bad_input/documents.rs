@@ -77,7 +77,8 @@ fn keys_of_a_statement_that_differ_in_case_only_are_refused() {
         says(&refusal.message, &["given twice", "upper and lower case"]);
     }
     // A field that no reader knows is refused too, with those that are.
-    let refusal = site.sign(Reason::InvalidInput, dsse(&good.replace(r#""predicate":{}"#, r#""predicate":{},"x":1"#)));
+    let refusal =
+        site.sign(Reason::InvalidInput, dsse(&good.replace(r#""predicate":{}"#, r#""predicate":{},"x":1"#)));
     says(&refusal.message, &["`x`", "_type, subject, predicateType and predicate"]);
     site.serves(dsse(&good));
 }
@@ -90,7 +91,8 @@ fn simple_signing_with_two_readings_is_refused() {
         "ab".repeat(32)
     );
     for to in [r#""optional":null,"optional":{}"#, r#""optional":null,"Critical":{}"#] {
-        let refusal = site.sign(Reason::InvalidInput, message(IMAGES, image.replace(r#""optional":null"#, to)));
+        let refusal =
+            site.sign(Reason::InvalidInput, message(IMAGES, image.replace(r#""optional":null"#, to)));
         says(&refusal.message, &["no single reading", "given twice"]);
     }
     let refusal = site.sign(Reason::InvalidInput, message(IMAGES, image.replace("sha256:", "sha1:")));

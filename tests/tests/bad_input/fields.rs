@@ -115,8 +115,11 @@ fn an_image_by_its_tag_is_refused_at_the_door_and_on_the_command_line() {
     let site = Site::with(IMAGES);
     let image = |reference: &str| {
         let digest = v1::Digest { algorithm: HashAlgorithm::Sha256.into(), value: vec![7; 32] };
-        let input =
-            v1::OciInput { reference: reference.into(), digest: Some(digest), annotations: Default::default() };
+        let input = v1::OciInput {
+            reference: reference.into(),
+            digest: Some(digest),
+            annotations: Default::default(),
+        };
         request(IMAGES, v1::sign_request::Input::Oci(input))
     };
     let refusal = site.sign(Reason::InvalidInput, image("registry.example.org/app:latest"));

@@ -50,7 +50,11 @@ impl Site {
 
     /// The answer to a call must be a refusal of this reason, which leaves log and counter as they were and the service
     /// up. Returns it.
-    pub fn refused<T: std::fmt::Debug>(&self, reason: Reason, call: impl Future<Output = Result<T, Status>>) -> Refusal {
+    pub fn refused<T: std::fmt::Debug>(
+        &self,
+        reason: Reason,
+        call: impl Future<Output = Result<T, Status>>,
+    ) -> Refusal {
         let before = standing(&self.world);
         let refusal = refusal_of(&self.runtime.block_on(call).expect_err("it is refused"));
         assert_eq!(refusal.reason, reason, "{refusal:?}");
@@ -74,7 +78,10 @@ impl Site {
         assert_eq!(refusal.reason, reason, "{refusal:?}");
         assert_eq!(standing(&self.world), (records + 1, number, open), "{refusal:?}");
         let record = self.world.ledger().records.pop().unwrap().body;
-        assert_eq!((record["kind"].as_str(), record["reason"].as_str()), (Some("denied"), Some(reason.name())));
+        assert_eq!(
+            (record["kind"].as_str(), record["reason"].as_str()),
+            (Some("denied"), Some(reason.name()))
+        );
         refusal
     }
 
@@ -123,7 +130,11 @@ pub fn digest(key: &str, algorithm: v1::HashAlgorithm, value: Vec<u8>) -> SignRe
 pub fn fails(mut command: Command) -> (i32, String) {
     let output = command.stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "{command:?} did it:\n{}{said}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        !output.status.success(),
+        "{command:?} did it:\n{}{said}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     (output.status.code().unwrap_or_else(|| panic!("{command:?} was killed:\n{said}")), said)
 }
 

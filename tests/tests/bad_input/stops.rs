@@ -24,7 +24,10 @@ fn acts_issuers_and_claims_are_said_to_be_unimplemented() {
     says(&stop(&site, Reason::Unimplemented, act).message, &["act", "roster", "`stop`"]);
     let claim = Claim { name: "repository_id".into(), value: "7".into() };
     for target in [Target::Issuer("https://token.example.org".into()), Target::Claim(claim)] {
-        says(&stop(&site, Reason::Unimplemented, of(target)).message, &["issuers", "claims", "stop the caller"]);
+        says(
+            &stop(&site, Reason::Unimplemented, of(target)).message,
+            &["issuers", "claims", "stop the caller"],
+        );
     }
     site.serves(message(BLOB, "hello"));
 }
