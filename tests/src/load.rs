@@ -1,5 +1,6 @@
 //! Callers that sign, and what they were given: the other side of the account that the log keeps.
 
+use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use base64::Engine;
@@ -44,12 +45,16 @@ impl Received {
     /// receipt whose checkpoint the log does not extend.
     #[must_use]
     pub fn unaccounted(&self, ledger: &Ledger) -> Vec<String> {
-        let released = ledger.released();
+        let mut released: HashMap<(String, String), usize> = HashMap::new();
+        for (_, id, value) in ledger.released() {
+            *released.entry((id, value)).or_default() += 1;
+        }
+        let tree = ledger.tree();
         let mut complaints = Vec::new();
         for reply in &self.replies {
             for signature in &reply.signatures {
-                let (id, value) = (hex::encode(&signature.key_id), STANDARD.encode(&signature.value));
-                let times = released.iter().filter(|(_, key, own)| *key == id && *own == value).count();
+                let own = (hex::encode(&signature.key_id), STANDARD.encode(&signature.value));
+                let times = released.get(&own).copied().unwrap_or(0);
                 if times != 1 {
                     complaints
                         .push(format!("the signature of {} is released {times} times", reply.operation_id));
@@ -57,7 +62,7 @@ impl Received {
             }
             let checkpoint =
                 reply.receipt.as_ref().map(|receipt| receipt.checkpoint.as_str()).unwrap_or_default();
-            complaints.extend(ledger.breaks(checkpoint));
+            complaints.extend(tree.breaks(checkpoint));
         }
         complaints
     }

@@ -161,6 +161,14 @@ impl World {
         PathBuf::from(config["instance"]["state_directory"].as_str().unwrap())
     }
 
+    /// The token, if the plan had one, to be changed.
+    ///
+    /// # Panics
+    /// Without one.
+    pub fn token_to_change(&mut self) -> &mut Token {
+        self.token.as_mut().expect("the plan had a token")
+    }
+
     /// The token, if the plan had one.
     #[must_use]
     pub fn token(&self) -> Option<&Token> {
@@ -265,10 +273,23 @@ impl World {
     /// If the daemon has not written where it listens.
     #[must_use]
     pub fn address(&self) -> String {
+        format!("https://{}", self.written("network"))
+    }
+
+    /// Host and port of metrics and tiles.
+    ///
+    /// # Panics
+    /// If the daemon has not written where it listens.
+    #[must_use]
+    pub fn web(&self) -> String {
+        self.written("web")
+    }
+
+    fn written(&self, name: &str) -> String {
         let path = self.state().join("run/addresses.json");
         let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let addresses: serde_json::Value = serde_json::from_str(&text).unwrap();
-        format!("https://{}", addresses["network"].as_str().unwrap())
+        addresses[name].as_str().unwrap().to_owned()
     }
 
     /// How the first client, whose certificate `init` has made, reaches it.
@@ -280,6 +301,17 @@ impl World {
         ]);
         let file = file::read(&self.place().join("client.toml")).unwrap();
         Settings::settle(&[here, file]).unwrap()
+    }
+
+    /// A fresh connection through the local socket, as whoever runs the test. Needs a runtime around it.
+    #[must_use]
+    pub fn local(&self) -> Channel {
+        let socket = format!("unix:{}", self.written("local"));
+        let here = Partial::from_flags([
+            (Setting::Address, Some(socket)),
+            (Setting::State, Some(self.scratch().join("client").display().to_string())),
+        ]);
+        channel(&Settings::settle(&[here]).unwrap()).unwrap()
     }
 
     /// A fresh connection of the first client. Needs a runtime around it.

@@ -226,6 +226,17 @@ impl LogService for Service {
         }))
     }
 
+    async fn redact_detail(
+        &self,
+        request: Request<v1::RedactDetailRequest>,
+    ) -> Result<Response<v1::RedactDetailResponse>, Status> {
+        let mut state = self.state();
+        let index = request.into_inner().log_index;
+        state.within(index + 1)?;
+        state.calls.push(format!("redact {index}"));
+        Ok(Response::new(v1::RedactDetailResponse { log_index: state.log.size() }))
+    }
+
     async fn get_consistency_proof(
         &self,
         request: Request<v1::GetConsistencyProofRequest>,

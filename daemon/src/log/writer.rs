@@ -283,8 +283,15 @@ impl Writer {
 
     /// Nobody knows whether it happened, or the store is ill: this handle is not used again.
     fn poison(&mut self, jobs: Jobs, cause: &str) {
-        let cause: Arc<str> = format!("{cause}; it is loaded again by itself").into();
-        self.shared.set_health(|_| Some(LogHealth::Failed { cause: Arc::clone(&cause) }));
+        let mut cause: Arc<str> = format!("{cause}; it is loaded again by itself").into();
+        self.shared.set_health(|health| match health {
+            // Closed for good already, by a checkpoint that it does not extend: that cause is the one to name.
+            LogHealth::Failed { cause: known } => {
+                cause = Arc::clone(known);
+                None
+            }
+            _ => Some(LogHealth::Failed { cause: Arc::clone(&cause) }),
+        });
         self.shared.readers.store(None);
         self.open = None;
         self.fail(jobs, &LogError::Unavailable { cause });

@@ -27,6 +27,7 @@ fn message(text: &[u8]) -> v1::Receipt {
 }
 
 /// The log key of the golden files, and the leaves that it vouches for.
+#[expect(clippy::type_complexity, reason = "a pair that is read in one place")]
 static TRUE: LazyLock<(Verifier, Vec<(u64, Vec<u8>)>)> = LazyLock::new(|| {
     let key = super::golden("proto/tests/golden/proof", "log-key").remove(0);
     let key = std::str::from_utf8(&key).unwrap().trim_end().parse().unwrap();

@@ -188,6 +188,18 @@ fn a_stop_is_the_first_thing_that_is_sent() {
 }
 
 #[test]
+fn details_are_erased_one_by_one_and_what_was_erased_is_said_before_a_refusal() {
+    let daemon = with_file("app", "an artefact");
+    assert_eq!(run(&daemon, "sign release/linux @app").0, Exit::Done);
+    daemon.calls();
+    let (exit, out, err) = run(&daemon, "log redact 1 99 --reason asked");
+    assert_eq!(exit, Exit::Failed, "{err}");
+    assert!(out.contains("the detail of record 1") && !out.contains("99"), "{out}");
+    assert_eq!(daemon.calls().into_iter().filter(|call| call.starts_with("redact")).count(), 1);
+    assert_eq!(run(&daemon, "log redact --reason asked").0, Exit::Usage);
+}
+
+#[test]
 fn records_are_proven_exported_and_checked_offline() {
     let daemon = with_file("app", "an artefact");
     for _ in 0..4 {

@@ -83,6 +83,7 @@ impl Host {
             }
             Err(fault) => Err(fault),
         };
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = result.as_ref().err().cloned();
         drop(place);
         // The daemon learns of a change at once, whoever asked. A token that stays down is not news.
         match &result {
