@@ -128,6 +128,61 @@ fn unknown(page: &str) -> Vec<String> {
     complaints
 }
 
+/// The names that a page's headings have as targets of links: lower case, spaces as `-`, other signs left out.
+fn anchors(page: &str) -> Vec<String> {
+    let mut inside = false;
+    let headings = page.lines().filter(|line| {
+        inside ^= line.starts_with("```");
+        !inside && line.starts_with('#')
+    });
+    headings
+        .map(|heading| {
+            let kept =
+                heading.trim_start_matches('#').trim().chars().filter_map(|character| match character {
+                    ' ' => Some('-'),
+                    '-' | '_' => Some(character),
+                    other => other.is_alphanumeric().then(|| other.to_ascii_lowercase()),
+                });
+            kept.collect()
+        })
+        .collect()
+}
+
+/// Links to headings that there are not, of the page at `path` among `pages`.
+fn astray(path: &Path, page: &str, pages: &[(PathBuf, String)]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for target in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        let Some((file, heading)) = target.split_once('#').filter(|(file, _)| !file.contains("://")) else {
+            continue;
+        };
+        let file = if file.is_empty() { path.to_owned() } else { path.with_file_name(file) };
+        let there = pages.iter().find(|(other, _)| *other == file).map(|(_, text)| anchors(text));
+        if !there.is_some_and(|anchors| anchors.iter().any(|anchor| anchor == heading)) {
+            complaints.push(format!("`{target}` leads to no heading"));
+        }
+    }
+    complaints
+}
+
+#[test]
+fn links_to_headings_lead_somewhere() {
+    let pages = pages();
+    let all = |(path, page): &(PathBuf, String)| {
+        let complaints = astray(path, page, &pages);
+        complaints.into_iter().map(|complaint| format!("{}: {complaint}", path.display())).collect::<Vec<_>>()
+    };
+    let complaints: Vec<String> = pages.iter().flat_map(all).collect();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn a_link_to_no_heading_is_noticed() {
+    let page = "# A page, with `code`\n```sh\n# no heading\n```\n[a](#a-page-with-code) [b](b.md#part)";
+    let pages = [("docs/a.md".into(), page.to_owned()), ("docs/b.md".into(), "## Other\n".to_owned())];
+    assert_eq!(anchors(page), ["a-page-with-code"]);
+    assert_eq!(astray(Path::new("docs/a.md"), page, &pages), ["`b.md#part` leads to no heading"]);
+}
+
 #[test]
 fn every_command_in_the_documentation_is_understood() {
     let pages = pages();
