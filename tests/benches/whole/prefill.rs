@@ -35,7 +35,7 @@ const AHEAD: usize = 4;
 /// How long the index may take to catch up.
 const INDEX: Duration = Duration::from_secs(600);
 
-/// The digest that the record of this index signed: what a search can look for.
+/// The digest of the so-manieth record: what a search can look for. Commits may change places, so its index may differ.
 pub fn digest_of(index: u64) -> Hash {
     Hash::of(&index.to_le_bytes())
 }
