@@ -16,6 +16,8 @@ pub mod exit;
 pub mod files;
 #[cfg(test)]
 mod fixture;
+#[cfg(all(test, unix))]
+mod fake;
 pub mod image;
 pub mod keys;
 pub mod log;

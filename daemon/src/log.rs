@@ -81,6 +81,9 @@ pub use signer::LogKey;
 pub use stop::Stopped;
 pub use watch::{Appended, Control, Controls, Head, LogHealth};
 
+/// The cause that health names once the log was closed on purpose.
+const CLOSED: &str = "it is closed";
+
 /// A handle of the log; clones are the same log.
 #[derive(Clone, Debug)]
 pub struct Log {

@@ -50,14 +50,27 @@ pub fn run(keep: Option<PathBuf>) -> Result<bool, String> {
     heading("Sign an image: the manifest digest of an OCI image layout, built here");
     let manifest = layout::build(&out.join("image"), &file)?;
     let reference = format!("registry.example.org/demo/app@{manifest}");
-    let image = ["sign", KEY, "--image", &reference, "--out", "image.sig", "--payload", "image.payload", "--receipt", "image.receipt"];
+    let image = [
+        "sign",
+        KEY,
+        "--image",
+        &reference,
+        "--out",
+        "image.sig",
+        "--payload",
+        "image.payload",
+        "--receipt",
+        "image.receipt",
+    ];
     run::shown(client(&image))?;
 
     heading("Verify both with openssl");
-    run::shown(client(&["keys", "public", KEY, "--out", "key.pem"]))?;
+    written(client(&["keys", "public", KEY]), &out.join("key.pem"))?;
     let openssl = |signature: &str, file: &str| {
         let mut command = Command::new("openssl");
-        command.args(["dgst", "-sha256", "-verify", "key.pem", "-signature", signature, file]).current_dir(&out);
+        command
+            .args(["dgst", "-sha256", "-verify", "key.pem", "-signature", signature, file])
+            .current_dir(&out);
         command
     };
     run::shown(openssl("artefact.sig", "artefact"))?;
@@ -72,13 +85,15 @@ pub fn run(keep: Option<PathBuf>) -> Result<bool, String> {
         command
     };
     run::shown(verify("artefact.sig", "artefact.receipt", &["artefact"]))?;
-    run::shown(verify("image.sig", "image.receipt", &["image.payload"]))?;
+    run::shown(verify("image.sig", "image.receipt", &["--image", &reference, "--payload", "image.payload"]))?;
 
     heading("What the log holds");
     run::shown(client(&["log", "tail"]))?;
 
     if keep.is_some() {
-        let config = instance.client_config();
+        let (home, config) = (instance.directory().to_owned(), instance.client_config());
+        let pid = instance.pid_file();
+        let client = instance.client();
         running.leave();
         heading("The instance is running. Three commands to try next");
         for arguments in [
@@ -86,15 +101,15 @@ pub fn run(keep: Option<PathBuf>) -> Result<bool, String> {
             "log tail --follow".to_owned(),
             format!("stop {KEY} --reason \"trying it out\""),
         ] {
-            println!("{} --config {} {arguments}", instance.client().display(), config.display());
+            println!("{} --config {} {arguments}", client.display(), config.display());
         }
-        println!("\nIts process id is in {}; end it with: kill $(cat {})", instance.pid_file().display(), instance.pid_file().display());
+        println!("\nEverything is in {}. End it with: kill $(cat {})", home.display(), pid.display());
         return Ok(true);
     }
 
     heading("Stop the key, and see the refusal");
     run::shown(client(&["stop", KEY, "--reason", "the demo is over"]))?;
-    let refused = client(&["sign", KEY, "artefact", "--out", "refused.sig"]);
+    let refused = client(&["sign", KEY, "artefact", "--out", "refused.sig", "--receipt", "refused.receipt"]);
     println!("$ {}", run::spelled(&refused));
     expect_refusal(refused)?;
     running.end()?;
@@ -110,6 +125,15 @@ fn absolute(directory: &Path) -> Result<PathBuf, String> {
     std::path::absolute(directory).map_err(|e| format!("{}: {e}", directory.display()))
 }
 
+/// Says and runs a command, with its standard output going into a file.
+fn written(mut command: Command, file: &Path) -> Result<(), String> {
+    let name = run::spelled(&command);
+    println!("$ {name} > {}", file.file_name().unwrap_or(file.as_os_str()).display());
+    let to = std::fs::File::create(file).map_err(|e| format!("cannot make {}: {e}", file.display()))?;
+    let status = command.stdout(to).status().map_err(|e| format!("cannot start `{name}`: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{name}` ended with {status}")) }
+}
+
 /// The demo has failed if a stopped key signs.
 fn expect_refusal(mut command: Command) -> Result<(), String> {
     let name = run::spelled(&command);
@@ -118,6 +142,9 @@ fn expect_refusal(mut command: Command) -> Result<(), String> {
     let said = String::from_utf8_lossy(&output.stderr).contains("KEY_SUSPENDED");
     match output.status.code() {
         Some(1) if said => Ok(()),
-        _ => Err(format!("`{name}` should have been refused with KEY_SUSPENDED, and ended with {}", output.status)),
+        _ => Err(format!(
+            "`{name}` should have been refused with KEY_SUSPENDED, and ended with {}",
+            output.status
+        )),
     }
 }

@@ -5,6 +5,7 @@
 
 mod audit;
 mod bench;
+mod demo;
 mod errors;
 mod generate;
 mod run;
@@ -27,6 +28,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// The main job on real input: a token, a daemon, a signed file and image, verified, logged, stopped.
+    Demo {
+        /// Leave the instance running, with everything in this directory.
+        #[arg(long, value_name = "DIR")]
+        keep: Option<std::path::PathBuf>,
+    },
     /// Everything that must be green before a change is merged: tools, format, lints, bans, tests, generated code.
     Test {
         /// Also build the documentation of every item and refuse broken links.
@@ -45,6 +52,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { full } => Ok(test::run(full)),
+        Task::Demo { keep } => demo::run(keep),
         Task::Audit => Ok(audit::run()),
         Task::Bench(bench) => bench::run(&bench).map(|()| true),
         Task::Generate => generate::run().and_then(|()| errors::write()).map(|()| true),

@@ -27,11 +27,23 @@ const TOOLS: &[Tool] = &[
 /// The version of cargo-deny that `deny.toml` is written for.
 const DENY_VERSION: &str = "0.20.2";
 
+/// What the demo calls.
+const DEMO: [&str; 2] = ["softhsm2-util", "openssl"];
+
 /// Makes sure that every program is there; installs what is missing if it may.
 pub fn debian() -> Result<(), String> {
-    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| run::on_path(tool.program).is_none()).collect();
+    install(&TOOLS.iter().collect::<Vec<_>>())
+}
+
+/// The same for the programs that the demo calls.
+pub fn for_demo() -> Result<(), String> {
+    install(&TOOLS.iter().filter(|tool| DEMO.contains(&tool.program)).collect::<Vec<_>>())
+}
+
+fn install(tools: &[&Tool]) -> Result<(), String> {
+    let missing: Vec<&Tool> = tools.iter().copied().filter(|tool| run::on_path(tool.program).is_none()).collect();
     if missing.is_empty() {
-        println!("all there: {}", names(TOOLS.iter()));
+        println!("all there: {}", names(tools.iter().copied()));
         return Ok(());
     }
     for tool in &missing {
@@ -53,7 +65,7 @@ pub fn debian() -> Result<(), String> {
         run::shown(apt_get(&["update"], &[]))?;
         run::shown(apt_get(&["install", "-y", "--no-install-recommends"], &packages))?;
     }
-    match TOOLS.iter().find(|tool| run::on_path(tool.program).is_none()) {
+    match tools.iter().find(|tool| run::on_path(tool.program).is_none()) {
         None => Ok(()),
         Some(tool) => {
             Err(format!("package {} is installed, but {} is not on the path", tool.package, tool.program))

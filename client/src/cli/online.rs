@@ -48,3 +48,6 @@ fn name_address(mut complaint: Complaint, address: &Address) -> Complaint {
     }
     complaint
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -130,3 +130,6 @@ fn not_pem(path: &Path, expected: &'static str, cause: &pem::Error) -> TlsError 
     };
     TlsError::File { path: path.to_owned(), expected, cause }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Enrols the key and says what was recorded.
 pub(super) fn run(config: &Config, arguments: &EnrollKey, clock: Arc<dyn Clock>) -> Result<(), Failed> {
-    // Traces go to standard error, as the daemon's do; metrics are nobody's.
-    let _unused = telemetry::start(&config.telemetry)?;
+    // What goes wrong is said on standard error; what goes well is the answer's business.
+    let _nobody_asks = telemetry::start(&telemetry::Settings { filter: "warn".into(), ..config.telemetry.clone() })?;
     before(config, arguments, clock)
 }
 

@@ -26,15 +26,20 @@ pub struct Running {
 impl Instance {
     /// Makes token, key and instance in a directory that must be empty or not there.
     pub fn make(directory: &Path) -> Result<Self, String> {
-        std::fs::create_dir_all(directory).map_err(|e| format!("cannot make {}: {e}", directory.display()))?;
+        std::fs::create_dir_all(directory)
+            .map_err(|e| format!("cannot make {}: {e}", directory.display()))?;
         let token = Token::create_in(&directory.join("token"), "demo", "1234").map_err(|e| e.to_string())?;
         token.generate(LABEL, b"demo", Shape::P256).map_err(|e| e.to_string())?;
         println!("token {} with serial {}", token.label(), token.serial());
         let instance = Self { directory: directory.to_owned(), token, binaries: binaries()? };
         let mut init = instance.daemon();
         init.args(["init", "--rehearsal", "--directory"]).arg(instance.home());
-        init.args(["--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--pkcs11"]).arg(instance.token.module());
+        // The client's configuration names the port, so that it is known before the daemon starts.
+        init.args(["--listen", &free_address()?, "--web", &free_address()?, "--pkcs11"])
+            .arg(instance.token.module());
         init.arg("--token").arg(instance.token.uri()).arg("--pin-file").arg(instance.token.pin_file());
+        let (name, value) = instance.token.environment();
+        init.arg("--module-environment").arg(format!("{name}={value}"));
         run::shown(init)?;
         Ok(instance)
     }
@@ -43,7 +48,15 @@ impl Instance {
     pub fn enroll(&self, key: &str) -> Result<(), String> {
         let mut enroll = self.daemon();
         enroll.args(["enroll-key", key]).arg(self.token.key_uri(LABEL));
-        enroll.args(["--algorithm", "ecdsa-p256-sha256", "--purpose", "blob", "--purpose", "oci", "--config"]);
+        enroll.args([
+            "--algorithm",
+            "ecdsa-p256-sha256",
+            "--purpose",
+            "blob",
+            "--purpose",
+            "oci",
+            "--config",
+        ]);
         run::shown({
             enroll.arg(self.home().join("countersignd.toml"));
             enroll
@@ -56,8 +69,6 @@ impl Instance {
         command.arg("--config").arg(self.home().join("countersignd.toml"));
         println!("$ {}", run::spelled(&command));
         let log = self.directory.join("daemon.log");
-        let ready = self.directory.join("ready.fifo");
-        let _ = ready;
         let file = std::fs::File::create(&log).map_err(|e| format!("cannot make {}: {e}", log.display()))?;
         let mut child = command
             .stdin(Stdio::null())
@@ -65,7 +76,8 @@ impl Instance {
             .stderr(file)
             .spawn()
             .map_err(|e| format!("cannot start countersignd: {e}"))?;
-        std::fs::write(self.pid_file(), child.id().to_string()).map_err(|e| format!("cannot write the pid file: {e}"))?;
+        std::fs::write(self.pid_file(), child.id().to_string())
+            .map_err(|e| format!("cannot write the pid file: {e}"))?;
         let output = child.stdout.take().expect("its standard output is a pipe");
         for line in BufReader::new(output).lines() {
             let line = line.map_err(|e| format!("cannot read from countersignd: {e}"))?;
@@ -79,10 +91,7 @@ impl Instance {
     }
 
     fn daemon(&self) -> Command {
-        let mut command = Command::new(self.binaries.join("countersignd"));
-        let (name, value) = self.token.environment();
-        command.env(name, value);
-        command
+        Command::new(self.binaries.join("countersignd"))
     }
 
     fn home(&self) -> PathBuf {
@@ -96,7 +105,12 @@ impl Instance {
 
     /// The client's configuration.
     pub fn client_config(&self) -> PathBuf {
-        self.directory.join("client.toml")
+        self.home().join("client.toml")
+    }
+
+    /// Where everything lies.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The log's public key.
@@ -124,6 +138,12 @@ impl Running {
         let status = self.child.wait().map_err(|e| format!("cannot wait for countersignd: {e}"))?;
         if status.success() { Ok(()) } else { Err(format!("countersignd ended with {status}")) }
     }
+}
+
+/// An address on the loopback interface that nobody listens on just now.
+fn free_address() -> Result<String, String> {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    address.map(|address| address.to_string()).map_err(|e| format!("no free port on 127.0.0.1: {e}"))
 }
 
 fn binaries() -> Result<PathBuf, String> {

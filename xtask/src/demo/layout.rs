@@ -16,9 +16,7 @@ pub fn build(directory: &Path, content: &Path) -> Result<String, String> {
         std::fs::write(&path, bytes).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
         Ok::<_, String>((format!("sha256:{digest}"), bytes.len()))
     };
-    let descriptor = |kind: &str, (digest, size): &(String, usize)| {
-        json!({"mediaType": format!("application/vnd.oci.image.{kind}"), "digest": digest, "size": size})
-    };
+    let descriptor = |kind: &str, (digest, size): &(String, usize)| json!({"mediaType": format!("application/vnd.oci.image.{kind}"), "digest": digest, "size": size});
     let layer = put(&tar("artefact", &content))?;
     let config = json!({
         "architecture": "amd64", "os": "linux", "config": {},
@@ -78,7 +76,9 @@ mod tests {
         std::fs::write(&content, b"hello").unwrap();
         let image = directory.path().join("image");
         let manifest = build(&image, &content).unwrap();
-        let read = |digest: &str| std::fs::read(image.join("blobs/sha256").join(digest.trim_start_matches("sha256:"))).unwrap();
+        let read = |digest: &str| {
+            std::fs::read(image.join("blobs/sha256").join(digest.trim_start_matches("sha256:"))).unwrap()
+        };
         let value: Value = serde_json::from_slice(&read(&manifest)).unwrap();
         for descriptor in [&value["config"], &value["layers"][0]] {
             let blob = read(descriptor["digest"].as_str().unwrap());
@@ -87,7 +87,11 @@ mod tests {
         }
         let listed = std::process::Command::new("tar")
             .arg("-tf")
-            .arg(image.join("blobs/sha256").join(value["layers"][0]["digest"].as_str().unwrap().trim_start_matches("sha256:")))
+            .arg(
+                image
+                    .join("blobs/sha256")
+                    .join(value["layers"][0]["digest"].as_str().unwrap().trim_start_matches("sha256:")),
+            )
             .output()
             .unwrap();
         assert_eq!(String::from_utf8_lossy(&listed.stdout), "artefact\n");

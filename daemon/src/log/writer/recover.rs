@@ -166,7 +166,7 @@ impl Writer {
         }
         self.shared.readers.store(None);
         self.open = None;
-        self.shared.set_health(|_| Some(LogHealth::Failed { cause: "it is closed".into() }));
+        self.shared.set_health(|_| Some(LogHealth::Failed { cause: super::super::CLOSED.into() }));
     }
 
     /// Controls that a stop file held, as jobs.

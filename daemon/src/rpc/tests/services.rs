@@ -269,3 +269,18 @@ async fn a_certificate_is_the_caller_that_grants_name() {
     let mut other = Client::connect(&site.running, Some(&other)).await;
     assert_eq!(other.call(SIGN, &ask("team/a", "x")).await.refusal().reason, Reason::Unauthenticated);
 }
+
+#[tokio::test]
+async fn what_is_too_large_is_refused_before_anything_is_touched() {
+    let site = Site::new(&everything()).await;
+    let size = site.log.head().size;
+    let mut client = Client::local(&site.running).await;
+    for mebibytes in [5, 9] {
+        let refusal = client.call(SIGN, &ask("team/a", &"x".repeat(mebibytes * 1024 * 1024))).await.refusal();
+        assert_eq!(refusal.reason, Reason::InputTooLarge, "{mebibytes}: {refusal}");
+    }
+    let requests = vec![ask("team/a", "x"); 1001];
+    let refusal = client.call(BATCH, &v1::SignBatchRequest { requests }).await.refusal();
+    assert!(refusal.message.contains("1 to 1,000 items, got 1001"), "{refusal}");
+    assert_eq!(site.log.head().size, size);
+}
