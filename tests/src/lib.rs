@@ -5,16 +5,31 @@
 //! This crate judges the product by its doors: processes, sockets, files. It may import all, and nobody imports it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub mod ask;
 pub mod binaries;
+pub mod crowd;
 pub mod disk;
+pub mod fuzz;
 pub mod ledger;
+pub mod load;
 pub mod performance;
 pub mod process;
 pub mod ready;
 pub mod strace;
+pub mod world;
 
 use std::time::Duration;
 
 /// How long a test waits for something that should happen at once: long enough for a machine that is busy with other
 /// builds, and no measure of anything.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often something is repeated: a few times in every run, as often as the design says in a full one, which the
+/// variable `COUNTERSIGN_FULL` asks for. Printed, because the number is part of the result.
+#[must_use]
+#[allow(clippy::print_stdout, reason = "the number is part of the result")]
+pub fn repeated(what: &str, usually: usize, full: usize) -> usize {
+    let times = if std::env::var_os("COUNTERSIGN_FULL").is_some() { full } else { usually };
+    println!("{what}: {times} of {full}");
+    times
+}

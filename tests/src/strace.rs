@@ -5,9 +5,13 @@
 //! and waiting are as without it. strace 6.1 injects nothing with `--seccomp-bpf`, so every call is stopped at, and a
 //! traced program is several times slower: tests must not mind.
 
+mod attach;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+pub use attach::Attached;
 
 use crate::process::Process;
 
@@ -31,6 +35,17 @@ pub struct Point {
     pub path: Option<PathBuf>,
 }
 
+impl Point {
+    /// strace's words for a fault here.
+    fn injection(&self, fault: Fault) -> String {
+        let what = match fault {
+            Fault::Kill => "signal=KILL".to_owned(),
+            Fault::Error(name) => format!("error={name}"),
+        };
+        format!("inject={}:{what}:when={}", self.call, self.nth)
+    }
+}
+
 /// `fdatasync 7 of /…/log.db-wal`.
 impl std::fmt::Display for Point {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -48,12 +63,7 @@ pub fn watched(command: &Command, calls: &[&str], trace: &Path) -> Command {
 /// The command run under strace, which strikes at the point.
 #[must_use]
 pub fn struck(command: &Command, point: &Point, fault: Fault, trace: &Path) -> Command {
-    let what = match fault {
-        Fault::Kill => "signal=KILL".to_owned(),
-        Fault::Error(name) => format!("error={name}"),
-    };
-    let expressions =
-        [format!("trace={}", point.call), format!("inject={}:{what}:when={}", point.call, point.nth)];
+    let expressions = [format!("trace={}", point.call), point.injection(fault)];
     wrapped(command, trace, &expressions, point.path.as_deref())
 }
 

@@ -220,6 +220,17 @@ mod tests {
     }
 
     #[test]
+    fn the_roots_of_prefixes_are_those_of_the_definition() {
+        let records: Vec<Record> = (1..40).map(|number| sign(number, number)).collect();
+        let whole = ledger(records.clone()).tree();
+        assert!((0..40).all(|size| whole.root(size) == Some(tree(&records[..size]))));
+        assert_eq!(whole.root(40), None);
+        let (all, other) = (ledger(records.clone()), ledger(records[1..5].to_vec()));
+        assert!(all.breaks_any([all.checkpoint.as_str()]).is_empty());
+        assert_eq!(all.breaks_any([other.checkpoint.as_str()]).len(), 1);
+    }
+
+    #[test]
     fn numbers_are_whole_and_single() {
         let mut bad = good();
         bad.counter = 4;

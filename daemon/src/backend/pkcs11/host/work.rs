@@ -31,6 +31,8 @@ pub(super) struct Host {
     pub(super) signing: Signing,
     pub(super) open: Open,
     pub(super) live: RwLock<Option<Live>>,
+    /// Why nothing is live, as the last attempt to begin found it.
+    pub(super) why: Mutex<Option<Fault>>,
     pub(super) seats: Vec<Mutex<Seat>>,
     pub(super) management: Mutex<()>,
     pub(super) recoveries: Mutex<Vec<Monotonic>>,
@@ -57,6 +59,7 @@ impl Host {
             module,
             signing,
             live: RwLock::new(None),
+            why: Mutex::default(),
             seats: (0..workers).map(|_| Mutex::default()).collect(),
             management: Mutex::new(()),
             recoveries: Mutex::default(),
@@ -98,8 +101,12 @@ impl Host {
         self.live().as_ref().is_some_and(|live| live.probe(&self.module).is_ok())
     }
 
+    /// Why nothing is live. A refused PIN stays the cause, whatever is asked meanwhile.
     pub(super) fn down(&self) -> Fault {
-        fault(Class::Unavailable, format!("the token {} is not there", self.open.token))
+        let why = self.why.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        why.unwrap_or_else(|| {
+            fault(Class::Unavailable, format!("the token {} is not there", self.open.token))
+        })
     }
 
     /// Sends a message; if the daemon is not there any more, ends.
@@ -163,6 +170,8 @@ impl Host {
 
     /// Logs out as far as that is quick, and ends.
     pub(super) fn leave(&self) -> ! {
+        // A module that hangs here too is the watch's.
+        self.overdue[0].store(self.millis() + 2000, Ordering::Release);
         if let Ok(mut live) = self.live.try_write() {
             for seat in &self.seats {
                 if let Ok(mut seat) = seat.try_lock() {

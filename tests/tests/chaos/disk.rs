@@ -1,0 +1,119 @@
+//! A disk that fails under a running daemon: nothing is released unrecorded, the cause is named, and signing comes back
+//! by itself where it may.
+
+use proto::wire::v1::stop_target::Target;
+use tests::ask;
+use tests::disk::SmallDisk;
+use tests::load::{Received, request};
+use tests::process::killed;
+use tests::strace::{Attached, Failing, Fault, Point};
+use tests::world::World;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use super::{KEY, OTHER, accounted, software};
+
+/// A refusal that names the log and says when to try again.
+#[track_caller]
+pub fn unavailable(status: &Status) {
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(ask::reason(status).name().starts_with("LOG_"), "{status:?}");
+    ask::explained(status);
+}
+
+/// Signs until it works: each attempt waits as long as the refusal says.
+pub fn sign_again(world: &mut World, key: &str) -> Received {
+    for _ in 0..200 {
+        match ask::sign(world, request(key, b"a file")) {
+            Ok(reply) => return Received { replies: vec![reply] },
+            Err(status) => {
+                unavailable(&status);
+                let wait = status.get_details_retry_info().and_then(|retry| retry.retry_delay);
+                std::thread::sleep(wait.unwrap_or_default());
+            }
+        }
+    }
+    panic!("signing did not come back:\n{}", world.process().said());
+}
+
+fn refused(world: &World, words: &str) {
+    unavailable(&ask::sign(world, request(KEY, b"a file")).unwrap_err());
+    let cause = ask::trouble(world, "log").expect("health says so too");
+    assert!(cause.contains(words), "{cause}");
+}
+
+/// An instance on a small disk of its own, of which it uses all but a little.
+fn small(disk: &SmallDisk) -> World {
+    let mut world = software().on(disk.path()).make();
+    world.configure("[log]\n", "[log]\nreserve = \"64KiB\"\n");
+    world.start();
+    world
+}
+
+#[test]
+fn on_a_full_disk_nothing_is_signed_and_a_stop_survives_a_kill() {
+    let disk = SmallDisk::mount(64 * 1024);
+    let mut world = small(&disk);
+    let mut received = sign_again(&mut world, KEY);
+    disk.fill();
+    refused(&world, "disk");
+    let answer = ask::stop(&world, Target::Key(KEY.to_owned())).unwrap();
+    println!("a stop on a full disk: {answer:?}");
+    assert!(killed(world.kill()));
+    disk.empty();
+    world.start();
+    let stopped = ask::sign(&world, request(KEY, b"a file")).unwrap_err();
+    assert_eq!(ask::reason(&stopped), proto::reason::Reason::KeySuspended, "{stopped:?}");
+    received.replies.extend(sign_again(&mut world, OTHER).replies);
+    assert!(world.stop().success());
+    let ledger = accounted(&world, [&received], "a full disk");
+    let stops = ledger.records.iter().filter(|record| record.body["kind"] == "incident.stopped").count();
+    assert_eq!(stops, 1, "the stop is in the log, once");
+}
+
+#[test]
+fn room_made_on_a_full_disk_is_taken_up_without_a_restart() {
+    let disk = SmallDisk::mount(64 * 1024);
+    let mut world = small(&disk);
+    disk.fill();
+    refused(&world, "disk");
+    disk.empty();
+    let received = sign_again(&mut world, KEY);
+    assert_eq!(ask::trouble(&world, "log"), None);
+    assert!(world.stop().success());
+    accounted(&world, [&received], "room made");
+}
+
+#[test]
+fn a_store_that_cannot_be_written_for_a_while_is_taken_up_again_and_keeps_its_stop() {
+    let mut world = software().start();
+    let mut received = sign_again(&mut world, KEY);
+    let failing = Failing::attach(world.process().number(), &["pwrite64", "fdatasync"], "EROFS");
+    unavailable(&ask::sign(&world, request(KEY, b"a file")).unwrap_err());
+    assert!(ask::trouble(&world, "log").is_some());
+    let answer = ask::stop(&world, Target::Key(OTHER.to_owned())).unwrap();
+    assert!(answer.pending && answer.log_index.is_none(), "{answer:?}");
+    drop(failing);
+    received.replies.extend(sign_again(&mut world, KEY).replies);
+    let stopped = ask::sign(&world, request(OTHER, b"a file")).unwrap_err();
+    assert_eq!(ask::reason(&stopped), proto::reason::Reason::KeySuspended, "{stopped:?}");
+    assert!(world.stop().success());
+    let ledger = accounted(&world, [&received], "read-only for a while");
+    let stops = ledger.records.iter().filter(|record| record.body["kind"] == "incident.stopped").count();
+    assert_eq!(stops, 1, "the stop is in the log, once");
+}
+
+#[test]
+fn one_failed_sync_releases_nothing_and_is_recovered_from() {
+    let mut world = software().start();
+    let mut received = sign_again(&mut world, KEY);
+    let wal = world.state().join("log.db-wal");
+    let point = Point { call: "fdatasync".to_owned(), nth: 1, path: Some(wal) };
+    let trace = world.scratch().join("trace");
+    let failing = Attached::strike(world.process().number(), &point, Fault::Error("EIO"), &trace);
+    unavailable(&ask::sign(&world, request(KEY, b"a file")).unwrap_err());
+    drop(failing);
+    received.replies.extend(sign_again(&mut world, KEY).replies);
+    assert!(world.stop().success());
+    accounted(&world, [&received], "a failed sync");
+}

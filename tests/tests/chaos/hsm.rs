@@ -1,0 +1,157 @@
+//! The PKCS#11 host killed and stopped, its token taken away, replaced, its PIN wrong: callers are told how to go on,
+//! nothing wrong is released, other backends do not notice, and signing comes back by itself where it may.
+
+use std::time::Instant;
+
+use proto::reason::Reason;
+use rustix::process::{Signal, pidfd_send_signal};
+use softhsm::{Shape, Token, Wire};
+use tests::ask::{self, explained};
+use tests::crowd::Crowd;
+use tests::load::request;
+use tests::world::{Plan, World};
+
+use super::{KEY, OTHER, P256, accounted, hsm};
+
+#[test]
+fn a_killed_host_costs_errors_that_explain_themselves_and_comes_back() {
+    let mut world = hsm().start();
+    let mut soft = Crowd::gather(&world, OTHER, 2);
+    let mut crowd = Crowd::gather(&world, KEY, 4);
+    for _ in 0..2 {
+        crowd.more(20);
+        let hosts = world.hosts();
+        assert_eq!(hosts.len(), 1);
+        let killed = Instant::now();
+        pidfd_send_signal(&hosts[0], Signal::KILL).unwrap();
+        crowd.more(20);
+        println!("signing is back {:?} after the kill of the host", killed.elapsed());
+    }
+    soft.more(1);
+    let (received, refused) = crowd.end();
+    refused.iter().for_each(explained);
+    let (others, undisturbed) = soft.end();
+    assert!(undisturbed.is_empty(), "another backend was disturbed: {undisturbed:?}");
+    assert!(world.stop().success());
+    accounted(&world, [&received, &others], "a killed host");
+}
+
+#[test]
+fn a_host_that_stands_still_is_replaced() {
+    let mut world = hsm().make();
+    world.configure("kind = \"pkcs11\"\n", "kind = \"pkcs11\"\ncall_limit = \"2s\"\n");
+    world.start();
+    let soft = Crowd::gather(&world, OTHER, 1);
+    let mut crowd = Crowd::gather(&world, KEY, 4);
+    crowd.more(20);
+    let stopped = world.hosts();
+    pidfd_send_signal(&stopped[0], Signal::STOP).unwrap();
+    crowd.more(20);
+    let (received, refused) = crowd.end();
+    assert!(!refused.is_empty(), "the calls in flight cannot have been answered");
+    refused.iter().for_each(explained);
+    let (others, undisturbed) = soft.end();
+    assert!(undisturbed.is_empty(), "another backend was disturbed: {undisturbed:?}");
+    // The one that stood still is gone, and was waited for.
+    assert!(pidfd_send_signal(&stopped[0], Signal::CONT).is_err());
+    assert!(world.stop().success());
+    accounted(&world, [&received, &others], "a stopped host");
+}
+
+/// Asks until the answer is a refusal for this reason; on the way only refusals that pass are fine.
+fn until(world: &World, expected: Reason) {
+    for _ in 0..400 {
+        match ask::sign(world, request(KEY, b"a file")) {
+            Ok(_before_it_was_noticed) => {}
+            Err(status) => {
+                explained(&status);
+                let reason = ask::reason(&status);
+                if reason == expected {
+                    return;
+                }
+                assert!(reason.waiting_helps() || reason.code() == proto::reason::Code::Aborted, "{status:?}");
+            }
+        }
+        std::thread::sleep(std::time::Duration::from_millis(25));
+    }
+    panic!("it was never refused with {expected}");
+}
+
+#[test]
+fn a_token_taken_away_is_named_and_put_back_it_signs_again() {
+    let mut world = hsm().start();
+    let mut crowd = Crowd::gather(&world, KEY, 2);
+    crowd.more(5);
+    world.token().unwrap().remove().unwrap();
+    // A new host finds no token: until it is back, nothing of this backend signs.
+    pidfd_send_signal(&world.hosts()[0], Signal::KILL).unwrap();
+    until(&world, Reason::BackendUnavailable);
+    let cause = ask::trouble(&world, "backend/hsm").expect("health names it");
+    println!("health of a token that is away: {cause}");
+    assert_eq!(ask::trouble(&world, "backend/software"), None);
+    let mut soft = Crowd::gather(&world, OTHER, 1);
+    soft.more(5);
+    world.token().unwrap().put_back().unwrap();
+    crowd.more(5);
+    assert_eq!(ask::trouble(&world, "backend/hsm"), None);
+    let (received, refused) = crowd.end();
+    assert!(!refused.is_empty());
+    refused.iter().for_each(explained);
+    let (others, undisturbed) = soft.end();
+    assert!(undisturbed.is_empty(), "{undisturbed:?}");
+    assert!(world.stop().success());
+    accounted(&world, [&received, &others], "a token away");
+}
+
+#[test]
+fn another_key_under_the_same_label_is_a_mismatch() {
+    let token = Token::create().unwrap();
+    token.generate("linux", &[1], Shape::P256).unwrap();
+    let uri = token.uri();
+    let label = format!("pkcs11:token={}", token.label());
+    let mut world = Plan::new().token(token, None).token_key(KEY, "linux", P256, &["blob"]).make();
+    // Configured by label alone, so that the other token is taken for the token.
+    world.configure(&uri, &label);
+    world.start();
+    let before = ask::sign(&world, request(KEY, b"a file")).unwrap();
+    world.token_to_change().replace().unwrap();
+    world.token().unwrap().generate("linux", &[1], Shape::P256).unwrap();
+    until(&world, Reason::KeyMismatch);
+    // And so it stays, also for a daemon that starts with it.
+    assert!(world.stop().success());
+    world.start();
+    until(&world, Reason::KeyMismatch);
+    assert!(world.stop().success());
+    let ledger = accounted(&world, [&tests::load::Received { replies: vec![before] }], "another token");
+    let keys: std::collections::BTreeSet<String> = ledger.released().into_iter().map(|(_, key, _)| key).collect();
+    assert_eq!(keys.len(), 1, "only the recorded key has signed");
+}
+
+#[test]
+fn a_bad_pin_is_tried_once_over_three_restarts() {
+    let token = Token::create().unwrap();
+    token.generate("linux", &[1], Shape::P256).unwrap();
+    let wire = Wire::build(token.directory(), token.module()).unwrap();
+    let plan = Plan::new().token(token, Some(wire.module())).token_key(KEY, "linux", P256, &["blob"]);
+    let mut world = plan.make();
+    world.token().unwrap().write_pin("000000").unwrap();
+    let before = wire.calls("Login").unwrap();
+    for _restart in 0..3 {
+        world.start();
+        let refused = ask::sign(&world, request(KEY, b"a file")).unwrap_err();
+        explained(&refused);
+        let cause = ask::trouble(&world, "backend/hsm").expect("health says why");
+        assert!(cause.contains("PIN") && cause.contains("backends unlock"), "{cause}");
+        assert!(!world.process().said().contains("000000"), "a PIN was said");
+        assert!(world.stop().success());
+    }
+    assert_eq!(wire.calls("Login").unwrap() - before, 1, "one attempt, ever");
+    let right = world.token().unwrap().pin().to_owned();
+    world.token().unwrap().write_pin(&right).unwrap();
+    world.start();
+    let mut crowd = Crowd::gather(&world, KEY, 1);
+    crowd.more(1);
+    let (received, _) = crowd.end();
+    assert!(world.stop().success());
+    accounted(&world, [&received], "a bad PIN");
+}

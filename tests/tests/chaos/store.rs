@@ -1,0 +1,126 @@
+//! A store that is not the one it was: deleted, damaged, edited, rolled back. Nothing unsafe is released, and the daemon
+//! says what is wrong.
+
+use std::path::Path;
+use std::process::Command;
+
+use proto::wire::v1::stop_target::Target;
+use tests::ask;
+use tests::load::{Received, request};
+use tests::process::{Process, killed};
+use tests::world::World;
+
+use super::disk::{sign_again, unavailable};
+use super::{KEY, OTHER, accounted, software};
+
+/// Starts it and expects that it does not: returns what it said.
+fn refuses_to_start(world: &mut World) -> String {
+    let Err(said) = world.start_as(world.daemon()) else { panic!("it starts") };
+    let _ended = world.release();
+    said
+}
+
+#[test]
+fn a_store_deleted_under_the_daemon_is_noticed() {
+    let mut world = software().start();
+    let mut received = sign_again(&mut world, KEY);
+    let log = world.state().join("log.db");
+    let aside = world.scratch().join("aside");
+    std::fs::rename(&log, &aside).unwrap();
+    unavailable(&ask::sign(&world, request(KEY, b"a file")).unwrap_err());
+    let cause = ask::trouble(&world, "log").expect("health says so too");
+    assert!(cause.contains("log.db"), "{cause}");
+    std::fs::rename(&aside, &log).unwrap();
+    received.replies.extend(sign_again(&mut world, KEY).replies);
+    assert!(world.stop().success());
+    accounted(&world, [&received], "a deleted store");
+}
+
+fn flip(file: &Path, at: usize) {
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn one_flipped_bit_in_the_wal_loses_nothing_silently() {
+    let mut world = software().start();
+    let mut received = sign_again(&mut world, KEY);
+    received.replies.extend(sign_again(&mut world, KEY).replies);
+    assert!(killed(world.kill()));
+    let wal = world.state().join("log.db-wal");
+    // In the first page of the first commit since the start: SQLite takes the rest for unwritten.
+    let whole = std::fs::read(&wal).unwrap();
+    flip(&wal, 32 + 24 + 2000);
+    let said = refuses_to_start(&mut world);
+    assert!(said.contains("anchor"), "{said}");
+    // Whatever the attempt did to the file: with the right one it goes on.
+    std::fs::write(&wal, whole).unwrap();
+    world.start();
+    received.replies.extend(sign_again(&mut world, KEY).replies);
+    assert!(world.stop().success());
+    accounted(&world, [&received], "a flipped bit");
+}
+
+#[test]
+fn the_control_row_of_a_stop_cannot_be_hidden() {
+    let mut world = software().start();
+    let received = sign_again(&mut world, KEY);
+    let index = ask::stop(&world, Target::Key(KEY.to_owned())).unwrap().log_index.unwrap();
+    assert!(world.stop().success());
+    let log = world.state().join("log.db");
+    let whole = std::fs::read(&log).unwrap();
+    for (table, words) in [("control", "control"), ("record", "covers 6 records, the store holds 5")] {
+        let store = rusqlite::Connection::open(&log).unwrap();
+        let gone = store.execute(&format!("delete from {table} where idx = ?1"), [i64::try_from(index).unwrap()]).unwrap();
+        assert_eq!(gone, 1);
+        drop(store);
+        let said = refuses_to_start(&mut world);
+        assert!(said.contains(words), "{table}: {said}");
+        std::fs::write(&log, &whole).unwrap();
+    }
+    world.start();
+    let stopped = ask::sign(&world, request(KEY, b"a file")).unwrap_err();
+    assert_eq!(ask::reason(&stopped), proto::reason::Reason::KeySuspended, "{stopped:?}");
+    assert!(world.stop().success());
+    accounted(&world, [&received], "a hidden stop");
+}
+
+fn copy(from: &Path, to: &Path) {
+    let mut copy = Command::new("cp");
+    copy.arg("--archive").arg(from).arg(to);
+    let _said = Process::output(copy);
+}
+
+#[test]
+fn a_rolled_back_instance_is_found_out_by_a_client_that_remembers() {
+    let mut world = software().start();
+    sign_again(&mut world, KEY);
+    assert!(world.stop().success());
+    let [earlier, later] = ["earlier", "later"].map(|name| world.scratch().join(name));
+    copy(&world.place(), &earlier);
+    world.start();
+    let newer = sign_again(&mut world, KEY).replies.remove(0).receipt.unwrap().checkpoint;
+    assert!(world.stop().success());
+    // Store, anchor and all: nothing on the host remembers.
+    std::fs::rename(world.place(), &later).unwrap();
+    std::fs::rename(&earlier, world.place()).unwrap();
+    world.start();
+    sign_again(&mut world, OTHER);
+    let refused = ask::present(&world, &newer).unwrap_err();
+    println!("presented: {refused:?}");
+    // From then on nobody gets a signature, until the right store is back.
+    unavailable(&ask::sign(&world, request(OTHER, b"a file")).unwrap_err());
+    let cause = ask::trouble(&world, "log").expect("health says so too");
+    assert!(cause.contains("checkpoint"), "{cause}");
+    assert!(world.stop().success());
+    let said = refuses_to_start(&mut world);
+    assert!(said.contains("presented"), "{said}");
+    std::fs::remove_dir_all(world.place()).unwrap();
+    std::fs::rename(&later, world.place()).unwrap();
+    world.start();
+    let received = sign_again(&mut world, KEY);
+    ask::present(&world, &newer).unwrap();
+    assert!(world.stop().success());
+    accounted(&world, [&received, &Received::default()], "the right store");
+}

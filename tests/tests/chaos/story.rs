@@ -1,0 +1,161 @@
+//! Everything that can be signed, on a software key and on an HSM's: verified with its receipt, found in the log,
+//! stopped, refused, and stopped still after a restart.
+
+use proto::algorithm::{Algorithm, HashAlgorithm};
+use proto::digest::Digest;
+use proto::key_id::KeyId;
+use proto::proof::encoding::SignatureEncoding;
+use proto::proof::note::Verifier;
+use proto::proof::receipt::{Expected, Receipt, check};
+use proto::proof::signature::{Over, verify};
+use proto::reason::Reason;
+use proto::wire::v1::log_service_client::LogServiceClient;
+use proto::wire::v1::sign_request::Input;
+use proto::wire::v1::signing_service_client::SigningServiceClient;
+use proto::wire::v1::stop_target::Target;
+use proto::wire::v1::{
+    DsseInput, GetPublicKeyRequest, OciInput, SearchRecordsRequest, SignRequest, SignResponse,
+};
+use softhsm::{Shape, Token};
+use tests::ask;
+use tests::load::{Received, request, sign};
+use tests::world::{Plan, World};
+use tokio::runtime::Runtime;
+use tonic::transport::Channel;
+
+use super::{KEY, P256, accounted};
+
+const SLSA: &str = "https://slsa.dev/provenance/v1";
+const ATTESTATIONS: &str = "release/attestations";
+const FILE: &[u8] = b"the real file";
+
+/// The signature and its receipt, by what anyone can compute.
+fn verified(world: &World, reply: &SignResponse, spki: &[u8], signed: &[u8], key: &str) {
+    let [signature] = reply.signatures.as_slice() else { panic!("one signature: {reply:?}") };
+    let algorithm = Algorithm::EcdsaP256Sha256;
+    verify(algorithm, spki, Over::Message(signed), &signature.value, SignatureEncoding::Der).unwrap();
+    let receipt = reply.receipt.clone().unwrap();
+    let receipt = Receipt {
+        leaf: receipt.record.to_vec(),
+        index: receipt.log_index,
+        path: receipt.inclusion_path.iter().map(|hash| hash[..].try_into().unwrap()).collect(),
+        checkpoint: receipt.checkpoint,
+    };
+    let log_key: Verifier =
+        std::fs::read_to_string(world.place().join("log.pub")).unwrap().trim().parse().unwrap();
+    let expected = Expected {
+        signature: &signature.value,
+        key_id: KeyId::of_spki(spki),
+        algorithm,
+        digests: &Digest::of(HashAlgorithm::Sha256, signed).into(),
+        key: Some(&key.parse().unwrap()),
+    };
+    check(&receipt.verify(&log_key).unwrap(), &expected).unwrap();
+}
+
+async fn public_key(channel: &Channel, key: &str) -> Vec<u8> {
+    let request = GetPublicKeyRequest { key: key.to_owned(), version: 0 };
+    let answer = SigningServiceClient::new(channel.clone()).get_public_key(request).await.unwrap();
+    answer.into_inner().version.unwrap().public_key
+}
+
+/// Indices of the records that hold this digest, as soon as the index has reached them.
+async fn search(channel: &Channel, digest: &[u8], reach: u64) -> Vec<u64> {
+    let request = SearchRecordsRequest { digest: digest.to_vec(), ..SearchRecordsRequest::default() };
+    for _ in 0..600 {
+        let mut client = LogServiceClient::new(channel.clone());
+        let mut stream = client.search_records(request.clone()).await.unwrap().into_inner();
+        let (mut found, mut reached) = (Vec::new(), 0);
+        while let Some(answer) = stream.message().await.unwrap() {
+            reached = answer.indexed_to;
+            found.extend(answer.record.map(|record| record.log_index));
+        }
+        if reached > reach {
+            return found;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the index never reached {reach}");
+}
+
+/// An in-toto statement to be signed.
+fn statement() -> SignRequest {
+    let statement = serde_json::json!({
+        "_type": "https://in-toto.io/Statement/v1", "predicate": {}, "predicateType": SLSA,
+        "subject": [{"digest": {"sha256": "07".repeat(32)}, "name": "app"}],
+    });
+    let payload = statement.to_string().into_bytes();
+    let dsse = DsseInput { payload_type: "application/vnd.in-toto+json".into(), payload: payload.into() };
+    SignRequest { input: Some(Input::Dsse(dsse)), ..request(ATTESTATIONS, b"") }
+}
+
+async fn everything(world: &World, channel: &Channel) -> Received {
+    let oci = OciInput {
+        reference: "registry.example.org/app".to_owned(),
+        digest: Some(proto::wire::v1::Digest { algorithm: 1, value: vec![7; 32] }),
+        ..OciInput::default()
+    };
+    let mut received = Received::default();
+    for (key, input) in
+        [(KEY, Input::Message(FILE.into())), (KEY, Input::Oci(oci)), (ATTESTATIONS, statement().input.unwrap())]
+    {
+        let spki = public_key(channel, key).await;
+        let asked = SignRequest { input: Some(input.clone()), ..request(key, b"") };
+        let reply = sign(channel, asked).await.unwrap_or_else(|status| panic!("{input:?}: {status:?}"));
+        let signed = if matches!(input, Input::Message(_)) { FILE } else { &reply.signed_bytes[..] };
+        verified(world, &reply, &spki, signed, key);
+        received.replies.push(reply);
+    }
+    let index = |reply: &SignResponse| reply.receipt.as_ref().unwrap().log_index;
+    let last = index(received.replies.last().unwrap());
+    let digest = Digest::of(HashAlgorithm::Sha256, FILE);
+    assert!(search(channel, digest.value(), last).await.contains(&index(&received.replies[0])));
+    assert!(search(channel, &[7; 32], last).await.contains(&last), "an in-toto subject is found");
+    received
+}
+
+fn walk(mut world: World) {
+    let runtime = Runtime::new().unwrap();
+    let mut received = runtime.block_on(async { everything(&world, &world.channel()).await });
+    received.replies.extend(runtime.block_on(async { everything(&world, &world.local()).await }).replies);
+    let mut replayed = request(KEY, FILE);
+    replayed.request_id = "build-1".to_owned();
+    received.replies.push(ask::sign(&world, replayed.clone()).unwrap());
+    let stopped = ask::stop(&world, Target::Key(KEY.to_owned())).unwrap();
+    assert!(!stopped.pending && stopped.still_signing.is_empty(), "{stopped:?}");
+    received.replies.push(ask::sign(&world, statement()).expect("another key signs on"));
+    for restarted in [false, true] {
+        for asked in [request(KEY, FILE), replayed.clone()] {
+            let refused = ask::sign(&world, asked).unwrap_err();
+            assert_eq!(ask::reason(&refused), Reason::KeySuspended, "{refused:?}");
+            ask::explained(&refused);
+        }
+        if !restarted {
+            assert!(world.stop().success());
+            world.start();
+        }
+    }
+    assert!(world.stop().success());
+    let ledger = accounted(&world, [&received], "a story");
+    assert_eq!(ledger.released().len(), 8);
+}
+
+const STATEMENTS: &str = "dsse:https://slsa.dev/provenance/v1";
+
+#[test]
+fn everything_that_a_software_key_signs_is_proven_and_stopped() {
+    let plan = Plan::new().key(KEY, P256, &["blob", "oci"]).key(ATTESTATIONS, P256, &[STATEMENTS]);
+    walk(plan.start());
+}
+
+#[test]
+fn everything_that_an_hsm_signs_is_proven_and_stopped() {
+    let token = Token::create().unwrap();
+    token.generate("linux", &[1], Shape::P256).unwrap();
+    token.generate("attestations", &[2], Shape::P256).unwrap();
+    let plan = Plan::new()
+        .token(token, None)
+        .token_key(KEY, "linux", P256, &["blob", "oci"])
+        .token_key(ATTESTATIONS, "attestations", P256, &[STATEMENTS]);
+    walk(plan.start());
+}

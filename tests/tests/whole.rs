@@ -1,0 +1,98 @@
+//! The signing path from outside, whole: a real client, a real daemon, real keys, other people's tools as witnesses.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::Command;
+
+use softhsm::{Shape, Token};
+use tests::load::{Load, request, sign};
+use tests::process::Process;
+use tests::world::{Plan, World};
+
+const KEY: &str = "release/linux";
+
+/// Sign, verify by two tools, see it in the log, stop, be refused.
+fn walk(world: &mut World) {
+    let file = world.scratch().join("app.tar");
+    let tampered = world.scratch().join("other.tar");
+    std::fs::write(&file, "the real file").unwrap();
+    std::fs::write(&tampered, "another file").unwrap();
+
+    world.done(&["sign", KEY, "app.tar"]);
+    let pem = world.scratch().join("key.pem");
+    std::fs::write(&pem, world.done(&["keys", "public", KEY])).unwrap();
+    let openssl = |file: &str| {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["dgst", "-sha256", "-verify", "key.pem", "-signature", "app.tar.sig", file]);
+        openssl.current_dir(world.scratch());
+        openssl
+    };
+    assert!(Process::output(openssl("app.tar")).contains("Verified OK"));
+    assert!(!openssl("other.tar").output().unwrap().status.success());
+
+    let proof = [
+        "--key",
+        "key.pem",
+        "--signature",
+        "app.tar.sig",
+        "--receipt",
+        "app.tar.receipt",
+        "--expect-key",
+        KEY,
+    ];
+    world.done(&[&["verify", "app.tar"], &proof[..]].concat());
+    let (code, _, said) = world.run(&[&["verify", "other.tar"], &proof[..]].concat());
+    assert_eq!(code, 1, "{said}");
+
+    world.done(&["log", "head"]);
+    world.done(&["stop", KEY, "--reason", "a drill"]);
+    let (code, _, said) = world.run(&["sign", KEY, "other.tar"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("stop"), "{said}");
+    assert!(!world.scratch().join("other.tar.sig").exists());
+
+    assert!(world.stop().success());
+    let ledger = world.ledger();
+    assert_eq!(ledger.complaints(), Vec::<String>::new());
+    assert_eq!(ledger.released().len(), 1);
+}
+
+#[test]
+fn a_file_is_signed_by_a_software_key_verified_and_the_key_stopped() {
+    walk(&mut Plan::new().key(KEY, "ecdsa-p256-sha256", &["blob"]).start());
+}
+
+#[test]
+fn a_file_is_signed_by_an_hsm_verified_and_the_key_stopped() {
+    let token = Token::create().unwrap();
+    token.generate("linux", &[1], Shape::P256).unwrap();
+    let plan = Plan::new().token(token, None).token_key(KEY, "linux", "ecdsa-p256-sha256", &["blob"]);
+    walk(&mut plan.start());
+}
+
+#[test]
+fn asked_to_end_under_load_it_loses_nothing_and_starts_where_it_was() {
+    let mut world = Plan::new().key(KEY, "ecdsa-p256-sha256", &["blob"]).start();
+    let mut load = Load::start(&world, 4, 4, KEY);
+    load.reach(20);
+    assert!(world.stop().success());
+    let received = load.end();
+    let ledger = world.ledger();
+    assert_eq!(ledger.complaints(), Vec::<String>::new());
+    assert_eq!(ledger.open, Vec::<u64>::new());
+    assert_eq!(received.unaccounted(&ledger), Vec::<String>::new());
+    world.start();
+    let again = tokio::runtime::Runtime::new()
+        .unwrap()
+        .block_on(async { sign(&world.channel(), request(KEY, b"after")).await.unwrap() });
+    assert!(again.receipt.unwrap().log_index >= ledger.size);
+}
+
+#[test]
+fn a_daemon_that_is_not_there_is_unavailable_and_not_a_refusal() {
+    let mut world = Plan::new().key(KEY, "ecdsa-p256-sha256", &["blob"]).start();
+    std::fs::write(world.scratch().join("app.tar"), "x").unwrap();
+    let address = world.address();
+    assert!(world.stop().success());
+    let (code, _, said) = world.run(&["sign", KEY, "app.tar", "--address", &address, "--deadline", "1s"]);
+    assert_eq!(code, 3, "{said}");
+}
