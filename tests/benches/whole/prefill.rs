@@ -91,7 +91,10 @@ struct Model {
 async fn commit(log: &Log, model: &Model, indices: std::ops::Range<u64>, now: Time) {
     let seals = indices.map(|index| model.seal(index, now)).collect();
     for sealed in log.seal(seals).await {
-        assert!(matches!(sealed.unwrap(), Sealed::Released(_)), "a record of the pre-filled log was not released");
+        assert!(
+            matches!(sealed.unwrap(), Sealed::Released(_)),
+            "a record of the pre-filled log was not released"
+        );
     }
 }
 
@@ -119,7 +122,8 @@ impl Model {
                 version: 1,
             }],
             signed: Signed {
-                digests: Digests::new(vec![Digest::new(HashAlgorithm::Sha256, digest.as_bytes()).unwrap()]).unwrap(),
+                digests: Digests::new(vec![Digest::new(HashAlgorithm::Sha256, digest.as_bytes()).unwrap()])
+                    .unwrap(),
                 kind: Kind::Digest,
                 subjects: Vec::new(),
             },

@@ -32,7 +32,14 @@ pub fn grown(stage: &mut Stage) -> Result<Vec<Cell>, String> {
     cells.extend(reads(stage)?);
     let process = stage.daemon().process();
     let memory = cpu::resident(process) as f64 / 1e6;
-    cells.push(judged(stage, "growth/memory", "MB", &[memory], 150.0, "Resident memory of the daemon after all that load."));
+    cells.push(judged(
+        stage,
+        "growth/memory",
+        "MB",
+        &[memory],
+        150.0,
+        "Resident memory of the daemon after all that load.",
+    ));
     let mut starts = Vec::new();
     for _ in 0..stage.pace.rounds {
         let daemon = stage.daemon();
@@ -138,7 +145,9 @@ async fn found(client: &mut LogServiceClient<Channel>, index: u64) -> Result<u64
     let sought = prefill::digest_of(index).to_string();
     match matches.as_slice() {
         [one] if String::from_utf8_lossy(&one.leaf).contains(&sought) => {}
-        other => return Err(format!("a search for one digest found {} records, or another one", other.len())),
+        other => {
+            return Err(format!("a search for one digest found {} records, or another one", other.len()));
+        }
     }
     Ok(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX))
 }
