@@ -134,7 +134,9 @@ fn tree(c: &mut Criterion) {
         });
         let (path, root) = (grown.path(size + 17).unwrap(), grown.root());
         group.bench_function(format!("check a path, at {size}"), |b| {
-            b.iter(|| inclusion::verify(&leaves[17], size + 17, size + BATCH, black_box(&path), &root).unwrap());
+            b.iter(|| {
+                inclusion::verify(&leaves[17], size + 17, size + BATCH, black_box(&path), &root).unwrap()
+            });
         });
     }
     group.finish();
@@ -167,7 +169,9 @@ fn policy(c: &mut Criterion) {
     for (what, caller) in [("scope alone decides", "linux"), ("the payload decides", "mac")] {
         let caller = Arc::new(Caller::parse(&format!("spiffe://example.org/ci/{caller}")).unwrap());
         group.bench_function(what, |b| {
-            b.iter(|| decide(&rules, &caller, &Action::Sign, Some(&resource), Some(black_box(&facts)), 0).unwrap());
+            b.iter(|| {
+                decide(&rules, &caller, &Action::Sign, Some(&resource), Some(black_box(&facts)), 0).unwrap()
+            });
         });
     }
     group.finish();

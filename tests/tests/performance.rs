@@ -18,6 +18,10 @@ fn the_page_and_its_plot_are_those_of_the_run() {
     assert_eq!(there, [true; 3], "json, md and svg come from one run");
     let [json, md, svg] = files.map(|file| std::fs::read_to_string(file).unwrap());
     let cells: Vec<Cell> = serde_json::from_str(&json).unwrap();
-    assert_eq!(md, page::markdown(&cells), "docs/performance.md: make it again with `cargo xtask bench --write-docs --from`");
+    assert_eq!(
+        md,
+        page::markdown(&cells),
+        "docs/performance.md: make it again with `cargo xtask bench --write-docs --from`"
+    );
     assert_eq!(svg, plot::svg(&cells, plot::TITLE), "docs/performance.svg: make it again with the page");
 }

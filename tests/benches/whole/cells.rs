@@ -30,13 +30,18 @@ const GROUPS: &[(&str, &[&str], Measure)] = &[
 /// where nothing was.
 pub fn measure(stage: &mut Stage, only: &[String]) -> Result<Vec<Cell>, String> {
     let wanted = |(name, cells, _): &&(&str, &[&str], Measure)| {
-        let named = |asked: &String| *name == asked || cells.iter().any(|cell| cell.starts_with(asked.as_str()));
+        let named =
+            |asked: &String| *name == asked || cells.iter().any(|cell| cell.starts_with(asked.as_str()));
         if only.is_empty() { *name != "ceilings" } else { only.iter().any(named) }
     };
     let groups: Vec<_> = GROUPS.iter().filter(wanted).collect();
     if groups.is_empty() {
         let names: Vec<&str> = GROUPS.iter().map(|(name, ..)| *name).collect();
-        return Err(format!("--only {}: expected one of {}, or how a cell's name begins", only.join(" "), names.join(", ")));
+        return Err(format!(
+            "--only {}: expected one of {}, or how a cell's name begins",
+            only.join(" "),
+            names.join(", ")
+        ));
     }
     let mut cells = run::before(stage);
     for (name, _, measure) in groups {

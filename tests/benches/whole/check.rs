@@ -31,7 +31,8 @@ pub async fn replies(target: &Target, log_key: &Verifier) -> Result<(), String> 
     let mut requests = Requests::of(&target.key, 0);
     for _ in 0..LOOKS / 2 {
         let request = requests.one();
-        let response = client.sign(request.clone()).await.map_err(|e| format!("a request was refused: {e}"))?;
+        let response =
+            client.sign(request.clone()).await.map_err(|e| format!("a request was refused: {e}"))?;
         reply(&request, &response.into_inner(), &key, log_key)?;
     }
     let batch = requests.many(LOOKS / 2);
@@ -72,9 +73,11 @@ fn reply(
     {
         return Err("the record is of another signature".to_owned());
     }
-    let hash = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map(Hash::from).map_err(|e| format!("not a hash: {e}"));
+    let hash =
+        |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map(Hash::from).map_err(|e| format!("not a hash: {e}"));
     let path = receipt.inclusion_path.iter().map(|node| hash(node)).collect::<Result<Vec<_>, _>>()?;
     let checkpoint = Checkpoint::verify(&receipt.checkpoint, log_key).map_err(|e| e.to_string())?;
     let leaf = leaf::leaf_hash(&receipt.record);
-    inclusion::verify(&leaf, receipt.log_index, checkpoint.size, &path, &checkpoint.root).map_err(|e| e.to_string())
+    inclusion::verify(&leaf, receipt.log_index, checkpoint.size, &path, &checkpoint.root)
+        .map_err(|e| e.to_string())
 }

@@ -32,7 +32,8 @@ impl Used {
 
     /// What they used since `before`. A thread that ended in between is not counted.
     pub fn since(&self, before: &Self) -> Duration {
-        let used = self.0.iter().map(|(thread, now)| now - before.0.get(thread).copied().unwrap_or(0).min(*now));
+        let used =
+            self.0.iter().map(|(thread, now)| now - before.0.get(thread).copied().unwrap_or(0).min(*now));
         Duration::from_nanos(used.sum())
     }
 }
@@ -55,7 +56,9 @@ fn parents() -> BTreeMap<u32, u32> {
         // pid (name, which may hold anything) state parent …
         stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
     };
-    entries.filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, parent(&entry.path())?))).collect()
+    entries
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, parent(&entry.path())?)))
+        .collect()
 }
 
 /// What the whole machine has done since it started: seconds busy, and seconds in all, over all cores.
@@ -71,8 +74,12 @@ impl Machine {
         let stat = fs::read_to_string("/proc/stat").unwrap();
         let first = stat.lines().next().unwrap();
         // cpu user nice system idle iowait irq softirq steal (guests are in user): in hundredths of a second.
-        let ticks: Vec<f64> =
-            first.split_whitespace().skip(1).take(8).map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).collect();
+        let ticks: Vec<f64> = first
+            .split_whitespace()
+            .skip(1)
+            .take(8)
+            .map(|ticks| ticks.parse::<f64>().unwrap() / 100.0)
+            .collect();
         let all: f64 = ticks.iter().sum();
         Self { busy: all - ticks[3] - ticks[4], all }
     }

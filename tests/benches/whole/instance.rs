@@ -140,8 +140,10 @@ impl Instance {
             "\n[backend.strict]\nkind = \"software\"\nidentity = {{ file = {identity:?} }}\nverify = \"every\"\n"
         )
         .unwrap();
-        let modules =
-            [("near", hsm.token.module().to_owned(), NEAR_SESSIONS), ("far", hsm.wire.module(), FAR_SESSIONS)];
+        let modules = [
+            ("near", hsm.token.module().to_owned(), NEAR_SESSIONS),
+            ("far", hsm.wire.module(), FAR_SESSIONS),
+        ];
         for (name, module, sessions) in modules {
             let (token, pin) = (hsm.token.uri(), hsm.token.pin_file());
             write!(

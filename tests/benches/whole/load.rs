@@ -171,7 +171,8 @@ async fn ask(
         } else {
             let request = requests.many(batch);
             let begun = Instant::now();
-            let response = client.sign_batch(request).await.map_err(|e| format!("a batch was refused: {e}"))?;
+            let response =
+                client.sign_batch(request).await.map_err(|e| format!("a batch was refused: {e}"))?;
             let took = begun.elapsed();
             (signed(&response.into_inner())?, took)
         };
@@ -192,7 +193,10 @@ fn signed(response: &v1::SignBatchResponse) -> Result<usize, String> {
         match &result.outcome {
             Some(v1::sign_result::Outcome::Response(_)) => {}
             Some(v1::sign_result::Outcome::Refusal(refusal)) => {
-                return Err(format!("an item of a batch was refused: {} ({})", refusal.message, refusal.reason));
+                return Err(format!(
+                    "an item of a batch was refused: {} ({})",
+                    refusal.message, refusal.reason
+                ));
             }
             None => return Err("an item of a batch has no outcome".to_owned()),
         }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, SanType,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -71,7 +72,8 @@ pub fn invite(directory: &Path, authority: &str, name: &str, spiffe: &str) {
 /// TLS 1.3 that asks for a client certificate.
 pub fn server(identity: &Identity) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(identity)), Arc::clone(&provider));
+    let clients =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots(identity)), Arc::clone(&provider));
     let mut tls = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()

@@ -35,7 +35,7 @@ const AHEAD: usize = 4;
 /// How long the index may take to catch up.
 const INDEX: Duration = Duration::from_secs(600);
 
-/// The digest that the record of this index signed: what a search can look for.
+/// The digest of the so-manieth record: what a search can look for. Commits may change places, so its index may differ.
 pub fn digest_of(index: u64) -> Hash {
     Hash::of(&index.to_le_bytes())
 }
@@ -91,7 +91,10 @@ struct Model {
 async fn commit(log: &Log, model: &Model, indices: std::ops::Range<u64>, now: Time) {
     let seals = indices.map(|index| model.seal(index, now)).collect();
     for sealed in log.seal(seals).await {
-        assert!(matches!(sealed.unwrap(), Sealed::Released(_)), "a record of the pre-filled log was not released");
+        assert!(
+            matches!(sealed.unwrap(), Sealed::Released(_)),
+            "a record of the pre-filled log was not released"
+        );
     }
 }
 
@@ -119,7 +122,8 @@ impl Model {
                 version: 1,
             }],
             signed: Signed {
-                digests: Digests::new(vec![Digest::new(HashAlgorithm::Sha256, digest.as_bytes()).unwrap()]).unwrap(),
+                digests: Digests::new(vec![Digest::new(HashAlgorithm::Sha256, digest.as_bytes()).unwrap()])
+                    .unwrap(),
                 kind: Kind::Digest,
                 subjects: Vec::new(),
             },

@@ -57,8 +57,10 @@ pub fn run(raw: &Raw) {
     let loops: Vec<_> = (0..raw.sessions)
         .map(|at| {
             let session = module.open_ro_session(slot).unwrap();
-            let template =
-                [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(raw.object.as_bytes().to_vec())];
+            let template = [
+                Attribute::Class(ObjectClass::PRIVATE_KEY),
+                Attribute::Label(raw.object.as_bytes().to_vec()),
+            ];
             let key = session.find_objects(&template).unwrap()[0];
             let (signing, barrier) = (Arc::clone(&signing), Arc::clone(&barrier));
             std::thread::spawn(move || {

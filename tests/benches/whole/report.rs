@@ -8,8 +8,6 @@ use tests::performance::{page, plot, table};
 
 use crate::arguments::Arguments;
 
-
-
 /// The cells of an earlier run.
 pub fn read(file: &Path) -> Result<Vec<Cell>, String> {
     let text = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
@@ -27,7 +25,8 @@ pub fn show(arguments: &Arguments, cells: &[Cell]) -> Result<bool, String> {
         write(file, &plot::svg(cells, plot::TITLE))?;
     }
     if arguments.write_docs {
-        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lies below the root").join("docs");
+        let docs =
+            Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lies below the root").join("docs");
         write(&docs.join("performance.json"), &json)?;
         write(&docs.join("performance.svg"), &plot::svg(cells, plot::TITLE))?;
         write(&docs.join("performance.md"), &page::markdown(cells))?;

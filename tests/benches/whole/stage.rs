@@ -90,7 +90,9 @@ impl Stage {
 
     /// The `countersignd` to measure.
     pub fn program(&self) -> &Path {
-        self.program.as_deref().expect("--daemon names the countersignd to measure; `cargo xtask bench` gives it")
+        self.program
+            .as_deref()
+            .expect("--daemon names the countersignd to measure; `cargo xtask bench` gives it")
     }
 
     /// One of the ceilings: `echo`, `sign` or `sign-verify`.

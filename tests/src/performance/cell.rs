@@ -110,7 +110,9 @@ impl Cell {
     #[must_use]
     pub fn figure(&self) -> f64 {
         match self.judged {
-            Some(Judged::RatioAtLeast | Judged::RatioAtMost) => self.ratio.expect("a judged ratio was measured"),
+            Some(Judged::RatioAtLeast | Judged::RatioAtMost) => {
+                self.ratio.expect("a judged ratio was measured")
+            }
             Some(Judged::ValueAtMost) | None => self.value,
         }
     }

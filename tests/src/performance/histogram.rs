@@ -114,7 +114,10 @@ mod tests {
         for share in [0.01, 0.5, 0.9, 0.99, 1.0] {
             let exact = values[((20_000.0 * share) as usize).max(1) - 1];
             let found = histogram.quantile(share);
-            assert!(found >= exact && found as f64 <= exact as f64 * 1.02 + 1.0, "{share}: {found} for {exact}");
+            assert!(
+                found >= exact && found as f64 <= exact as f64 * 1.02 + 1.0,
+                "{share}: {found} for {exact}"
+            );
         }
         assert_eq!(histogram.quantile(1.0), *values.last().expect("there are values"));
         assert_eq!(Histogram::default().quantile(0.5), 0);

@@ -21,7 +21,8 @@ pub fn markdown(cells: &[Cell]) -> String {
     line(&mut out, "![Each figure against its bar](performance.svg)\n");
     out.push_str(&table::markdown(&bars));
     line(&mut out, "\n## How far from the ceiling, and why\n");
-    for paragraph in [rates, verified, hsm, network, lone, fair, growth].iter().filter_map(|tell| tell(cells)) {
+    for paragraph in [rates, verified, hsm, network, lone, fair, growth].iter().filter_map(|tell| tell(cells))
+    {
         line(&mut out, &paragraph);
         out.push('\n');
     }
@@ -88,7 +89,9 @@ fn rates(cells: &[Cell]) -> Option<String> {
         ("batch", "One of a batch of 64", "reading 64 receipts"),
     ] {
         let cpu = |name: &str, side: &str| value(cells, &format!("{name}/{way}/{side}-cpu"));
-        let Some((server, client)) = cpu("software", "server").zip(cpu("software", "client")) else { continue };
+        let Some((server, client)) = cpu("software", "server").zip(cpu("software", "client")) else {
+            continue;
+        };
         let (Some(sign), Some(asking)) = (cpu("sign", "server"), cpu("sign", "client")) else { continue };
         let reached = ratio(cells, &format!("software/{way}"))?;
         line(
@@ -113,7 +116,8 @@ fn rates(cells: &[Cell]) -> Option<String> {
 fn verified(cells: &[Cell]) -> Option<String> {
     let (unary, cpu) =
         (ratio(cells, "software-verified/unary")?, said(cells, "software-verified/unary/server-cpu")?);
-    let (ceiling, plain) = (said(cells, "sign-verify/unary/server-cpu")?, said(cells, "software/unary/server-cpu")?);
+    let (ceiling, plain) =
+        (said(cells, "sign-verify/unary/server-cpu")?, said(cells, "software/unary/server-cpu")?);
     Some(format!(
         "**With `verify = \"every\"`**: {unary} of sign + verify. The daemon spends {cpu} µs where the ceiling spends {ceiling} µs \
          and the daemon without verification {plain} µs: the record costs the same, and the verification is the larger part of \
@@ -183,15 +187,16 @@ mod tests {
     #[test]
     fn the_page_has_every_cell_and_speaks_only_of_what_was_measured() {
         let shown = |name: &str, value: f64| Cell::shown(name, "µs", &[value], "said of it");
-        let mut cells = vec![
-            Cell::shown("run/cores", "cores", &[2.0], "Some machine."),
-            Cell::shown("software/unary", "1/s", &[60.0], "the real daemon")
-                .against(&[60.0], &[100.0])
-                .held(Judged::RatioAtLeast, 0.55, Some(0.65)),
-            shown("software/unary/server-cpu", 30.0),
-            shown("software/unary/client-cpu", 20.0),
-            shown("sign/unary/server-cpu", 20.0),
-        ];
+        let mut cells =
+            vec![
+                Cell::shown("run/cores", "cores", &[2.0], "Some machine."),
+                Cell::shown("software/unary", "1/s", &[60.0], "the real daemon")
+                    .against(&[60.0], &[100.0])
+                    .held(Judged::RatioAtLeast, 0.55, Some(0.65)),
+                shown("software/unary/server-cpu", 30.0),
+                shown("software/unary/client-cpu", 20.0),
+                shown("sign/unary/server-cpu", 20.0),
+            ];
         let page = markdown(&cells);
         assert!(page.contains("1 of 1 bars hold") && !page.contains("said of it"), "{page}");
         assert!(!page.contains("own call"), "a paragraph without all of its cells");

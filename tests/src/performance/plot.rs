@@ -76,7 +76,10 @@ fn drawn(cell: &Cell, y: f64) -> String {
         let _infallible = out.write_fmt(text);
     };
     add(format_args!("<text class=\"t\" x=\"12\" y=\"{}\">{}</text>", middle + 5.0, escaped(&cell.name)));
-    add(format_args!("<rect class=\"g\" x=\"{LABEL}\" y=\"{}\" width=\"{BAR}\" height=\"14\" rx=\"2\"/>", middle - 7.0));
+    add(format_args!(
+        "<rect class=\"g\" x=\"{LABEL}\" y=\"{}\" width=\"{BAR}\" height=\"14\" rx=\"2\"/>",
+        middle - 7.0
+    ));
     add(format_args!(
         "<rect class=\"{class}\" x=\"{LABEL}\" y=\"{}\" width=\"{:.1}\" height=\"14\" rx=\"2\"/>",
         middle - 7.0,
@@ -84,7 +87,9 @@ fn drawn(cell: &Cell, y: f64) -> String {
     ));
     if cell.rounds > 1 {
         let (low, high) = (place(cell.low), place(cell.high));
-        add(format_args!("<line class=\"w\" x1=\"{low:.1}\" x2=\"{high:.1}\" y1=\"{middle}\" y2=\"{middle}\"/>"));
+        add(format_args!(
+            "<line class=\"w\" x1=\"{low:.1}\" x2=\"{high:.1}\" y1=\"{middle}\" y2=\"{middle}\"/>"
+        ));
     }
     let mut upright = |class: &str, x: f64| {
         add(format_args!(
@@ -97,7 +102,8 @@ fn drawn(cell: &Cell, y: f64) -> String {
     if let Some(good) = cell.good {
         upright("o", place(good));
     }
-    let unit = if cell.judged == Some(Judged::ValueAtMost) { format!(" {}", cell.unit) } else { String::new() };
+    let unit =
+        if cell.judged == Some(Judged::ValueAtMost) { format!(" {}", cell.unit) } else { String::new() };
     let sign = if cell.judged == Some(Judged::RatioAtLeast) { "≥" } else { "≤" };
     let said = format!("{}{unit} ({sign} {})", number(cell.figure()), number(bar));
     add(format_args!(

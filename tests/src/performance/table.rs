@@ -40,7 +40,8 @@ pub fn markdown(cells: &[&Cell]) -> String {
     out.push_str("| --- | ---: | ---: | ---: | ---: | ---: | --- |\n");
     for cell in cells {
         let [name, value, unit, ceiling, ratio, bar, good, holds] = row(cell);
-        let _infallible = writeln!(out, "| `{name}` | {value} {unit} | {ceiling} | {ratio} | {bar} | {good} | {holds} |");
+        let _infallible =
+            writeln!(out, "| `{name}` | {value} {unit} | {ceiling} | {ratio} | {bar} | {good} | {holds} |");
     }
     out
 }

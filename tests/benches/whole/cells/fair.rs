@@ -49,11 +49,18 @@ pub fn beside(stage: &mut Stage) -> Result<Vec<Cell>, String> {
         together.marks()
     );
     Ok(vec![
-        Cell::shown("fair/light/p50", "µs", &p50, &about)
-            .against(&p50, &service)
-            .held(Judged::RatioAtMost, 3.0, None),
+        Cell::shown("fair/light/p50", "µs", &p50, &about).against(&p50, &service).held(
+            Judged::RatioAtMost,
+            3.0,
+            None,
+        ),
         Cell::shown("fair/light/p99", "µs", &together.each(|window| window.latency_at(0.99)), "Its p99."),
-        Cell::shown("fair/light/alone", "µs", &alone.each(|window| window.latency_at(0.5)), "Its p50 without the heavy one."),
+        Cell::shown(
+            "fair/light/alone",
+            "µs",
+            &alone.each(|window| window.latency_at(0.5)),
+            "Its p50 without the heavy one.",
+        ),
         Cell::shown("fair/heavy", "1/s", &heavy_rates, "What the heavy caller gets meanwhile."),
         Cell::shown(
             "fair/service-time",

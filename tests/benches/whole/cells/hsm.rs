@@ -32,7 +32,12 @@ pub fn near(stage: &mut Stage) -> Result<Vec<Cell>, String> {
         Cell::shown("softhsm/raw", "1/s", &raws.iter().map(|raw| raw.rate).collect::<Vec<_>>(), &about),
         Cell::shown("softhsm/raw/cpu", "µs", &cpu, &about),
     ];
-    let mut own = shown("softhsm", "unary", &rounds, "The daemon with a key in SoftHSM, 64 in flight over 4 connections.");
+    let mut own = shown(
+        "softhsm",
+        "unary",
+        &rounds,
+        "The daemon with a key in SoftHSM, 64 in flight over 4 connections.",
+    );
     let floor: Vec<f64> = cpu.iter().map(|raw| raw + verify.value).collect();
     let used = rounds.each(|window| window.server_each());
     let bar = median(&floor) + WAY;
@@ -53,9 +58,11 @@ pub fn near(stage: &mut Stage) -> Result<Vec<Cell>, String> {
 pub fn far(stage: &mut Stage) -> Result<Vec<Cell>, String> {
     let (raws, rounds) = with_raw(stage, true, FAR_SESSIONS, UNARY, FAR)?;
     let rates: Vec<f64> = raws.iter().map(|raw| raw.rate).collect();
-    let about =
-        format!("SoftHSM behind a wire of 1 ms each way, {FAR_SESSIONS} sessions; 64 in flight over 4 connections.");
-    let mut cells = vec![Cell::shown("network/raw", "1/s", &rates, "The raw loop on the same module and sessions.")];
+    let about = format!(
+        "SoftHSM behind a wire of 1 ms each way, {FAR_SESSIONS} sessions; 64 in flight over 4 connections."
+    );
+    let mut cells =
+        vec![Cell::shown("network/raw", "1/s", &rates, "The raw loop on the same module and sessions.")];
     let mut own = shown("network", "unary", &rounds, &about);
     let reached = rounds.each(|window| window.rate());
     own[0] = own[0].clone().against(&reached, &rates).held(Judged::RatioAtLeast, 0.95, None);
@@ -67,7 +74,8 @@ pub fn far(stage: &mut Stage) -> Result<Vec<Cell>, String> {
 pub fn lone(stage: &mut Stage) -> Result<Vec<Cell>, String> {
     let (raws, rounds) = with_raw(stage, false, 1, LONE, NEAR)?;
     let raw: Vec<f64> = raws.iter().map(|raw| raw.p50).collect();
-    let disk: Vec<f64> = rounds.0.iter().map(|round| f64::midpoint(round.before.p50, round.after.p50)).collect();
+    let disk: Vec<f64> =
+        rounds.0.iter().map(|round| f64::midpoint(round.before.p50, round.after.p50)).collect();
     let mut own = shown("lone/softhsm", "unary", &rounds, "One call at a time with a key in SoftHSM.");
     let p50 = rounds.each(|window| window.latency_at(0.5));
     let bar = median(&raw) + SYNCS * median(&disk) + ALONE;

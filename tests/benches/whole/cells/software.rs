@@ -74,7 +74,8 @@ fn against_ceilings(stage: &mut Stage, shape: Shape, bars: &Bars) -> Result<Vec<
     };
     let way = bars.way;
     let mut cells = Vec::new();
-    for (name, rounds, about) in [("echo", echo, ECHO), ("sign", sign, SIGN), ("sign-verify", verify, VERIFY)] {
+    for (name, rounds, about) in [("echo", echo, ECHO), ("sign", sign, SIGN), ("sign-verify", verify, VERIFY)]
+    {
         cells.extend(shown(name, way, rounds, about));
     }
     for (name, rounds, about, ceiling, (bar, good)) in [
@@ -101,15 +102,16 @@ pub fn verification(stage: &Stage) -> Cell {
     let signer = Signer::new();
     let digest = [7; 32];
     let signature = signer.sign(&digest);
-    let rounds: Vec<f64> = (0..stage.pace.rounds).map(|_| {
-        let begun = Instant::now();
-        let mut count = 0_u32;
-        while begun.elapsed() < stage.pace.window / 10 {
-            signer.verify(&digest, &signature);
-            count += 1;
-        }
-        begun.elapsed().as_secs_f64() * 1e6 / f64::from(count)
-    })
-    .collect();
+    let rounds: Vec<f64> = (0..stage.pace.rounds)
+        .map(|_| {
+            let begun = Instant::now();
+            let mut count = 0_u32;
+            while begun.elapsed() < stage.pace.window / 10 {
+                signer.verify(&digest, &signature);
+                count += 1;
+            }
+            begun.elapsed().as_secs_f64() * 1e6 / f64::from(count)
+        })
+        .collect();
     Cell::shown("verify/cpu", "µs", &rounds, "One P-256 verification on one thread, nothing around it.")
 }
