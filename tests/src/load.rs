@@ -41,29 +41,35 @@ pub struct Received {
 }
 
 impl Received {
-    /// What the log fails to account for: a signature that a caller has and no record releases, or releases twice; a
-    /// receipt whose checkpoint the log does not extend.
+    /// See [`unaccounted`].
     #[must_use]
     pub fn unaccounted(&self, ledger: &Ledger) -> Vec<String> {
-        let mut times: BTreeMap<(String, String), usize> = BTreeMap::new();
-        for (_, key, value) in ledger.released() {
-            *times.entry((key, value)).or_default() += 1;
-        }
-        let mut complaints = Vec::new();
-        for reply in &self.replies {
-            for signature in &reply.signatures {
-                let own = (hex::encode(&signature.key_id), STANDARD.encode(&signature.value));
-                let times = times.get(&own).copied().unwrap_or_default();
-                if times != 1 {
-                    complaints
-                        .push(format!("the signature of {} is released {times} times", reply.operation_id));
-                }
+        unaccounted(ledger, [self])
+    }
+}
+
+/// What a log fails to account for: a signature that a caller has and no record releases, or releases twice; a receipt
+/// whose checkpoint the log does not extend.
+#[must_use]
+pub fn unaccounted<'a>(ledger: &Ledger, received: impl IntoIterator<Item = &'a Received>) -> Vec<String> {
+    let mut times: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for (_, key, value) in ledger.released() {
+        *times.entry((key, value)).or_default() += 1;
+    }
+    let mut complaints = Vec::new();
+    let mut checkpoints = Vec::new();
+    for reply in received.into_iter().flat_map(|received| &received.replies) {
+        for signature in &reply.signatures {
+            let own = (hex::encode(&signature.key_id), STANDARD.encode(&signature.value));
+            let times = times.get(&own).copied().unwrap_or_default();
+            if times != 1 {
+                complaints.push(format!("the signature of {} is released {times} times", reply.operation_id));
             }
         }
-        let receipts = self.replies.iter().filter_map(|reply| reply.receipt.as_ref());
-        complaints.extend(ledger.breaks_any(receipts.map(|receipt| receipt.checkpoint.as_str())));
-        complaints
+        checkpoints.extend(reply.receipt.as_ref().map(|receipt| receipt.checkpoint.as_str()));
     }
+    complaints.extend(ledger.breaks_any(checkpoints));
+    complaints
 }
 
 /// Callers that sign without a pause until they are refused.
