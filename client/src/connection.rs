@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use proto::hash::Hash;
 use proto::proof::checkpoint::CheckpointError;
+use proto::reason::Reason;
 use proto::wire::v1;
 use proto::wire::v1::log_service_client::LogServiceClient;
 use proto::wire::v1::signing_service_client::SigningServiceClient;
@@ -130,11 +131,23 @@ impl Connection {
         let answer = patiently(patience, |patience| {
             let mut client = client.clone();
             let request = patience.request(v1::PresentCheckpointRequest { checkpoint: seen.text.clone() });
-            async move { client.present_checkpoint(request).await.map(Response::into_inner) }
+            // A log that is unavailable may be one that this very checkpoint has stopped: looked into, never tried again.
+            async move {
+                match client.present_checkpoint(request).await {
+                    Ok(answer) => Ok(Ok(answer.into_inner())),
+                    Err(status) => match NoAnswer::of(&status) {
+                        NoAnswer::Refused(refused) if refused.known() == Some(Reason::LogUnavailable) => {
+                            Ok(Err(refused))
+                        }
+                        _ => Err(status),
+                    },
+                }
+            }
         })
         .await;
         match answer {
-            Ok(answer) => {
+            Ok(Err(refused)) => self.look_closer(&seen, &refused, patience).await,
+            Ok(Ok(answer)) => {
                 let shown = Seen::read(&answer.checkpoint, self.trail()?.key())?;
                 let path = hashes(&answer.path)?;
                 self.trail_mut()?.settle(&shown, &path)?;
@@ -151,6 +164,25 @@ impl Connection {
             }
             Err(other) => Err(other.into()),
         }
+    }
+
+    /// The log is unavailable to a presented checkpoint: whether because the two contradict each other, its own newest one says.
+    async fn look_closer(
+        &mut self,
+        seen: &Seen,
+        refused: &Refused,
+        patience: Patience,
+    ) -> Result<(), CallError> {
+        let request = patience.request(v1::GetCheckpointRequest {});
+        let Ok(answer) = self.log().get_checkpoint(request).await else {
+            return Err(NoAnswer::Refused(Box::new(refused.clone())).into());
+        };
+        let shown = Seen::read(&answer.into_inner().checkpoint, self.trail()?.key())?;
+        if shown.checkpoint.size < seen.checkpoint.size {
+            return Err(self.trail()?.denied(&shown, refused.to_string()).into());
+        }
+        // One that extends it is no contradiction: what the command asks for will say itself what is the matter.
+        self.agree(&shown.text, patience).await.map(|_seen| ())
     }
 
     /// Believes a checkpoint of an answer: signed by the log key, and connected by proof with those seen before.

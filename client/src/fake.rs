@@ -52,7 +52,13 @@ impl Service {
 impl Daemon {
     pub fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let state = State { log: Log::new(), key: Key::new(), refusals: VecDeque::new(), lies: false, calls: Vec::new() };
+        let state = State {
+            log: Log::new(),
+            key: Key::new(),
+            refusals: VecDeque::new(),
+            lies: false,
+            calls: Vec::new(),
+        };
         let state = Arc::new(Mutex::new(state));
         let (end, ended) = oneshot::channel();
         let (ready, is_ready) = std::sync::mpsc::channel();
@@ -67,7 +73,9 @@ impl Daemon {
                     .add_service(LogServiceServer::new(service.clone()))
                     .add_service(KeyServiceServer::new(service.clone()))
                     .add_service(IncidentServiceServer::new(service))
-                    .serve_with_incoming_shutdown(UnixListenerStream::new(listener), async { ended.await.unwrap_or(()) })
+                    .serve_with_incoming_shutdown(UnixListenerStream::new(listener), async {
+                        ended.await.unwrap_or(())
+                    })
                     .await
                     .unwrap();
             });

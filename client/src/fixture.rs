@@ -199,6 +199,10 @@ impl Log {
         frontier
     }
 
+    pub fn root(&self, size: u64) -> Hash {
+        self.frontier(size).root()
+    }
+
     fn node(&self, level: u32, index: u64) -> Result<Hash, std::convert::Infallible> {
         let (width, index) = (1_usize << level, usize::try_from(index).unwrap());
         let mut frontier = Frontier::new();

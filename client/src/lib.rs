@@ -13,11 +13,11 @@ pub mod connect;
 pub mod connection;
 pub mod dsse;
 pub mod exit;
+#[cfg(all(test, unix))]
+mod fake;
 pub mod files;
 #[cfg(test)]
 mod fixture;
-#[cfg(all(test, unix))]
-mod fake;
 pub mod image;
 pub mod keys;
 pub mod log;

@@ -8,3 +8,4 @@ pub mod export;
 pub mod line;
 pub mod prove;
 pub mod read;
+pub mod redact;

@@ -1,4 +1,4 @@
-//! Reads of the log are recorded: who read what kind of thing, once an hour.
+//! Reads of the log are recorded: who read what kind of thing, once an hour. So is the erasing of a detail.
 //!
 //! The record comes first. A log that takes no records can be read all the same, because whoever must find out what is
 //! wrong reads it then; the next read that can be recorded is.
@@ -6,15 +6,20 @@
 //! Does not: decide who may read, or read. One's own receipt, checkpoints and proofs are not recorded at all.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::record::kind::ReadTag;
-use proto::record::{CallerDetail, Detail, Query, ReadRecord, Times, VERSION};
+use proto::reason::Reason;
+use proto::record::{
+    Actor, ActorKind, Body, CallerDetail, ControlDetail, Detail, Query, ReadRecord, Times, VERSION,
+};
+use proto::refusal::Refusal;
 use proto::time::Time;
 
 use crate::keyring::Snapshot;
-use crate::log::{Fresh, Log, LogError, Plain};
-use crate::policy::caller::Caller;
+use crate::log::{ControlDraft, Fresh, Log, LogError, Plain};
+use crate::policy::caller::{Caller, CallerKind};
+use crate::policy::facts::Action;
 
 /// Records reads.
 pub struct Reads {
@@ -96,6 +101,44 @@ impl Reads {
         let draft = record.draft()?;
         self.log.append(Plain { draft, detail, last: false }).await.map(|_appended| ())
     }
+}
+
+/// Longest reason of a redaction in bytes.
+const LONGEST_REASON: usize = 4096;
+
+/// Erases the detail of one record, never the record, by the right `redact` and on this machine alone.
+///
+/// # Errors
+/// A caller from elsewhere or without the right, a reason that is missing or too long, and what the log says: no such
+/// record, one of the last day, a control record, a detail that is gone already.
+pub async fn redact(
+    log: &Log,
+    snapshot: &Snapshot,
+    caller: &Arc<Caller>,
+    index: u64,
+    reason: String,
+) -> Result<u64, Refusal> {
+    if caller.kind != CallerKind::Unix {
+        let message = "details are erased over the local socket only: call from the daemon's own machine";
+        return Err(Refusal::new(Reason::PolicyDenied, message));
+    }
+    snapshot.decide(caller, &Action::Redact, None, None).map_err(|refused| refused.refusal())?;
+    if reason.trim().is_empty() || reason.len() > LONGEST_REASON {
+        let message = format!("a redaction needs a reason of 1 to {LONGEST_REASON} bytes");
+        return Err(Refusal::new(Reason::MalformedRequest, message));
+    }
+    let refused = |error: LogError| Refusal::new(error.reason(), error.to_string());
+    let fresh = log.fresh().map_err(refused)?;
+    let detail = ControlDetail { reason: Some(reason), salt: fresh.salt.clone() };
+    let (detail, _name) = detail.encode().map_err(|e| Refusal::new(Reason::MalformedRequest, e.to_string()))?;
+    let actor = Actor { id: caller.id.clone(), kind: ActorKind::Caller };
+    let draft = ControlDraft {
+        detail: Some(detail),
+        ..ControlDraft::new(fresh, actor, Body::Redacted { indices: vec![index] })
+    };
+    let appended = log.redact(index, draft).await.map_err(refused)?;
+    tracing::warn!(caller = caller.id, index, record = appended.index, "a detail was erased");
+    Ok(appended.index)
 }
 
 #[cfg(test)]

@@ -65,6 +65,11 @@ impl Responder {
             let message = "callers here have no issuers and no claims yet, so nothing would be stopped: stop the caller";
             return Err(Refusal::new(Reason::Unimplemented, message));
         }
+        if let StopTarget::Caller(id) = &target
+            && let Err(not) = Caller::parse(id)
+        {
+            return Err(Refusal::new(Reason::MalformedRequest, format!("{not}; nothing was stopped")));
+        }
         let snapshot = self.keyring.snapshot();
         let state = snapshot.state();
         if !snapshot.admits(caller) {
@@ -122,9 +127,6 @@ impl Responder {
                 );
                 Err(Refusal::new(Reason::UnknownBackend, message))
             }
-            StopTarget::Caller(id) => Caller::parse(id)
-                .map(|_| ())
-                .map_err(|not| Refusal::new(Reason::MalformedRequest, format!("{not}; nothing was stopped"))),
             _ => Ok(()),
         }
     }

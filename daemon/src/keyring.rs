@@ -111,3 +111,26 @@ impl Keyring {
         self.newest.send_replace(self.current.load().control());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+    use super::trial::{Trial, everything};
+    use super::*;
+    use crate::policy::caller::Caller;
+    use crate::policy::facts::Action;
+
+    #[tokio::test]
+    async fn nothing_is_permitted_without_rules() {
+        let trial = Trial::new("private", &everything()).await;
+        let snapshot = trial.keyring.snapshot();
+        let caller = Arc::new(Caller::unix(rustix::process::getuid().as_raw()));
+        assert!(snapshot.admits(&caller));
+        assert!(snapshot.decide(&caller, &Action::ReadLog, None, None).is_ok());
+        let bare = Snapshot::new(snapshot.state().clone());
+        assert!(!bare.admits(&caller));
+        assert!(matches!(bare.decide(&caller, &Action::ReadLog, None, None), Err(Refused::NoRules)));
+        let key = "release/linux".parse().unwrap();
+        assert!(bare.take_quota(&caller, &key).is_err());
+    }
+}

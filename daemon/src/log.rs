@@ -30,7 +30,6 @@ mod keeper;
 mod load;
 mod offline;
 mod open;
-mod place;
 mod present;
 mod queue;
 mod read;

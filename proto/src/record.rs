@@ -100,7 +100,7 @@ pub enum Record {
     Read(ReadRecord),
     /// What changes what may be signed.
     Control(Box<ControlRecord>),
-    /// A plain kind of a newer version: kept, never interpreted.
+    /// A plain kind, or a `v`, of a newer version: kept, never interpreted.
     Unknown {
         /// Its kind.
         kind: String,
@@ -118,6 +118,8 @@ impl Record {
             kind: String,
             #[serde(default)]
             previous: Option<serde::de::IgnoredAny>,
+            #[serde(default)]
+            v: serde_json::Value,
         }
         let head: Head = serde_json::from_slice(leaf).map_err(CanonicalError::from)?;
         if head.previous.is_some() {
@@ -125,7 +127,12 @@ impl Record {
                 canonical::from_slice(leaf).map_err(|e| control::explain(&head.kind, e))?,
             )));
         }
+        let newer = head.v.as_u64().is_some_and(|version| version > VERSION.into());
         Ok(match head.kind.as_str() {
+            _ if newer => {
+                canonical::from_slice::<serde_json::Value>(leaf)?;
+                Self::Unknown { kind: head.kind }
+            }
             "sign" => Self::Sign(canonical::from_slice(leaf)?),
             "denied" => Self::Denied(canonical::from_slice(leaf)?),
             "denied.summary" => Self::DeniedSummary(canonical::from_slice(leaf)?),

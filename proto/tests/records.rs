@@ -192,6 +192,9 @@ fn a_withheld_signature_leaves_its_hash_alone() {
 fn unknown_plain_kinds_are_kept_and_unknown_control_kinds_refused() {
     let plain = br#"{"kind":"sparkle","time":{"asked":"x"},"v":7}"#;
     assert_eq!(Record::parse(plain).unwrap(), Record::Unknown { kind: "sparkle".into() });
+    let newer = sign().draft().unwrap().stamp(sealed(), false, &Hash::ZERO);
+    let newer = String::from_utf8(newer).unwrap().replace("\"v\":0}", "\"v\":1}");
+    assert_eq!(Record::parse(newer.as_bytes()).unwrap(), Record::Unknown { kind: "sign".into() });
     let (_, draft) = every_kind().into_iter().find(|(name, _)| *name == "policy").unwrap();
     let leaf = String::from_utf8(draft.stamp(sealed(), false, &Hash::ZERO)).unwrap();
     let error =

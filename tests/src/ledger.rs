@@ -100,28 +100,20 @@ impl Ledger {
     /// What keeps this log from being an extension of the one that an earlier checkpoint names, if anything.
     #[must_use]
     pub fn breaks(&self, checkpoint: &str) -> Option<String> {
-        let (size, root) = stated(checkpoint)?;
-        let Some(prefix) = self.records.get(..usize::try_from(size).unwrap()) else {
-            return Some(format!(
-                "the log has {} records, fewer than the {size} of a checkpoint",
-                self.records.len()
-            ));
-        };
-        (tree(prefix) != root.as_slice())
-            .then(|| format!("the first {size} records are not those of a checkpoint"))
+        self.tree().breaks(checkpoint)
     }
 
-    /// What keeps this log from being an extension of those that these checkpoints name: one walk for all.
+    /// The tree of its records, for many questions at once.
+    #[must_use]
+    pub fn tree(&self) -> Tree {
+        Tree::of(&self.records)
+    }
+
+    /// What keeps this log from being an extension of those that these checkpoints name: one tree for all.
     #[must_use]
     pub fn breaks_any<'a>(&self, checkpoints: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-        let roots = roots(&self.records);
-        let broken = |checkpoint: &str| {
-            let (size, root) = stated(checkpoint)?;
-            let own = usize::try_from(size).ok().and_then(|size| roots.get(size));
-            (own.map(<[u8; 32]>::as_slice) != Some(root.as_slice()))
-                .then(|| format!("the first {size} records of {} are not those of a checkpoint", self.size))
-        };
-        checkpoints.into_iter().filter_map(broken).collect()
+        let tree = self.tree();
+        checkpoints.into_iter().filter_map(|checkpoint| tree.breaks(checkpoint)).collect()
     }
 
     /// Signatures that were released: index, key id, the signature as it is in the record.
@@ -153,35 +145,60 @@ fn stated(checkpoint: &str) -> Option<(u64, Vec<u8>)> {
     Some((size, base64::engine::general_purpose::STANDARD.decode(lines.next()?).ok()?))
 }
 
-/// `MTH` of RFC 6962, section 2.1, word by word.
-fn tree(records: &[Record]) -> [u8; 32] {
-    match records {
-        [] => hash(&[]),
-        [one] => leaf_hash(&one.leaf),
-        many => {
-            let left = many.len().next_power_of_two() / 2;
-            hash(&[&[1], &tree(&many[..left])[..], &tree(&many[left..])[..]].concat())
+/// The tree of RFC 6962, section 2.1, over records: `MTH` word by word, where each full subtree is hashed once.
+#[derive(Debug)]
+pub struct Tree {
+    /// Hashes of the full subtrees of 1, 2, 4, … leaves.
+    full: Vec<Vec<[u8; 32]>>,
+}
+
+impl Tree {
+    fn of(records: &[Record]) -> Self {
+        let mut full = vec![records.iter().map(|record| leaf_hash(&record.leaf)).collect::<Vec<_>>()];
+        while let Some(below) = full.last().filter(|below| below.len() > 1) {
+            full.push(below.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect());
+        }
+        Self { full }
+    }
+
+    /// The root of the first `size` records, if there are so many.
+    #[must_use]
+    pub fn root(&self, size: usize) -> Option<[u8; 32]> {
+        (size <= self.full[0].len()).then(|| self.part(0, size))
+    }
+
+    fn part(&self, start: usize, size: usize) -> [u8; 32] {
+        if size == 0 {
+            return hash(&[]);
+        }
+        if size.is_power_of_two() {
+            return self.full[size.ilog2() as usize][start / size];
+        }
+        let left = size.next_power_of_two() / 2;
+        node_hash(&self.part(start, left), &self.part(start + left, size - left))
+    }
+
+    /// What keeps this tree from being an extension of the one that a checkpoint names, if anything.
+    #[must_use]
+    pub fn breaks(&self, checkpoint: &str) -> Option<String> {
+        let (size, root) = stated(checkpoint)?;
+        match self.root(usize::try_from(size).unwrap()) {
+            None => Some(format!(
+                "the log has {} records, fewer than the {size} of a checkpoint",
+                self.full[0].len()
+            )),
+            Some(own) if own == root.as_slice() => None,
+            Some(_) => Some(format!("the first {size} records are not those of a checkpoint")),
         }
     }
 }
 
-/// The roots of every prefix, from the empty one on: whole subtrees of the right edge, joined from the right.
-fn roots(records: &[Record]) -> Vec<[u8; 32]> {
-    let mut edge: Vec<(usize, [u8; 32])> = Vec::new();
-    let mut roots = vec![tree(&[])];
-    for record in records {
-        edge.push((1, leaf_hash(&record.leaf)));
-        while let [.., (left, a), (right, b)] = edge.as_slice()
-            && left == right
-        {
-            let joined = (left + right, hash(&[&[1], &a[..], &b[..]].concat()));
-            edge.truncate(edge.len() - 2);
-            edge.push(joined);
-        }
-        let joined = edge.iter().rev().map(|(_, root)| *root);
-        roots.extend(joined.reduce(|right, left| hash(&[&[1], &left[..], &right[..]].concat())));
-    }
-    roots
+fn tree(records: &[Record]) -> [u8; 32] {
+    Tree::of(records).part(0, records.len())
+}
+
+fn node_hash(left: &[u8], right: &[u8]) -> [u8; 32] {
+    hash(&[&[1], left, right].concat())
 }
 
 fn leaf_hash(leaf: &[u8]) -> [u8; 32] {

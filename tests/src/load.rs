@@ -1,6 +1,6 @@
 //! Callers that sign, and what they were given: the other side of the account that the log keeps.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use base64::Engine;
@@ -52,23 +52,23 @@ impl Received {
 /// whose checkpoint the log does not extend.
 #[must_use]
 pub fn unaccounted<'a>(ledger: &Ledger, received: impl IntoIterator<Item = &'a Received>) -> Vec<String> {
-    let mut times: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for (_, key, value) in ledger.released() {
-        *times.entry((key, value)).or_default() += 1;
+    let mut released: HashMap<(String, String), usize> = HashMap::new();
+    for (_, id, value) in ledger.released() {
+        *released.entry((id, value)).or_default() += 1;
     }
+    let tree = ledger.tree();
     let mut complaints = Vec::new();
-    let mut checkpoints = Vec::new();
     for reply in received.into_iter().flat_map(|received| &received.replies) {
         for signature in &reply.signatures {
             let own = (hex::encode(&signature.key_id), STANDARD.encode(&signature.value));
-            let times = times.get(&own).copied().unwrap_or_default();
+            let times = released.get(&own).copied().unwrap_or(0);
             if times != 1 {
                 complaints.push(format!("the signature of {} is released {times} times", reply.operation_id));
             }
         }
-        checkpoints.extend(reply.receipt.as_ref().map(|receipt| receipt.checkpoint.as_str()));
+        let checkpoint = reply.receipt.as_ref().map(|receipt| receipt.checkpoint.as_str()).unwrap_or_default();
+        complaints.extend(tree.breaks(checkpoint));
     }
-    complaints.extend(ledger.breaks_any(checkpoints));
     complaints
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// A running program with its standard output and error collected.
@@ -76,10 +77,15 @@ impl Process {
         self.child.id()
     }
 
-    /// Sends a signal.
+    /// Sends a signal; one that has ended takes it without effect.
+    ///
+    /// # Panics
+    /// If it may not be sent.
     pub fn signal(&self, signal: Signal) {
-        // One that has ended already and is not yet waited for takes signals without effect.
-        pidfd_send_signal(&self.handle, signal).unwrap();
+        match pidfd_send_signal(&self.handle, signal) {
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(error) => panic!("cannot send a signal to {}: {error}", self.name),
+        }
     }
 
     /// `kill -9`, and waits until it is gone.

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a tool for people: its output is its purpose")]
 
 mod audit;
+mod bench;
 mod demo;
 mod errors;
 mod generate;
@@ -41,6 +42,8 @@ enum Task {
     },
     /// Look the dependencies up in the RustSec advisory database (fetched with git; needs a network).
     Audit,
+    /// Measure the release daemon against ceilings measured in the same run. Takes a while; not part of CI.
+    Bench(bench::Bench),
     /// Make what is checked in and made from something else again: code of the protobuf messages, docs/errors.md.
     Generate,
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Test { full } => Ok(test::run(full)),
         Task::Demo { keep } => demo::run(keep),
         Task::Audit => Ok(audit::run()),
+        Task::Bench(bench) => bench::run(&bench).map(|()| true),
         Task::Generate => generate::run().and_then(|()| errors::write()).map(|()| true),
     };
     match done {

@@ -12,7 +12,11 @@ use crate::exit::Exit;
 
 /// What happened, why, and what to do.
 #[derive(Debug, Clone)]
-pub struct Complaint {
+pub struct Complaint(Box<Words>);
+
+/// The words of a complaint.
+#[derive(Debug, Clone)]
+pub struct Words {
     /// What the process ends with.
     pub exit: Exit,
     /// Stable reason, where there is one.
@@ -32,11 +36,25 @@ pub struct Complaint {
     closed_pipe: bool,
 }
 
+impl std::ops::Deref for Complaint {
+    type Target = Words;
+
+    fn deref(&self) -> &Words {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Complaint {
+    fn deref_mut(&mut self) -> &mut Words {
+        &mut self.0
+    }
+}
+
 impl Complaint {
     /// A complaint that ends in this way.
     #[must_use]
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Words {
             exit,
             reason: None,
             what: what.into(),
@@ -46,7 +64,7 @@ impl Complaint {
             alarm: None,
             about_connection: false,
             closed_pipe: false,
-        }
+        }))
     }
 
     /// The command was not understood.
@@ -148,6 +166,8 @@ impl Complaint {
 impl From<std::io::Error> for Complaint {
     fn from(cause: std::io::Error) -> Self {
         let closed_pipe = cause.kind() == std::io::ErrorKind::BrokenPipe;
-        Self { closed_pipe, ..Self::failed("the answer could not be written").because(cause.to_string()) }
+        let mut complaint = Self::failed("the answer could not be written").because(cause.to_string());
+        complaint.closed_pipe = closed_pipe;
+        complaint
     }
 }

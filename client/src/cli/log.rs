@@ -1,8 +1,9 @@
-//! `countersign log head | tail | search | prove | verify | export`.
+//! `countersign log head | tail | search | prove | verify | export | redact`.
 
 mod check;
 mod export;
 mod prove;
+mod redact;
 mod search;
 
 use serde_json::json;
@@ -47,6 +48,7 @@ async fn ask(
         LogCommand::Search(search) => search::run(search, &connection, screen).await?,
         LogCommand::Prove(prove) => prove::run(prove, &mut connection, screen).await?,
         LogCommand::Export(export) => export::run(export, &mut connection, screen).await?,
+        LogCommand::Redact(redact) => redact::run(redact, &connection, screen).await?,
         // Handled offline, before a connection was opened.
         LogCommand::Verify(_) => {}
     }

@@ -69,7 +69,8 @@ fn guardrails(path: &Path) -> Result<String, Complaint> {
         beside(named)?;
     }
     match &parsed.forbid {
-        Some(named) => String::from_utf8(beside(named)?).map_err(|_bytes| Complaint::failed(format!("{} is not text", named.file))),
+        Some(named) => String::from_utf8(beside(named)?)
+            .map_err(|_bytes| Complaint::failed(format!("{} is not text", named.file))),
         None => Ok(String::new()),
     }
 }
@@ -79,7 +80,9 @@ fn check(files: &Files, screen: &mut Screen) -> Result<Exit, Complaint> {
     let count = |effect: Effect| policies.rules().iter().filter(|rule| rule.effect == effect).count();
     let (grants, guardrails) = (count(Effect::Permit), count(Effect::Forbid));
     if screen.is_json() {
-        screen.json(&json!({ "valid": true, "grants": grants, "guardrails": guardrails, "notes": policies.notes() }))?;
+        screen.json(
+            &json!({ "valid": true, "grants": grants, "guardrails": guardrails, "notes": policies.notes() }),
+        )?;
         return Ok(Exit::Done);
     }
     screen.headline(Tone::Good, "valid:", &format!("{grants} grants, {guardrails} guardrails"))?;
@@ -123,14 +126,20 @@ fn run_cases(test: &Test, screen: &mut Screen) -> Result<Exit, Complaint> {
     }
     screen.line("")?;
     let tone = if failed.is_empty() { Tone::Good } else { Tone::Bad };
-    screen.headline(tone, &format!("{} of {}", outcomes.len() - failed.len(), outcomes.len()), "cases hold")?;
+    screen.headline(
+        tone,
+        &format!("{} of {}", outcomes.len() - failed.len(), outcomes.len()),
+        "cases hold",
+    )?;
     Ok(exit)
 }
 
 fn decided(explanation: &Explanation) -> String {
     match &explanation.decision {
         Decision::Permitted { rule } => format!("permit ({rule})"),
-        Decision::Denied(denial) => denial.rule().map_or_else(|| "deny".to_owned(), |rule| format!("deny ({rule})")),
+        Decision::Denied(denial) => {
+            denial.rule().map_or_else(|| "deny".to_owned(), |rule| format!("deny ({rule})"))
+        }
     }
 }
 
@@ -142,7 +151,8 @@ fn tell(arguments: &Explain, screen: &mut Screen) -> Result<Exit, Complaint> {
         screen.json(&document(&explanation))?;
         return Ok(Exit::Done);
     }
-    let tone = if matches!(explanation.decision, Decision::Permitted { .. }) { Tone::Good } else { Tone::Bad };
+    let tone =
+        if matches!(explanation.decision, Decision::Permitted { .. }) { Tone::Good } else { Tone::Bad };
     let text = explanation.to_string();
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
@@ -173,12 +183,16 @@ fn question(arguments: &Explain) -> Result<Case, Complaint> {
             table.insert(name.to_owned(), text.clone().into());
         }
     }
-    for (name, list) in [("digests", &arguments.digests), ("subjects", &arguments.subjects), ("purpose", &arguments.purpose)] {
+    for (name, list) in
+        [("digests", &arguments.digests), ("subjects", &arguments.subjects), ("purpose", &arguments.purpose)]
+    {
         if !list.is_empty() {
             table.insert(name.to_owned(), list.clone().into());
         }
     }
-    for (name, flag, pairs) in [("annotations", "annotation", &arguments.annotations), ("claims", "claim", &arguments.claims)] {
+    for (name, flag, pairs) in
+        [("annotations", "annotation", &arguments.annotations), ("claims", "claim", &arguments.claims)]
+    {
         let mut map = Table::new();
         for text in pairs {
             let (key, value) = input::pair(flag, text)?;
@@ -189,7 +203,8 @@ fn question(arguments: &Explain) -> Result<Case, Complaint> {
         }
     }
     let problems = |problems: Vec<form::Problem>| {
-        let mut complaint = wrong("the request is not understood".to_owned(), problems.iter().map(ToString::to_string));
+        let mut complaint =
+            wrong("the request is not understood".to_owned(), problems.iter().map(ToString::to_string));
         complaint.exit = Exit::Usage;
         complaint.advise("see `countersign policy explain --help`")
     };

@@ -1,6 +1,7 @@
 //! The calls of the fake daemon.
 
 use proto::key_id::KeyId;
+use proto::proof::checkpoint::Checkpoint;
 use proto::proof::leaf::leaf_hash;
 use proto::purpose::Kind;
 use proto::reason::Reason;
@@ -76,7 +77,10 @@ impl State {
         if size <= self.log.size() {
             return Ok(());
         }
-        Err(proto::wire::refusal::status(&Refusal::new(Reason::OutOfRange, format!("the log has {} records", self.log.size()))))
+        Err(proto::wire::refusal::status(&Refusal::new(
+            Reason::OutOfRange,
+            format!("the log has {} records", self.log.size()),
+        )))
     }
 }
 
@@ -86,13 +90,17 @@ impl SigningService for Service {
         self.state().sign(request.into_inner()).map(Response::new)
     }
 
-    async fn sign_batch(&self, request: Request<v1::SignBatchRequest>) -> Result<Response<v1::SignBatchResponse>, Status> {
+    async fn sign_batch(
+        &self,
+        request: Request<v1::SignBatchRequest>,
+    ) -> Result<Response<v1::SignBatchResponse>, Status> {
         let mut state = self.state();
         state.calls.push("batch".to_owned());
         let result = |request| match state.sign(request) {
             Ok(answer) => v1::sign_result::Outcome::Response(answer),
             Err(status) => {
-                let refusal = proto::wire::refusal::of_status(&status).expect("the fake refuses as the daemon does");
+                let refusal =
+                    proto::wire::refusal::of_status(&status).expect("the fake refuses as the daemon does");
                 v1::sign_result::Outcome::Refusal((&refusal).into())
             }
         };
@@ -101,7 +109,10 @@ impl SigningService for Service {
         Ok(Response::new(v1::SignBatchResponse { results }))
     }
 
-    async fn get_public_key(&self, request: Request<v1::GetPublicKeyRequest>) -> Result<Response<v1::GetPublicKeyResponse>, Status> {
+    async fn get_public_key(
+        &self,
+        request: Request<v1::GetPublicKeyRequest>,
+    ) -> Result<Response<v1::GetPublicKeyResponse>, Status> {
         let (state, request) = (self.state(), request.into_inner());
         let public = state.key.public.spki().to_vec();
         let version = v1::KeyVersion {
@@ -122,9 +133,16 @@ impl LogService for Service {
     type ListRecordsStream = Answers<v1::ListRecordsResponse>;
     type SearchRecordsStream = Answers<v1::SearchRecordsResponse>;
 
-    async fn get_checkpoint(&self, _: Request<v1::GetCheckpointRequest>) -> Result<Response<v1::GetCheckpointResponse>, Status> {
+    async fn get_checkpoint(
+        &self,
+        _: Request<v1::GetCheckpointRequest>,
+    ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
         let state = self.state();
-        let answer = v1::GetCheckpointResponse { checkpoint: state.log.checkpoint(), tree_size: state.log.size(), root_hash: Vec::new() };
+        let answer = v1::GetCheckpointResponse {
+            checkpoint: state.log.checkpoint(),
+            tree_size: state.log.size(),
+            root_hash: Vec::new(),
+        };
         Ok(Response::new(answer))
     }
 
@@ -134,22 +152,35 @@ impl LogService for Service {
     ) -> Result<Response<v1::PresentCheckpointResponse>, Status> {
         let mut state = self.state();
         state.calls.push("present".to_owned());
-        let size = request.into_inner().checkpoint.lines().nth(1).and_then(|size| size.parse().ok()).expect("a checkpoint");
-        state.within(size)?;
+        let shown = request.into_inner().checkpoint;
+        let shown = Checkpoint::verify(&shown, &state.log.key()).expect("a checkpoint of this log's key");
+        let size = shown.size;
+        if size > state.log.size() || state.log.root(size) != shown.root {
+            let refusal = Refusal::new(Reason::LogUnavailable, "rolled back or forked");
+            return Err(proto::wire::refusal::status(&refusal));
+        }
         let path = receipt::path(&state.log.consistency(size, state.log.size()));
         Ok(Response::new(v1::PresentCheckpointResponse { checkpoint: state.log.checkpoint(), path }))
     }
 
-    async fn list_records(&self, request: Request<v1::ListRecordsRequest>) -> Result<Response<Self::ListRecordsStream>, Status> {
+    async fn list_records(
+        &self,
+        request: Request<v1::ListRecordsRequest>,
+    ) -> Result<Response<Self::ListRecordsStream>, Status> {
         let (state, request) = (self.state(), request.into_inner());
         let end = if request.end == 0 { state.log.size() } else { request.end };
         state.within(end)?;
         // Two a message, so that ranges span several.
         let records: Vec<_> = (request.start..end).map(|index| state.record(index)).collect();
-        Ok(stream(records.chunks(2).map(|records| v1::ListRecordsResponse { records: records.to_vec() }).collect()))
+        Ok(stream(
+            records.chunks(2).map(|records| v1::ListRecordsResponse { records: records.to_vec() }).collect(),
+        ))
     }
 
-    async fn search_records(&self, _: Request<v1::SearchRecordsRequest>) -> Result<Response<Self::SearchRecordsStream>, Status> {
+    async fn search_records(
+        &self,
+        _: Request<v1::SearchRecordsRequest>,
+    ) -> Result<Response<Self::SearchRecordsStream>, Status> {
         let state = self.state();
         let found = (1..state.log.size()).rev().map(|index| v1::SearchRecordsResponse {
             record: Some(state.record(index)),
@@ -159,7 +190,10 @@ impl LogService for Service {
         Ok(stream(found.collect()))
     }
 
-    async fn get_receipt(&self, request: Request<v1::GetReceiptRequest>) -> Result<Response<v1::GetReceiptResponse>, Status> {
+    async fn get_receipt(
+        &self,
+        request: Request<v1::GetReceiptRequest>,
+    ) -> Result<Response<v1::GetReceiptResponse>, Status> {
         let state = self.state();
         let index = match request.into_inner().record {
             Some(v1::get_receipt_request::Record::LogIndex(index)) => index,
@@ -192,6 +226,17 @@ impl LogService for Service {
         }))
     }
 
+    async fn redact_detail(
+        &self,
+        request: Request<v1::RedactDetailRequest>,
+    ) -> Result<Response<v1::RedactDetailResponse>, Status> {
+        let mut state = self.state();
+        let index = request.into_inner().log_index;
+        state.within(index + 1)?;
+        state.calls.push(format!("redact {index}"));
+        Ok(Response::new(v1::RedactDetailResponse { log_index: state.log.size() }))
+    }
+
     async fn get_consistency_proof(
         &self,
         request: Request<v1::GetConsistencyProofRequest>,
@@ -213,8 +258,15 @@ impl LogService for Service {
 impl KeyService for Service {
     type WatchKeysStream = Answers<v1::WatchKeysResponse>;
 
-    async fn list_keys(&self, request: Request<v1::ListKeysRequest>) -> Result<Response<v1::ListKeysResponse>, Status> {
-        let key = |name: &str| v1::Key { name: name.to_owned(), state: v1::RingState::Steady as i32, ..Default::default() };
+    async fn list_keys(
+        &self,
+        request: Request<v1::ListKeysRequest>,
+    ) -> Result<Response<v1::ListKeysResponse>, Status> {
+        let key = |name: &str| v1::Key {
+            name: name.to_owned(),
+            state: v1::RingState::Steady as i32,
+            ..Default::default()
+        };
         // Two pages.
         Ok(Response::new(match request.into_inner().page_token.as_str() {
             "" => v1::ListKeysResponse { keys: vec![key("release/linux")], next_page_token: "2".to_owned() },
@@ -226,7 +278,10 @@ impl KeyService for Service {
         Err(proto::wire::refusal::status(&Refusal::new(Reason::UnknownKey, "there is no such key")))
     }
 
-    async fn watch_keys(&self, _: Request<v1::WatchKeysRequest>) -> Result<Response<Self::WatchKeysStream>, Status> {
+    async fn watch_keys(
+        &self,
+        _: Request<v1::WatchKeysRequest>,
+    ) -> Result<Response<Self::WatchKeysStream>, Status> {
         Err(Status::unimplemented("the fake daemon's keys never change"))
     }
 }
@@ -239,7 +294,9 @@ impl IncidentService for Service {
         if let Some(refusal) = state.refusals.pop_front() {
             return Err(refusal);
         }
-        let Some(v1::stop_target::Target::Key(key)) = request.into_inner().target.and_then(|target| target.target) else {
+        let Some(v1::stop_target::Target::Key(key)) =
+            request.into_inner().target.and_then(|target| target.target)
+        else {
             return Err(Status::unimplemented("the fake daemon stops keys"));
         };
         let index = state.log.stop(&key);

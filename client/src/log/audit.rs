@@ -225,7 +225,8 @@ impl Reading {
                 self.find(Some(index), "the detail is not the one that the record names".to_owned());
             }
             Some(_) => {}
-            None => self.audited.without_detail += 1,
+            None if names_detail(line.leaf) => self.audited.without_detail += 1,
+            None => {}
         }
         if let Some(words) = self.chain.record(index, line.leaf, hash) {
             self.find(Some(index), words);
@@ -272,6 +273,10 @@ fn kind_of(leaf: &[u8]) -> String {
     let record = serde_json::from_slice::<serde_json::Value>(leaf).ok();
     let kind = record.as_ref().and_then(|record| record.get("kind")).and_then(serde_json::Value::as_str);
     kind.unwrap_or("unreadable").to_owned()
+}
+
+fn names_detail(leaf: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(leaf).is_ok_and(|record| record.get("detail").is_some())
 }
 
 fn sealed(record: &Record) -> Option<Time> {

@@ -30,7 +30,8 @@ pub(super) fn start(config: &Config, state: &State, clock: &Arc<dyn Clock>) -> R
             }
             Settings::Pkcs11(settings) => {
                 let place = Place {
-                    program: std::env::current_exe()?,
+                    // Not its path: after an upgrade on disk that is another build, which hosts of this one refuse.
+                    program: "/proc/self/exe".into(),
                     state_directory: config.instance.state_directory.clone(),
                 };
                 let backend = Arc::new(Pkcs11::start(name, (**settings).clone(), place, Arc::clone(clock))?);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ceremonies::genesis::Mode;
 use proto::hash::Hash;
+use proto::key_id::KeyId;
 use proto::purpose::Purpose;
 use proto::record::{Actor, ActorKind, Body, ControlRecord, Enrolled, Times};
 use proto::term::Term;
@@ -45,35 +46,40 @@ async fn enroll(config: &Config, arguments: &EnrollKey, clock: Arc<dyn Clock>) -
     let done = async {
         let backend = backends.all.get(&name).ok_or_else(|| Failed::new(format!("no backend `{name}`")))?;
         let by = Deadline(clock.monotonic().after(PATIENCE));
+        let version = booted.state.ring(&arguments.name).map_or(1, |ring| ring.newest().version + 1);
+        let draft = |locator: &Locator, public_key: &[u8]| {
+            let serial = match locator {
+                Locator::Pkcs11(uri) => uri.serial.clone(),
+                Locator::Software(_) => None,
+            };
+            let enrolled = Enrolled {
+                algorithm: arguments.algorithm,
+                backend: name.clone(),
+                key: arguments.name.clone(),
+                key_id: KeyId::of_spki(public_key),
+                locator: locator.to_string(),
+                owner: arguments.owner.clone(),
+                public_key: public_key.to_vec(),
+                purpose: purpose.clone(),
+                serial,
+                version,
+            };
+            let uid = rustix::process::getuid().as_raw();
+            let actor = Actor { id: format!("unix:{uid}"), kind: ActorKind::Operator };
+            let mut draft = ControlDraft::new(booted.log.fresh()?, actor, Body::Enrolled(enrolled));
+            draft.touches = vec![Term::Key(arguments.name.clone())];
+            Ok::<_, Failed>(draft)
+        };
+        // What is refused whatever the key pair is, is refused before one is made.
+        would_follow(&booted.state, &draft(&locator, b"not known yet")?)?;
         let (locator, public_key) = place(backend.as_ref(), &locator, arguments, by).await?;
         if !public_key.fits(arguments.algorithm) {
             let message =
                 format!("the key is {}, which does not sign with {}", public_key.name(), arguments.algorithm);
             return Err(Failed::new(message));
         }
-        let version = booted.state.ring(&arguments.name).map_or(1, |ring| ring.newest().version + 1);
-        let serial = match &locator {
-            Locator::Pkcs11(uri) => uri.serial.clone(),
-            Locator::Software(_) => None,
-        };
-        let enrolled = Enrolled {
-            algorithm: arguments.algorithm,
-            backend: name.clone(),
-            key: arguments.name.clone(),
-            key_id: public_key.key_id(),
-            locator: locator.to_string(),
-            owner: arguments.owner.clone(),
-            public_key: public_key.spki().to_vec(),
-            purpose,
-            serial,
-            version,
-        };
-        let fresh = booted.log.fresh()?;
-        let actor =
-            Actor { id: format!("unix:{}", rustix::process::getuid().as_raw()), kind: ActorKind::Operator };
-        let key_id = enrolled.key_id;
-        let mut draft = ControlDraft::new(fresh, actor, Body::Enrolled(enrolled));
-        draft.touches = vec![Term::Key(arguments.name.clone())];
+        let key_id = public_key.key_id();
+        let draft = draft(&locator, public_key.spki())?;
         would_follow(&booted.state, &draft)?;
         let appended = booted.log.control(draft).await?;
         say(&format!("{}@{version} is recorded as entry {} of the log", arguments.name, appended.index));

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::drain::{self, Drained, Signals};
 use crate::incident::Responder;
 use crate::keyring::{self, Keyring};
-use crate::log::Log;
+use crate::log::{Log, LogHealth};
 use crate::rpc::edge::Edge;
 use crate::rpc::listen::Inherited;
 use crate::rpc::services::Services;
@@ -127,6 +127,10 @@ fn authorities(keyring: &Keyring) -> Result<Vec<CertificateDer<'static>>, Failed
 
 /// SIGHUP: policy first, because it names the authorities, then certificates. What fails stays as it was.
 async fn reload(config: &Config, log: &Log, keyring: &Arc<Keyring>, edge: &Edge) {
+    // A log that a person has put right is loaded again.
+    if matches!(*log.health().borrow(), LogHealth::Failed { .. }) {
+        log.reload();
+    }
     match adopt(config, log, keyring).await {
         Ok(true) => tracing::info!("changed policy files are recorded and in force"),
         Ok(false) => tracing::info!("the policy files are unchanged"),

@@ -8,7 +8,8 @@
 //! and every signature is verified here before anybody sees it.
 //!
 //! Invariant: whatever host, module or wire do, a caller gets a signature that verifies, or an error; held by
-//! `tests/backends/faults.rs`.
+//! `a_flipped_bit_is_an_error_and_never_a_signature` and
+//! `a_host_killed_under_load_costs_errors_that_say_how_to_try_again`.
 
 mod client;
 pub mod frame;

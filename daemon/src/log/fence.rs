@@ -4,8 +4,9 @@
 //! inside the transaction of every seal, once more before the replies of that transaction leave, and the edge may look
 //! again ([`super::Log::covers`]). What was touched is only the writer's business.
 //!
-//! Invariant: between raising a stop and the lift of its record, every look finds it; held by the property test of
-//! `log::model`.
+//! Invariant: between raising a stop and the lift of its record, every look finds it; held by
+//! `every_interleaving_keeps_what_the_log_promises` and
+//! `nothing_is_released_above_a_stop_nor_handed_out_after_its_answer`.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -24,7 +24,7 @@ const HANDED: usize = 4096;
 
 /// A sealed operation as its task left it: the follower need not read and parse the leaf.
 #[derive(Debug)]
-pub(super) struct Fresh {
+pub(super) struct Handed {
     pub(super) index: u64,
     pub(super) record: SignRecord,
     pub(super) detail: Vec<u8>,
@@ -39,7 +39,7 @@ pub(super) struct Following {
     /// Records that can be found; the first `in_file` of them in segments.
     indexed: watch::Sender<u64>,
     tail: RwLock<Tail>,
-    fresh: Mutex<VecDeque<Fresh>>,
+    waiting: Mutex<VecDeque<Handed>>,
     orders: Mutex<Orders>,
     wake: Condvar,
 }
@@ -66,7 +66,7 @@ impl Default for Following {
         Self {
             indexed: watch::channel(0).0,
             tail: RwLock::default(),
-            fresh: Mutex::default(),
+            waiting: Mutex::default(),
             orders: Mutex::default(),
             wake: Condvar::new(),
         }
@@ -85,10 +85,10 @@ impl Following {
     }
 
     /// Hands over sealed operations, in order of their index.
-    pub(super) fn hand(&self, operations: Vec<Fresh>) {
-        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = HANDED.saturating_sub(fresh.len());
-        fresh.extend(operations.into_iter().take(room));
+    pub(super) fn hand(&self, operations: Vec<Handed>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = HANDED.saturating_sub(waiting.len());
+        waiting.extend(operations.into_iter().take(room));
     }
 
     pub(super) fn end(&self) {

@@ -26,7 +26,7 @@ const PAGE: u32 = 1000;
 pub(super) struct Signals {
     asked: Mutex<Asked>,
     wake: Condvar,
-    /// Bytes that were left in the WAL after it was last moved.
+    /// Bytes that the WAL had when it was last moved.
     wal: AtomicU64,
 }
 
@@ -124,7 +124,7 @@ fn move_wal(shared: &Shared, checkpointer: &Checkpointer) {
     match checkpointer.run() {
         // Somebody else is moving it.
         Ok(wal) if wal.busy => {}
-        Ok(wal) => shared.signals.set_wal((wal.pages - wal.moved.min(wal.pages)) * 4096),
+        Ok(wal) => shared.signals.set_wal(wal.pages * 4096),
         // The WAL keeps everything; the writer moves it itself when it has become long.
         Err(error) => tracing::warn!(%error, "the WAL was not moved into the database"),
     }

@@ -1,7 +1,9 @@
 //! Checkpoints that others hold: each is a witness of what this log once said.
 
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use proto::hash::Hash;
@@ -67,13 +69,7 @@ impl Log {
         .into();
         self.shared.set_health(|_| Some(LogHealth::Failed { cause: Arc::clone(&cause) }));
         if let Some(path) = self.shared.settings.presented_file() {
-            let kept = std::fs::OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&path)
-                .and_then(|mut file| file.write_all(checkpoint.as_bytes()).and_then(|()| file.sync_all()));
+            let kept = keep(&path, checkpoint);
             if let Err(error) = kept {
                 tracing::error!(%error, path = %path.display(), "the presented checkpoint was not kept");
             }
@@ -81,4 +77,13 @@ impl Log {
         // The load path refuses what was kept, so the writer stays closed until a person acts.
         self.reload();
     }
+}
+
+/// Writes and syncs the file, and the directory that names it.
+fn keep(path: &Path, checkpoint: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(checkpoint.as_bytes())?;
+    file.sync_all()?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
 }

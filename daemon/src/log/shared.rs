@@ -56,7 +56,9 @@ impl Shared {
             match &new {
                 LogHealth::Ready => tracing::info!("the log takes records"),
                 LogHealth::Refusing { cause } => tracing::warn!(%cause, "the log takes nothing new"),
-                LogHealth::Failed { cause } if **cause == *super::CLOSED => tracing::info!("the log is closed"),
+                LogHealth::Failed { cause } if **cause == *super::CLOSED => {
+                    tracing::info!("the log is closed")
+                }
                 LogHealth::Failed { cause } => tracing::error!(%cause, "the log takes nothing"),
             }
             crate::measure::log_ready(new == LogHealth::Ready);

@@ -220,7 +220,8 @@ impl Writer {
         self.tend();
     }
 
-    /// Keeps the WAL short.
+    /// Keeps the WAL short. The background moves its pages, but while commits follow each other there is always a newer
+    /// one, and a WAL begins anew only when everything has been moved: then it is moved here, between two commits.
     fn tend(&mut self) {
         let Some(open) = &mut self.open else { return };
         let longest = self.shared.settings.limits.longest_wal;
@@ -228,9 +229,10 @@ impl Writer {
             match open.store.checkpoint() {
                 // Somebody else is moving it: asked again after the next commit.
                 Ok(wal) if wal.busy => {}
-                Ok(wal) => {
+                // The next commit begins the WAL anew, or a reader held it up, which lasts a page.
+                Ok(_) => {
                     open.written = 0;
-                    self.shared.signals.set_wal((wal.pages - wal.moved.min(wal.pages)) * 4096);
+                    self.shared.signals.set_wal(0);
                 }
                 // The WAL still has everything; if the disk is ill the next commit says so.
                 Err(error) => tracing::warn!(%error, "the WAL could not be moved into the database"),

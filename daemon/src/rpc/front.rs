@@ -136,7 +136,9 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let id = RequestId(self.shared.next.fetch_add(1, Ordering::Relaxed));
         let method = method(request.uri().path());
-        let span = tracing::info_span!("request", %id, %method, caller = self.connection.identity.id());
+        // The caller's own id of its request is in the record, too; a service that reads one fills it in.
+        let caller = self.connection.identity.id();
+        let span = tracing::info_span!("request", %id, %method, caller, request_id = tracing::field::Empty);
         let (in_progress, deadline) = match self.admit(&request) {
             Ok(admitted) => admitted,
             Err(refusal) => {

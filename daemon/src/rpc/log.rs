@@ -22,6 +22,7 @@ use tonic::{Request, Response, Status};
 
 use super::services::{self, Services};
 use super::status;
+use crate::audit;
 use crate::keyring::Snapshot;
 use crate::log::{LogError, Presented};
 use crate::policy::caller::Caller;
@@ -206,6 +207,17 @@ impl LogService for Service {
         let extension =
             self.0.log.consistency(request.old_size, new).await.map_err(|error| unread(&error))?;
         Ok(Response::new(proof::consistency(&extension)))
+    }
+
+    async fn redact_detail(
+        &self,
+        request: Request<v1::RedactDetailRequest>,
+    ) -> Result<Response<v1::RedactDetailResponse>, Status> {
+        let (caller, snapshot) = self.0.caller(request.extensions())?;
+        let v1::RedactDetailRequest { log_index, reason } = request.into_inner();
+        let redacted = audit::redact(&self.0.log, &snapshot, &caller, log_index, reason).await;
+        let log_index = redacted.map_err(|refusal| status::of(&refusal))?;
+        Ok(Response::new(v1::RedactDetailResponse { log_index }))
     }
 }
 

@@ -13,6 +13,7 @@ use proto::wire::v1::signing_service_server::SigningService;
 use proto::wire::value;
 use tonic::{Request, Response, Status};
 
+use super::front::RequestId;
 use super::services::{self, Services};
 use super::{keys, status};
 use crate::policy::facts::Action;
@@ -20,13 +21,32 @@ use crate::policy::facts::Action;
 /// The service.
 pub struct Service(pub Arc<Services>);
 
+/// What the pipeline refused. A fault of ours is named by the request's id, under which the trace has it.
+fn told(id: Option<RequestId>, refusal: Refusal) -> Status {
+    let operation = refusal.operation.map(|operation| operation.to_string());
+    match (refusal.reason, id) {
+        (Reason::Internal, Some(id)) => {
+            tracing::error!(%refusal, operation, "a fault while signing");
+            status::told(&refusal.with("request", id))
+        }
+        _ => {
+            tracing::debug!(%refusal, operation, "refused");
+            status::told(&refusal)
+        }
+    }
+}
+
 #[tonic::async_trait]
 impl SigningService for Service {
     async fn sign(&self, request: Request<v1::SignRequest>) -> Result<Response<v1::SignResponse>, Status> {
         let (caller, _) = self.0.caller(request.extensions())?;
         let by = services::deadline(request.extensions());
+        let id = request.extensions().get::<RequestId>().copied();
         let asked = ask::one(request.into_inner()).map_err(|refusal| status::of(&refusal))?;
-        let reply = self.0.signer.sign(&caller, asked, by).await.map_err(|refusal| status::told(&refusal))?;
+        if let Some(request_id) = &asked.request_id {
+            tracing::Span::current().record("request_id", request_id.as_str());
+        }
+        let reply = self.0.signer.sign(&caller, asked, by).await.map_err(|refusal| told(id, refusal))?;
         let (response, held) = answer::one(&self.0, &caller, reply);
         let mut response = Response::new(response);
         response.extensions_mut().insert(held);

@@ -200,6 +200,13 @@ impl Signer {
         operations: Vec<Operation>,
         by: Option<Monotonic>,
     ) -> Vec<(usize, Answer)> {
+        if operations.is_empty() {
+            return vec![];
+        }
+        if let Err(error) = self.log.admits(operations.len(), by) {
+            let refusal = refuse::unlogged(&error);
+            return operations.iter().map(|operation| (operation.position, Err(refusal.clone()))).collect();
+        }
         let mut signed = Vec::with_capacity(operations.len());
         for (count, mut operation) in operations.into_iter().enumerate() {
             if count % IN_A_ROW == IN_A_ROW - 1 {
@@ -289,7 +296,6 @@ impl Signer {
 
     /// Asks the backends.
     async fn perform(&self, operation: &mut Operation, by: Option<Monotonic>) {
-        let began = self.clock.monotonic();
         let turn = Turn {
             caller: operation.caller.id.as_str().into(),
             deadline: by.map(Deadline),
@@ -305,7 +311,6 @@ impl Signer {
             };
             operation.note(position, result);
         }
-        measure::stage(Stage::Backend, self.clock.monotonic().since(began));
     }
 
     /// Seals operations, deciding again what a change touched meanwhile.

@@ -1,6 +1,7 @@
 //! Answers: fresh ones from what the log released, and those of earlier requests with the same id.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use proto::algorithm::Algorithm;
@@ -140,6 +141,10 @@ impl Operation {
                 Reason::RequestIdReused,
                 "this request id was used for another input within 24 h",
             ));
+        }
+        if earlier.index.is_none() {
+            let message = "an earlier request with this id is still in progress: ask again with the same id";
+            return Err(known(Reason::DeadlineExceeded, message).after(Duration::from_millis(200)));
         }
         let (Some(index), Some(Outcome::Released)) = (earlier.index, earlier.outcome) else {
             return Err(known(

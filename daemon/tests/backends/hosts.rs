@@ -1,7 +1,9 @@
 //! Hosts that are killed, stopped, crash and hang.
 
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -158,42 +160,45 @@ async fn a_module_that_crashes_costs_the_calls_in_flight_and_nothing_else() {
     }
 }
 
-/// Systemd's part: one host for each connection, with the connection as its standard input.
+/// Systemd's part: one host for each connection, with the connection as its standard input. The thread lives as long as
+/// the test's process, because hosts end with the thread that started them.
+fn unit(rig: &Rig, socket: &Path) -> tokio::sync::mpsc::UnboundedReceiver<Child> {
+    let listener = UnixListener::bind(socket).unwrap();
+    let (name, value) = rig.token.environment();
+    let (started, hosts) = tokio::sync::mpsc::unbounded_channel();
+    let accept = move || {
+        for connection in listener.incoming() {
+            let mut command = Command::new(rig::program());
+            command
+                .arg(HOST_ARGUMENT)
+                .env(&name, &value)
+                .stdin(Stdio::from(OwnedFd::from(connection.unwrap())));
+            let Err(left) = started.send(command.spawn().unwrap()) else { continue };
+            let mut host = left.0;
+            host.kill().and_then(|()| host.wait()).unwrap();
+        }
+    };
+    std::thread::Builder::new().spawn(accept).unwrap();
+    hosts
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_runs_as_a_unit_of_its_own_is_reached_over_its_socket() {
     let rig = Rig::new();
     let socket = rig.state.path().join("host.sock");
-    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let (name, value) = rig.token.environment();
-    let unit = std::thread::Builder::new().spawn(move || {
-        let mut hosts = Vec::new();
-        for _ in 0..2 {
-            let (connection, _) = listener.accept().unwrap();
-            let mut command = Command::new(rig::program());
-            command.arg(HOST_ARGUMENT).env(&name, &value).stdin(Stdio::from(OwnedFd::from(connection)));
-            hosts.push(command.spawn().unwrap());
-            if hosts.len() == 1 {
-                // The first one is ended, as by a restart of the unit.
-                std::thread::sleep(Duration::from_millis(300));
-                hosts[0].kill().unwrap();
-                hosts[0].wait().unwrap();
-            }
-        }
-        hosts.pop().unwrap()
-    });
-    let unit = unit.unwrap();
+    let mut hosts = unit(&rig, &socket);
     let mut settings = rig.settings();
     settings.environment.clear();
     settings.host = Some(socket);
-    let backend = rig.start_with(settings);
-    let mut host = tokio::task::spawn_blocking(|| unit.join().unwrap()).await.unwrap();
-    rig::ready(&backend).await;
-    let (key, public) = rig.key(&backend).await;
-    rig::sign(&key, &public, 0, Turn::of("a")).await.unwrap();
+    let (backend, key, public) = rig.with_key(settings).await;
     assert_eq!(backend.host_process(), None, "it is not ours to end");
+    let mut first = hosts.recv().await.unwrap();
+    first.kill().and_then(|()| first.wait()).unwrap();
+    rig::sign_again(&key, &public).await;
+    let mut second = hosts.recv().await.unwrap();
     drop(backend);
     // The end of the connection ends it.
-    tokio::task::spawn_blocking(move || host.wait().unwrap()).await.unwrap();
+    tokio::task::spawn_blocking(move || second.wait().unwrap()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

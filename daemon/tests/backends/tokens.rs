@@ -162,3 +162,27 @@ async fn keys_that_nobody_supports_are_refused_by_name() {
         rig::sign(&key, &twin.public_key, 0, Turn::of("a")).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_pin_refused_while_running_takes_the_token_down_until_it_is_unlocked() {
+    const USER_NOT_LOGGED_IN: u64 = 0x101;
+    const PIN_INCORRECT: u64 = 0xa0;
+    let rig = Rig::new();
+    let (backend, key, public) = rig.with_key(rig.settings()).await;
+    assert_eq!(rig.wire.calls("Login").unwrap(), 1);
+    rig.wire.fail("Login", PIN_INCORRECT).unwrap();
+    rig.wire.fail("SignInit", USER_NOT_LOGGED_IN).unwrap();
+    let failure = rig::sign(&key, &public, 0, Turn::of("a")).await.unwrap_err();
+    assert!(matches!(failure, Failure::Unavailable { .. }), "{failure:?}");
+    let down = rig::until(&backend, |health| matches!(health, Health::Down { .. })).await;
+    assert!(down.cause().unwrap().contains("PIN"), "{down:?}");
+    assert_eq!(rig.wire.calls("Login").unwrap(), 2, "refused once, not tried again");
+    rig.wire.clear().unwrap();
+    let failure = rig::sign(&key, &public, 0, Turn::of("a")).await.unwrap_err();
+    assert!(matches!(failure, Failure::Unavailable { .. }), "{failure:?}");
+    assert_eq!(rig.wire.calls("Login").unwrap(), 2, "the same PIN is not tried again");
+
+    assert!(daemon::backend::pkcs11::latch(rig.state.path(), "hsm-a").unlock().unwrap());
+    rig::ready(&backend).await;
+    rig::sign(&key, &public, 0, Turn::of("a")).await.unwrap();
+}

@@ -13,9 +13,19 @@ pub const ANNOTATIONS: usize = 16;
 pub const LONGEST_ANNOTATION: usize = 256;
 
 /// 16 random bytes, so that the name of a detail gives nothing away.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Salt(#[serde(with = "base64_bytes")] Vec<u8>);
+
+impl<'de> Deserialize<'de> for Salt {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = base64_bytes::deserialize(deserializer)?;
+        if bytes.len() == 16 {
+            return Ok(Self(bytes));
+        }
+        Err(serde::de::Error::custom(format_args!("a salt has 16 bytes, this one has {}", bytes.len())))
+    }
+}
 
 impl From<[u8; 16]> for Salt {
     fn from(bytes: [u8; 16]) -> Self {

@@ -129,7 +129,7 @@ mod tests {
     use base64::Engine;
     use serde_json::{Value, json};
 
-    use super::super::{Ledger, Record, hash, leaf_hash, roots, tree};
+    use super::super::{Ledger, Record, hash, leaf_hash, tree};
 
     fn record(mut body: Value, detail: &Value) -> Record {
         let detail = detail.to_string().into_bytes();
@@ -222,9 +222,9 @@ mod tests {
     #[test]
     fn the_roots_of_prefixes_are_those_of_the_definition() {
         let records: Vec<Record> = (1..40).map(|number| sign(number, number)).collect();
-        let roots = roots(&records);
-        assert_eq!(roots.len(), 40);
-        assert!(roots.iter().enumerate().all(|(size, root)| *root == tree(&records[..size])));
+        let whole = ledger(records.clone()).tree();
+        assert!((0..40).all(|size| whole.root(size) == Some(tree(&records[..size]))));
+        assert_eq!(whole.root(40), None);
         let (all, other) = (ledger(records.clone()), ledger(records[1..5].to_vec()));
         assert!(all.breaks_any([all.checkpoint.as_str()]).is_empty());
         assert_eq!(all.breaks_any([other.checkpoint.as_str()]).len(), 1);

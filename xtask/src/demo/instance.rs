@@ -18,9 +18,18 @@ pub struct Instance {
     binaries: PathBuf,
 }
 
-/// An instance that runs.
+/// An instance that runs. Dropping it ends the daemon: a demo that fails half-way leaves nothing running.
 pub struct Running {
-    child: Child,
+    child: Option<Child>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself, which is as good.
+            let _ended = child.kill().and_then(|()| child.wait());
+        }
+    }
 }
 
 impl Instance {
@@ -83,7 +92,7 @@ impl Instance {
             let line = line.map_err(|e| format!("cannot read from countersignd: {e}"))?;
             println!("{line}");
             if line.starts_with("ready") {
-                return Ok(Running { child });
+                return Ok(Running { child: Some(child) });
             }
         }
         let said = std::fs::read_to_string(&log).unwrap_or_default();
@@ -126,16 +135,17 @@ impl Instance {
 
 impl Running {
     /// Leaves the daemon running.
-    pub fn leave(self) {}
+    pub fn leave(mut self) {
+        self.child = None;
+    }
 
     /// Asks the daemon to end and waits for it.
     pub fn end(mut self) -> Result<(), String> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
         let mut kill = Command::new("kill");
-        run::shown({
-            kill.arg(self.child.id().to_string());
-            kill
-        })?;
-        let status = self.child.wait().map_err(|e| format!("cannot wait for countersignd: {e}"))?;
+        kill.arg(child.id().to_string());
+        run::shown(kill)?;
+        let status = child.wait().map_err(|e| format!("cannot wait for countersignd: {e}"))?;
         if status.success() { Ok(()) } else { Err(format!("countersignd ended with {status}")) }
     }
 }

@@ -27,6 +27,19 @@ pub enum LogCommand {
     Verify(VerifyFile),
     /// Write records with everything that checking them offline needs, one JSON document a line
     Export(Export),
+    /// Erase the details of records, never the records; over the local socket, by the right `redact`
+    Redact(Redact),
+}
+
+/// Erase the details of records, never the records.
+#[derive(Debug, Args)]
+pub struct Redact {
+    /// Indices of the records
+    #[arg(required = true, value_name = "INDEX")]
+    pub indices: Vec<u64>,
+    /// Why; kept in the log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
 }
 
 /// The newest records.

@@ -20,12 +20,16 @@ use crate::fixture::{CALLER, Log};
 fn run(daemon: &Daemon, line: &str) -> (Exit, String, String) {
     let place = format!("{}/", daemon.directory.path().display());
     let mut words = vec!["countersign".to_owned()];
-    let placed = |word: &str| word.strip_prefix('@').map_or_else(|| word.to_owned(), |name| format!("{place}{name}"));
+    let placed =
+        |word: &str| word.strip_prefix('@').map_or_else(|| word.to_owned(), |name| format!("{place}{name}"));
     words.extend(line.split_whitespace().map(placed));
     let key = daemon.state().log.key().to_string();
-    for (flag, value) in
-        [("--address", format!("unix:{place}sock")), ("--log-key", key), ("--state", format!("{place}state")), ("--deadline", "20s".to_owned())]
-    {
+    for (flag, value) in [
+        ("--address", format!("unix:{place}sock")),
+        ("--log-key", key),
+        ("--state", format!("{place}state")),
+        ("--deadline", "20s".to_owned()),
+    ] {
         words.extend([flag.to_owned(), value]);
     }
     let arguments = Arguments::try_parse_from(words).unwrap();
@@ -35,7 +39,9 @@ fn run(daemon: &Daemon, line: &str) -> (Exit, String, String) {
 }
 
 fn refusal(reason: Reason) -> Status {
-    proto::wire::refusal::status(&Refusal::new(reason, "as the test wants it").after(Duration::from_millis(1)))
+    proto::wire::refusal::status(
+        &Refusal::new(reason, "as the test wants it").after(Duration::from_millis(1)),
+    )
 }
 
 fn with_file(name: &str, content: &str) -> Daemon {
@@ -52,11 +58,13 @@ fn a_file_is_signed_checked_written_and_verifies_offline() {
     let (exit, out, err) = run(&daemon, "sign release/linux @app");
     assert_eq!((exit, err.as_str()), (Exit::Done, ""), "{out}");
     assert!(out.starts_with("signed ") && out.contains("release/linux@3"), "{out}");
-    let (exit, out, err) = run(&daemon, "verify --key @key.pem --signature @app.sig --receipt @app.receipt @app");
+    let (exit, out, err) =
+        run(&daemon, "verify --key @key.pem --signature @app.sig --receipt @app.receipt @app");
     assert_eq!(exit, Exit::Done, "{err}");
     assert!(out.contains("VERIFIED") && out.contains("record 1,") && out.contains("not proven"), "{out}");
     fs::write(daemon.path("app"), "another artefact").unwrap();
-    let (exit, _, err) = run(&daemon, "verify --key @key.pem --signature @app.sig --receipt @app.receipt @app");
+    let (exit, _, err) =
+        run(&daemon, "verify --key @key.pem --signature @app.sig --receipt @app.receipt @app");
     assert_eq!(exit, Exit::Failed);
     assert!(err.contains("NOT VERIFIED"), "{err}");
 }
@@ -146,14 +154,20 @@ fn a_log_that_was_rolled_back_or_forked_is_an_alarm() {
     for (what, records) in [("rolled back", 0), ("forked", 5)] {
         for number in 0..records {
             let mut state = daemon.state();
-            let (key, log) = { let state = &mut *state; (&state.key, &mut state.log) };
+            let (key, log) = {
+                let state = &mut *state;
+                (&state.key, &mut state.log)
+            };
             log.sign(key, format!("another history {number}").as_bytes());
         }
         let (exit, out, err) = run(&daemon, "sign release/linux @app --force");
         assert_eq!(exit, Exit::Failed, "{what}: {err}");
         assert!(err.starts_with("THE SIGNING LOG CONTRADICTS ITSELF"), "{what}: {err}");
         assert_eq!(out, "");
-        assert!(!daemon.calls().iter().any(|call| call.starts_with("sign ")), "{what}: asked for nothing after the alarm");
+        assert!(
+            !daemon.calls().iter().any(|call| call.starts_with("sign ")),
+            "{what}: asked for nothing after the alarm"
+        );
     }
     // The right store is put back, and everything goes on.
     daemon.state().log = original;
@@ -171,6 +185,18 @@ fn a_stop_is_the_first_thing_that_is_sent() {
     assert_eq!(exit, Exit::Done, "{err}");
     assert!(out.starts_with("stopped: key release/linux; nothing that this covers still signs\n"), "{out}");
     assert_eq!(daemon.calls(), ["stop", "stop"]);
+}
+
+#[test]
+fn details_are_erased_one_by_one_and_what_was_erased_is_said_before_a_refusal() {
+    let daemon = with_file("app", "an artefact");
+    assert_eq!(run(&daemon, "sign release/linux @app").0, Exit::Done);
+    daemon.calls();
+    let (exit, out, err) = run(&daemon, "log redact 1 99 --reason asked");
+    assert_eq!(exit, Exit::Failed, "{err}");
+    assert!(out.contains("the detail of record 1") && !out.contains("99"), "{out}");
+    assert_eq!(daemon.calls().into_iter().filter(|call| call.starts_with("redact")).count(), 1);
+    assert_eq!(run(&daemon, "log redact --reason asked").0, Exit::Usage);
 }
 
 #[test]
@@ -200,7 +226,10 @@ fn records_are_proven_exported_and_checked_offline() {
     assert_eq!(exit, Exit::Usage, "{err}");
     assert!(!daemon.path("other").exists());
     let (exit, out, _) = run(&daemon, "log search --key release/linux --limit 4");
-    assert_eq!((exit, out.lines().filter(|line| line.contains("sign release/linux@3")).count()), (Exit::Done, 4));
+    assert_eq!(
+        (exit, out.lines().filter(|line| line.contains("sign release/linux@3")).count()),
+        (Exit::Done, 4)
+    );
 }
 
 #[test]
@@ -222,7 +251,17 @@ fn keys_are_listed_over_all_pages_and_refusals_keep_their_words() {
 #[test]
 fn a_daemon_that_is_not_there_is_a_reason_to_try_again() {
     let daemon = with_file("app", "an artefact");
-    let arguments = ["countersign", "keys", "list", "--address", "unix:/nonexistent/sock", "--deadline", "50ms", "--state", "/nonexistent"];
+    let arguments = [
+        "countersign",
+        "keys",
+        "list",
+        "--address",
+        "unix:/nonexistent/sock",
+        "--deadline",
+        "50ms",
+        "--state",
+        "/nonexistent",
+    ];
     let arguments = Arguments::try_parse_from(arguments).unwrap();
     let paper = Paper::new(Output::Table);
     assert_eq!(crate::cli::execute(&arguments, &mut paper.screen(), &|_| None), Exit::Retry);

@@ -47,7 +47,10 @@ impl Desk {
         let desk = Self { directory: tempfile::tempdir().unwrap() };
         desk.put("grants.cedar", GRANTS);
         desk.put("forbid.cedar", FORBID);
-        desk.put("guardrails.toml", &format!("[forbid]\nfile = \"forbid.cedar\"\nsha256 = \"{}\"\n", Hash::of(FORBID.as_bytes())));
+        desk.put(
+            "guardrails.toml",
+            &format!("[forbid]\nfile = \"forbid.cedar\"\nsha256 = \"{}\"\n", Hash::of(FORBID.as_bytes())),
+        );
         desk.put("cases.toml", CASES);
         desk
     }
@@ -59,7 +62,8 @@ impl Desk {
     /// Runs a command; `@` is the desk's directory.
     fn run(&self, line: &str, output: Output) -> (Exit, String, String) {
         let line = line.replace('@', &format!("{}/", self.directory.path().display()));
-        let arguments = Arguments::try_parse_from(std::iter::once("countersign").chain(line.split_whitespace())).unwrap();
+        let arguments =
+            Arguments::try_parse_from(std::iter::once("countersign").chain(line.split_whitespace())).unwrap();
         let paper = Paper::new(output);
         let exit = crate::cli::execute(&arguments, &mut paper.screen(), &|_| None);
         (exit, paper.out(), paper.err())

@@ -36,7 +36,8 @@ impl Authority {
 
     fn issue(&self, name: &str) {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let certificate =
+            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
         fs::write(self.path(&format!("{name}.pem")), certificate.pem()).unwrap();
         fs::write(self.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
     }
@@ -56,7 +57,8 @@ async fn talk(server: &Authority, clients: &Authority, files: &TlsFiles) -> Resu
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(clients.path("ca.pem")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
     let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
@@ -97,15 +99,25 @@ async fn only_the_pinned_authority_and_the_right_name_are_believed() {
 
     let wrong_ca = TlsFiles { ca: other.path("ca.pem"), ..files.clone() };
     let answer = talk(&ours, &ours, &wrong_ca).await.unwrap_err();
-    assert!(matches!(&answer, NoAnswer::NotTrusted(words) if words.contains("invalid peer certificate")), "{answer:?}");
+    assert!(
+        matches!(&answer, NoAnswer::NotTrusted(words) if words.contains("invalid peer certificate")),
+        "{answer:?}"
+    );
 
     let wrong_name = ours.files("client.example.org", "other.example.org");
     let answer = talk(&ours, &ours, &wrong_name).await.unwrap_err();
-    assert!(matches!(&answer, NoAnswer::NotTrusted(words) if words.contains("NotValidForName") || words.contains("not valid for name")), "{answer:?}");
+    assert!(
+        matches!(&answer, NoAnswer::NotTrusted(words) if words.contains("NotValidForName") || words.contains("not valid for name")),
+        "{answer:?}"
+    );
 
-    let stranger = TlsFiles { ca: ours.path("ca.pem"), ..other.files("client.example.org", "server.example.org") };
+    let stranger =
+        TlsFiles { ca: ours.path("ca.pem"), ..other.files("client.example.org", "server.example.org") };
     let answer = talk(&ours, &ours, &stranger).await.unwrap_err();
-    assert!(matches!(&answer, NoAnswer::NotTrusted(words) if words.contains("received fatal alert")), "{answer:?}");
+    assert!(
+        matches!(&answer, NoAnswer::NotTrusted(words) if words.contains("received fatal alert")),
+        "{answer:?}"
+    );
 }
 
 #[test]
@@ -118,9 +130,18 @@ fn unusable_files_are_named_with_what_was_expected() {
     fs::write(&empty, "").unwrap();
     let say = |files: TlsFiles| Connector::new(&files, "host").map(|_| ()).unwrap_err().to_string();
     let missing = authority.path("none.pem");
-    assert!(say(TlsFiles { ca: missing.clone(), ..good.clone() }).contains("none.pem: expected certificates of the authority"));
-    assert!(say(TlsFiles { certificate: empty.clone(), ..good.clone() }).contains("empty.pem: expected a client certificate"));
+    assert!(
+        say(TlsFiles { ca: missing.clone(), ..good.clone() })
+            .contains("none.pem: expected certificates of the authority")
+    );
+    assert!(
+        say(TlsFiles { certificate: empty.clone(), ..good.clone() })
+            .contains("empty.pem: expected a client certificate")
+    );
     assert!(say(TlsFiles { key: empty, ..good.clone() }).contains("expected a private key"));
-    assert!(say(TlsFiles { key: authority.path("other.example.org.key"), ..good.clone() }).contains("cannot be used together"));
+    assert!(
+        say(TlsFiles { key: authority.path("other.example.org.key"), ..good.clone() })
+            .contains("cannot be used together")
+    );
     assert!(say(TlsFiles { server_name: Some("not a name".into()), ..good }).contains("neither a DNS name"));
 }

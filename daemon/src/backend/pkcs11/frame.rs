@@ -3,8 +3,9 @@
 //! Both ends treat the other's bytes as hostile: a length of zero or beyond the limit, a value that does not read, or
 //! bytes left over end the connection with an error, never with a panic or a large allocation.
 //!
-//! Invariant: whatever was written is read back, in pieces of any size, and no bytes make a reader panic; held by the
-//! property tests below and by the fuzz targets `host_request` and `host_reply`.
+//! Invariant: whatever was written is read back, in pieces of any size, and no bytes make a reader panic; held by
+//! `requests_are_read_back_in_pieces`, `replies_are_read_back_in_pieces` and
+//! `hostile_bytes_are_an_error_or_a_value_and_never_a_panic`.
 
 use std::io::Read;
 

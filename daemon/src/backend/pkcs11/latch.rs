@@ -8,8 +8,8 @@
 //! A host that dies in the middle of a log-in leaves *not known*: that may be tried again, twice in a row, then it
 //! counts as wrong, because nobody can tell a lost answer from a refusal.
 //!
-//! Invariant: at most one log-in with a PIN that the token refused, whatever restarts; held by `tests/backends/faults.rs`
-//! (`a_bad_pin_is_tried_once_over_three_restarts`).
+//! Invariant: at most one log-in with a PIN that the token refused, whatever restarts; held by
+//! `a_bad_pin_is_tried_once_over_three_restarts`.
 
 use std::fs;
 use std::io::Write as _;

@@ -108,7 +108,8 @@ impl Settings {
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    let expected = || serde::de::Error::custom("expected a duration like \"500ms\", \"10s\" or \"2m\"");
+    let text = String::deserialize(deserializer).map_err(|_not_text: D::Error| expected())?;
     let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
     let parsed = match (number.parse::<u32>(), unit) {
@@ -117,7 +118,7 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
         (Ok(number), "m") => Some(Duration::from_secs(u64::from(number) * 60)),
         _ => None,
     };
-    parsed.ok_or_else(|| serde::de::Error::custom("expected a duration like \"500ms\", \"10s\" or \"2m\""))
+    parsed.ok_or_else(expected)
 }
 
 #[cfg(test)]
@@ -138,7 +139,7 @@ mod tests {
         assert_eq!((settings.sessions, settings.call_limit), (8, Duration::from_millis(1500)));
         assert!(settings.problems().is_empty());
         assert!(read("session = 8").unwrap_err().to_string().contains("session"));
-        assert!(read("call_limit = 10").is_err());
+        assert!(read("call_limit = 10").unwrap_err().to_string().contains("\"10s\""));
         assert!(read("call_limit = \"10 h\"").unwrap_err().to_string().contains("500ms"));
         let pin = read("pin = \"987654\"").unwrap_err();
         assert!(!pin.message().contains("987654"), "{pin}");

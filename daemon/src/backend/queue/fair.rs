@@ -1,8 +1,8 @@
 //! The pure machine: who is next.
 //!
 //! Invariant: between two turns of one caller, every other caller of the same priority that waits all the while gets one;
-//! nothing is served that is past its deadline, lost or served twice; the bounds hold. Held by the model test beside this
-//! file.
+//! nothing is served that is past its deadline, lost or served twice; the bounds hold. Held by the model test
+//! `nothing_is_lost_served_twice_or_late_and_bounds_hold` and by `every_caller_that_waits_gets_one_turn_before_anybody_gets_two`.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

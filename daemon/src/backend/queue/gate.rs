@@ -10,6 +10,9 @@ use crate::backend::Failure;
 use crate::clock::{Clock, Monotonic};
 use crate::measure::{self, Stage};
 
+/// A full queue is not searched for callers that went away more often than this.
+const SWEEP: Duration = Duration::from_millis(20);
+
 type Waiter = oneshot::Sender<Result<Pass, Failure>>;
 
 /// A backend's gate.
@@ -24,6 +27,8 @@ struct State {
     fair: Fair<Waiter>,
     running: usize,
     pace: Pace,
+    /// When places of callers that went away were last looked for.
+    swept: Option<Monotonic>,
 }
 
 /// The right to one call. Dropping it lets the next one in.
@@ -42,7 +47,7 @@ impl std::fmt::Debug for Pass {
 impl Gate {
     /// A gate for `limit` calls at a time.
     pub fn new(backend: &str, limit: usize, bounds: Bounds, clock: Arc<dyn Clock>) -> Arc<Self> {
-        let state = State { fair: Fair::new(bounds), running: 0, pace: Pace::default() };
+        let state = State { fair: Fair::new(bounds), running: 0, pace: Pace::default(), swept: None };
         Arc::new(Self { backend: backend.to_owned(), limit: limit.max(1), clock, state: Mutex::new(state) })
     }
 
@@ -111,8 +116,11 @@ impl Gate {
             }
             Err((waiter, _full)) => waiter,
         };
-        // Callers that went away hold places; only now is it worth looking for them.
-        state.fair.remove(oneshot::Sender::is_closed);
+        // Callers that went away hold places; only now is it worth looking for them, and not with every refusal.
+        if state.swept.is_none_or(|swept| now.since(swept) >= SWEEP) {
+            state.swept = Some(now);
+            state.fair.remove(oneshot::Sender::is_closed);
+        }
         state.fair.offer(turn, waiter).map(|()| answer).map_err(|(_waiter, _full)| {
             let usual = state.pace.median(now).unwrap_or(Duration::from_millis(5));
             let rounds = u32::try_from(state.fair.len() / self.limit + 1).unwrap_or(u32::MAX);

@@ -176,14 +176,14 @@ impl Follower {
     fn handed(&mut self, following: &Following, end: u64, run: &mut Vec<Posting>) -> bool {
         let mut taken = Vec::new();
         {
-            let mut fresh = following.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-            while fresh.front().is_some_and(|first| first.index < self.next) {
-                fresh.pop_front();
+            let mut waiting = following.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            while waiting.front().is_some_and(|first| first.index < self.next) {
+                waiting.pop_front();
             }
             let mut next = self.next;
             while next < end
                 && taken.len() < AT_ONCE
-                && let Some(first) = fresh.pop_front_if(|first| first.index == next)
+                && let Some(first) = waiting.pop_front_if(|first| first.index == next)
             {
                 next += 1;
                 taken.push(first);
@@ -199,8 +199,8 @@ impl Follower {
     }
 
     fn first_handed(&self, following: &Following) -> Option<u64> {
-        let fresh = following.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        fresh.front().map(|first| first.index)
+        let waiting = following.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.front().map(|first| first.index)
     }
 
     fn postings(&self, index: u64, terms: impl Iterator<Item = Term>, run: &mut Vec<Posting>) {

@@ -166,3 +166,17 @@ async fn a_damaged_entry_of_the_stop_file_stops_everything_and_the_file_is_used_
     assert!(stops[..64].iter().all(|byte| *byte == 0));
     drop(log);
 }
+
+#[tokio::test]
+async fn the_wal_stays_short_while_the_log_is_written_without_pause() {
+    let mut site = Site::new();
+    site.settings.limits.longest_wal = 256 << 10;
+    let log = site.open().log;
+    let mut longest = 0;
+    for _ in 0..300 {
+        released(&log, site.software("a", None, 0)).await;
+        longest = longest.max(std::fs::metadata(site.state().join("log.db-wal")).unwrap().len());
+    }
+    assert!(longest > 100 << 10, "{longest}");
+    assert!(longest < 2 << 20, "{longest}");
+}

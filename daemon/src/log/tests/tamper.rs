@@ -172,9 +172,9 @@ async fn every_anchor_must_agree_and_one_that_disagrees_leaves_the_others_alone(
     let mut site = written().await;
     let second = site.directory.path().join("second");
     let log = site.open().log;
-    let draft = || site.control(proto::record::Body::Anchor { place: "second".into() }, vec![]);
-    log.add_anchor(AnchorPlace::File(second.clone()), draft()).await.unwrap();
-    assert!(log.add_anchor(AnchorPlace::File(second.clone()), draft()).await.is_err(), "it exists");
+    log.make_anchor(&second).unwrap();
+    assert!(log.make_anchor(&second).is_err(), "it exists");
+    log.control(site.control(proto::record::Body::Anchor { place: "second".into() }, vec![])).await.unwrap();
     log.close().await;
     drop(log);
     // The second anchor, as it was made, is behind: that is no contradiction.

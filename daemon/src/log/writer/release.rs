@@ -9,7 +9,7 @@ use super::Open;
 use crate::log::batch::{Batch, IntentFate, SealFate};
 use crate::log::fence::StopSet;
 use crate::log::handover::HandOver;
-use crate::log::index::Fresh;
+use crate::log::index::Handed;
 use crate::log::intent::{Intended, Intent};
 use crate::log::queue::{IntendItem, Jobs};
 use crate::log::seal::{Prepared, Released, Sealed};
@@ -46,13 +46,13 @@ pub(super) fn release(open: &Open, shared: &Shared, jobs: Jobs, batch: Batch) {
             let _gone = reply.send(Ok(appended(row)));
         }
     }
-    let mut fresh = Vec::new();
+    let mut handed = Vec::new();
     for (job, fates) in jobs.seals.into_iter().zip(&batch.seals) {
         let results =
-            job.items.into_iter().zip(fates).map(|(item, fate)| Ok(leaving.seal(item, fate, &mut fresh)));
+            job.items.into_iter().zip(fates).map(|(item, fate)| Ok(leaving.seal(item, fate, &mut handed)));
         let _gone = job.reply.send(Ok(results.collect()));
     }
-    shared.following.hand(fresh);
+    shared.following.hand(handed);
     for (job, row) in jobs.plains.into_iter().zip(batch.plain..) {
         let _gone = job.reply.send(Ok(appended(row)));
     }
@@ -70,7 +70,7 @@ pub(super) fn release(open: &Open, shared: &Shared, jobs: Jobs, batch: Batch) {
 }
 
 impl Leaving<'_> {
-    fn seal(&self, item: Prepared, fate: &SealFate, fresh: &mut Vec<Fresh>) -> Sealed {
+    fn seal(&self, item: Prepared, fate: &SealFate, handed: &mut Vec<Handed>) -> Sealed {
         let (row, withheld) = match fate {
             SealFate::Touched(control) => {
                 return Sealed::Touched { seal: Box::new(item.seal), control: *control };
@@ -87,7 +87,7 @@ impl Leaving<'_> {
         let kept = item.releasing().count();
         let seal = item.seal;
         seal.intent.into_iter().for_each(Intent::end);
-        fresh.push(Fresh { index, record: seal.released, detail: seal.detail });
+        handed.push(Handed { index, record: seal.released, detail: seal.detail });
         if !stopped.is_empty() || kept == 0 {
             let held_back = u32::from(!stopped.is_empty());
             self.shared.fence.count_withheld(held_back);

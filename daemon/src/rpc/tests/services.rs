@@ -256,7 +256,8 @@ async fn a_checkpoint_is_presented_once_a_minute_and_must_be_signed_by_this_log(
 
 #[tokio::test]
 async fn a_certificate_is_the_caller_that_grants_name() {
-    let grants = "@id(\"ci\")\npermit (principal == Caller::\"spiffe://example.org/ci\", action, resource);\n";
+    let grants =
+        "@id(\"ci\")\npermit (principal == Caller::\"spiffe://example.org/ci\", action, resource);\n";
     let site = Site::new(grants).await;
     let ci = site.running.authority.client(&["spiffe://example.org/ci"]);
     let mut ci = Client::connect(&site.running, Some(&ci)).await;

@@ -1334,6 +1334,21 @@ pub struct GetConsistencyProofResponse {
     #[prost(string, tag = "6")]
     pub checkpoint: ::prost::alloc::string::String,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RedactDetailRequest {
+    /// Index of the record whose detail is erased.
+    #[prost(uint64, tag = "1")]
+    pub log_index: u64,
+    /// 1 to 4,096 bytes; kept in the detail of the `log.redacted` record.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RedactDetailResponse {
+    /// Index of the `log.redacted` record.
+    #[prost(uint64, tag = "1")]
+    pub log_index: u64,
+}
 /// How much of a receipt a reply carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1637,6 +1652,33 @@ pub mod log_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Erases the detail of one record, never the record: every proof still holds. Over the local
+        /// socket only, by the right `redact`; itself a control record. Records younger than a day are
+        /// refused.
+        pub async fn redact_detail(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RedactDetailRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RedactDetailResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.LogService/RedactDetail",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("countersign.v1.LogService", "RedactDetail"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1720,6 +1762,16 @@ pub mod log_service_server {
             request: tonic::Request<super::GetConsistencyProofRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetConsistencyProofResponse>,
+            tonic::Status,
+        >;
+        /// Erases the detail of one record, never the record: every proof still holds. Over the local
+        /// socket only, by the right `redact`; itself a control record. Records younger than a day are
+        /// refused.
+        async fn redact_detail(
+            &self,
+            request: tonic::Request<super::RedactDetailRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RedactDetailResponse>,
             tonic::Status,
         >;
     }
@@ -2106,6 +2158,51 @@ pub mod log_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetConsistencyProofSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.LogService/RedactDetail" => {
+                    #[allow(non_camel_case_types)]
+                    struct RedactDetailSvc<T: LogService>(pub Arc<T>);
+                    impl<
+                        T: LogService,
+                    > tonic::server::UnaryService<super::RedactDetailRequest>
+                    for RedactDetailSvc<T> {
+                        type Response = super::RedactDetailResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RedactDetailRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LogService>::redact_detail(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RedactDetailSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -145,6 +145,11 @@ fn candidate(session: &Session, handle: ObjectHandle) -> Result<Candidate, Troub
     if own.sign == Some(false) {
         remarks.push("the token says that this private key does not sign".to_owned());
     }
+    if own.always_authenticate == Some(true) {
+        remarks.push(
+            "the token asks for the PIN with every signature of this key, which is not supported".to_owned(),
+        );
+    }
     let public_key = match own.public_key() {
         Some(key) => key,
         None => from_public_object(session, &own)?,
@@ -193,11 +198,12 @@ struct Read {
     extractable: Option<bool>,
     local: Option<bool>,
     sign: Option<bool>,
+    always_authenticate: Option<bool>,
 }
 
 impl Read {
     fn from(session: &Session, handle: ObjectHandle) -> Result<Self, Trouble> {
-        const WANTED: [AttributeType; 10] = [
+        const WANTED: [AttributeType; 11] = [
             AttributeType::KeyType,
             AttributeType::Label,
             AttributeType::Id,
@@ -208,6 +214,7 @@ impl Read {
             AttributeType::Extractable,
             AttributeType::Local,
             AttributeType::Sign,
+            AttributeType::AlwaysAuthenticate,
         ];
         let mut read = Self::default();
         for attribute in session.get_attributes(handle, &WANTED)? {
@@ -222,6 +229,7 @@ impl Read {
                 Attribute::Extractable(flag) => read.extractable = Some(flag),
                 Attribute::Local(flag) => read.local = Some(flag),
                 Attribute::Sign(flag) => read.sign = Some(flag),
+                Attribute::AlwaysAuthenticate(flag) => read.always_authenticate = Some(flag),
                 _ => {}
             }
         }

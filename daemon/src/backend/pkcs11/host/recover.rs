@@ -5,8 +5,8 @@
 //! finalise, initialise for many threads, choose the token anew, log in once. The new epoch has no keys: each is found
 //! and compared again when it is asked for.
 //!
-//! Invariant: no session, handle or key number of one epoch is used in another; held by `tests/backends/faults.rs`
-//! (`a_token_put_back_signs_again_by_itself`) and, for numbers, `a_number_of_an_old_epoch_is_stale`.
+//! Invariant: no session, handle or key number of one epoch is used in another; held by
+//! `a_token_put_back_signs_again_by_itself` and, for numbers, `a_number_of_an_old_epoch_is_stale`.
 
 use std::sync::PoisonError;
 use std::time::Duration;

@@ -100,6 +100,8 @@ impl Host {
     fn judge(&self, epoch: u64, trouble: Trouble) -> Fault {
         let refused_if_well = match (&trouble, trouble.remedy()) {
             (Trouble::Fault(found), _) if matches!(found.class, Class::NotFound | Class::Mismatch) => true,
+            // Nobody is logged in any more and the PIN is refused: the token is down, until probes see another PIN.
+            (Trouble::Fault(found), _) if found.class == Class::Pin => false,
             (Trouble::Fault(_), _) => return trouble.fault(),
             (_, Some(Remedy::Pin)) => return trouble.fault(),
             (_, Some(Remedy::Refuse | Remedy::Disabled)) => true,

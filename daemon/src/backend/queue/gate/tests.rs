@@ -47,7 +47,7 @@ async fn one_at_a_time_in_turn_and_cancelled_callers_cost_nobody_anything() {
 
 #[tokio::test]
 async fn a_full_queue_is_busy_for_that_caller_only_and_room_of_the_gone_is_used() {
-    let (gate, _clock) = gate(1);
+    let (gate, clock) = gate(1);
     let _held = gate.enter(&Turn::of("a")).await.unwrap();
     let wait = |caller: &'static str| {
         let gate = gate.clone();
@@ -64,6 +64,7 @@ async fn a_full_queue_is_busy_for_that_caller_only_and_room_of_the_gone_is_used(
     settle().await;
     assert_eq!(gate.waiting(), 5);
     heavy[0].abort();
+    clock.advance(SWEEP);
     settle().await;
     let again = wait("heavy");
     settle().await;

@@ -1,0 +1,51 @@
+//! The guardrails document: read or refused with everything that is wrong, each problem within the text; what is read
+//! names files and quotas that mean something.
+
+use ceremonies::guardrails::Guardrails;
+
+/// Words of guardrails.
+pub const WORDS: &[&str] = &[
+    "[forbid]\n",
+    "[[client_ca]]\n",
+    "[log]\n",
+    "[quota.caller.\"*\"]\n",
+    "rate = \"1/s\"\n",
+    "total = 0\n",
+    "window = \"24h\"\n",
+    "burst = 4294967296\n",
+    "\"public\"",
+    "[[",
+    "\u{feff}",
+];
+
+/// A document with everything, and the empty one.
+#[must_use]
+pub fn seeds() -> Vec<Vec<u8>> {
+    let sha256 = "e3".repeat(32);
+    let whole = format!(
+        "[forbid]\nfile = \"forbid.cedar\"\nsha256 = \"{sha256}\"\n\n[[client_ca]]\nfile = \"clients.pem\"\nsha256 = \"{sha256}\"\n\n\
+         [log]\nleaves = \"private\"\nrecord_claims = [\"repository_id\"]\n\n[quota.caller.\"spiffe://example.org/ci/*\"]\n\
+         rate = \"50/s\"\nburst = 100\ntotal = 100000\nwindow = \"24h\"\n\n[quota.key.\"release/*\"]\nrate = \"500/m\"\n"
+    );
+    vec![whole.into_bytes(), Vec::new()]
+}
+
+/// See the module.
+pub fn fuzz_one(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let read = match Guardrails::parse(text) {
+        Ok(read) => read,
+        Err(problems) => {
+            super::config::said(&problems, text.lines().count());
+            return false;
+        }
+    };
+    for named in read.forbid.iter().chain(&read.client_cas) {
+        assert!(!named.file.is_empty());
+        // One byte more or less is another file.
+        assert!(named.check(b"not this").is_err() || named.check(b"nor that").is_err());
+    }
+    assert_eq!(read.leaves_public, text.contains("public"), "leaves are public only where it says so: {text}");
+    assert_eq!(Guardrails::parse(&format!("{text}\n")).as_ref(), Ok(&read), "a line end says nothing");
+    true
+}
