@@ -24,12 +24,24 @@ use std::time::Duration;
 /// builds, and no measure of anything.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often something is repeated: a few times in every run, as often as the design says in a full one, which the
-/// variable `COUNTERSIGN_FULL` asks for. Printed, because the number is part of the result.
+/// Says something that is part of a run's result: points that were reached, numbers that were run. It is seen also of
+/// tests that pass, which `println` is not.
+pub fn tell(line: &str) {
+    use std::io::Write;
+    // Whoever closed standard error does not want to know.
+    let _nobody_listens = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Whether this is a full run, which `cargo xtask test --full` asks for.
 #[must_use]
-#[allow(clippy::print_stdout, reason = "the number is part of the result")]
-pub fn repeated(what: &str, usually: usize, full: usize) -> usize {
-    let times = if std::env::var_os("COUNTERSIGN_FULL").is_some() { full } else { usually };
-    println!("{what}: {times} of {full}");
+pub fn full() -> bool {
+    std::env::var_os("COUNTERSIGN_FULL").is_some()
+}
+
+/// How often something is repeated: a few times in every run, as often as the design says in a full one.
+#[must_use]
+pub fn repeated(what: &str, usually: usize, fully: usize) -> usize {
+    let times = if full() { fully } else { usually };
+    tell(&format!("{what}: {times} of {fully}"));
     times
 }

@@ -41,31 +41,35 @@ pub struct Received {
 }
 
 impl Received {
-    /// What the log fails to account for: a signature that a caller has and no record releases, or releases twice; a
-    /// receipt whose checkpoint the log does not extend.
+    /// See [`unaccounted`].
     #[must_use]
     pub fn unaccounted(&self, ledger: &Ledger) -> Vec<String> {
-        let mut released: HashMap<(String, String), usize> = HashMap::new();
-        for (_, id, value) in ledger.released() {
-            *released.entry((id, value)).or_default() += 1;
-        }
-        let tree = ledger.tree();
-        let mut complaints = Vec::new();
-        for reply in &self.replies {
-            for signature in &reply.signatures {
-                let own = (hex::encode(&signature.key_id), STANDARD.encode(&signature.value));
-                let times = released.get(&own).copied().unwrap_or(0);
-                if times != 1 {
-                    complaints
-                        .push(format!("the signature of {} is released {times} times", reply.operation_id));
-                }
-            }
-            let checkpoint =
-                reply.receipt.as_ref().map(|receipt| receipt.checkpoint.as_str()).unwrap_or_default();
-            complaints.extend(tree.breaks(checkpoint));
-        }
-        complaints
+        unaccounted(ledger, [self])
     }
+}
+
+/// What a log fails to account for: a signature that a caller has and no record releases, or releases twice; a receipt
+/// whose checkpoint the log does not extend.
+#[must_use]
+pub fn unaccounted<'a>(ledger: &Ledger, received: impl IntoIterator<Item = &'a Received>) -> Vec<String> {
+    let mut released: HashMap<(String, String), usize> = HashMap::new();
+    for (_, id, value) in ledger.released() {
+        *released.entry((id, value)).or_default() += 1;
+    }
+    let tree = ledger.tree();
+    let mut complaints = Vec::new();
+    for reply in received.into_iter().flat_map(|received| &received.replies) {
+        for signature in &reply.signatures {
+            let own = (hex::encode(&signature.key_id), STANDARD.encode(&signature.value));
+            let times = released.get(&own).copied().unwrap_or(0);
+            if times != 1 {
+                complaints.push(format!("the signature of {} is released {times} times", reply.operation_id));
+            }
+        }
+        let checkpoint = reply.receipt.as_ref().map(|receipt| receipt.checkpoint.as_str()).unwrap_or_default();
+        complaints.extend(tree.breaks(checkpoint));
+    }
+    complaints
 }
 
 /// Callers that sign without a pause until they are refused.

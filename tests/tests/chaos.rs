@@ -2,7 +2,6 @@
 //!
 //! One program, because each would link the whole product anew; its tests run side by side on instances of their own.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(clippy::print_stdout, reason = "what was reached and how often is part of the result")]
 
 #[path = "chaos/disk.rs"]
 mod disk;
@@ -25,7 +24,7 @@ mod story;
 
 use softhsm::{Shape, Token};
 use tests::ledger::Ledger;
-use tests::load::Received;
+use tests::load::{Received, unaccounted};
 use tests::world::{Plan, World};
 
 const KEY: &str = "release/linux";
@@ -50,8 +49,6 @@ fn accounted<'a>(world: &World, received: impl IntoIterator<Item = &'a Received>
     let ledger = world.ledger();
     assert_eq!(ledger.complaints(), Vec::<String>::new(), "{what}");
     assert_eq!(ledger.open, Vec::<u64>::new(), "{what}: open intents");
-    for received in received {
-        assert_eq!(received.unaccounted(&ledger), Vec::<String>::new(), "{what}");
-    }
+    assert_eq!(unaccounted(&ledger, received), Vec::<String>::new(), "{what}");
     ledger
 }

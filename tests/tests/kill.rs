@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use tests::PATIENCE;
-use tests::load::{Load, Received, request, sign};
+use tests::load::{Received, request, sign};
 use tests::process::killed;
 use tests::strace::{Fault, Point, Trace, struck, watched};
 use tests::world::{Plan, World};
@@ -107,22 +107,4 @@ fn strike(world: &mut World, point: &Point) -> bool {
     assert!(status.success() || killed(status), "{point}: it ended with {status}");
     judge(world, &[received], &point.to_string());
     killed(status)
-}
-
-#[test]
-fn killed_at_random_under_load() {
-    let mut world = world();
-    let mut received = Vec::new();
-    for round in 0..200 {
-        world.start();
-        let mut load = Load::start(&world, 4, 4, KEY);
-        // Not a time but a count, scattered over the rounds; where in an operation the others are is chance.
-        load.reach(1 + (round * 7) % 23);
-        assert!(killed(world.kill()));
-        received.push(load.end());
-        if round % 10 == 9 {
-            judge(&mut world, &received, &format!("round {round}"));
-        }
-    }
-    assert!(received.iter().all(|received| !received.replies.is_empty()));
 }

@@ -22,10 +22,10 @@ pub fn run(full: bool) -> bool {
     steps.step("bans, licences, sources", || {
         shown(cargo(&["deny", "--locked", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))
     });
-    steps.counted("tests", || tests(&["test", "--locked", "--workspace", "--no-fail-fast"]));
+    steps.counted("tests", || tests(&["test", "--locked", "--workspace", "--no-fail-fast"], full));
     // Apart, because it builds the protobuf compiler, which nothing else needs.
     steps.counted("generated code is up to date", || {
-        tests(&["test", "--locked", "--package", "xtask", "--features", "codegen", "generate::"])
+        tests(&["test", "--locked", "--package", "xtask", "--features", "codegen", "generate::"], full)
     });
     if full {
         steps.step("documentation", || {
@@ -37,8 +37,9 @@ pub fn run(full: bool) -> bool {
     steps.close(TASK)
 }
 
-/// Runs tests with cargo and counts them by their binaries' closing lines.
-fn tests(arguments: &[&str]) -> (Result<(), String>, Option<Tally>) {
+/// Runs tests with cargo and counts them by their binaries' closing lines. A full run repeats what is a matter of chance
+/// as often as it must hold; every other run, a few times.
+fn tests(arguments: &[&str], full: bool) -> (Result<(), String>, Option<Tally>) {
     let mut tally = Tally::default();
     let mut test = cargo(arguments);
     // The tests start the product's programs: cargo has built them beside the tests by then.
@@ -46,6 +47,9 @@ fn tests(arguments: &[&str]) -> (Result<(), String>, Option<Tally>) {
         Ok(directory) => test.env("COUNTERSIGN_BINARIES", directory.join("debug")),
         Err(why) => return (Err(why), None),
     };
+    if full {
+        test.env("COUNTERSIGN_FULL", "1");
+    }
     let mut outcome = run::watched(test, |line| tally.line(line));
     if outcome.is_err() && tally.failed == 0 {
         // A binary that did not compile or died has no closing line, and must not look like none.

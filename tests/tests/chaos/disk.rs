@@ -2,16 +2,16 @@
 //! by itself where it may.
 
 use proto::wire::v1::stop_target::Target;
-use tests::ask;
 use tests::disk::SmallDisk;
 use tests::load::{Received, request};
 use tests::process::killed;
 use tests::strace::{Attached, Failing, Fault, Point};
 use tests::world::World;
+use tests::{ask, tell};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::{KEY, OTHER, accounted, software};
+use super::{KEY, OTHER, accounted, hsm, software};
 
 /// A refusal that names the log and says when to try again.
 #[track_caller]
@@ -58,7 +58,7 @@ fn on_a_full_disk_nothing_is_signed_and_a_stop_survives_a_kill() {
     disk.fill();
     refused(&world, "disk");
     let answer = ask::stop(&world, Target::Key(KEY.to_owned())).unwrap();
-    println!("a stop on a full disk: {answer:?}");
+    tell(&format!("a stop on a full disk: {answer:?}"));
     assert!(killed(world.kill()));
     disk.empty();
     world.start();
@@ -116,4 +116,29 @@ fn one_failed_sync_releases_nothing_and_is_recovered_from() {
     received.replies.extend(sign_again(&mut world, KEY).replies);
     assert!(world.stop().success());
     accounted(&world, [&received], "a failed sync");
+}
+
+#[test]
+fn a_seal_whose_sync_fails_gives_its_signature_to_nobody_and_its_id_finds_the_end() {
+    let mut world = hsm().start();
+    let mut received = sign_again(&mut world, KEY);
+    let wal = world.state().join("log.db-wal");
+    // The first is the intent's.
+    let point = Point { call: "fdatasync".to_owned(), nth: 2, path: Some(wal) };
+    let trace = world.scratch().join("trace");
+    let failing = Attached::strike(world.process().number(), &point, Fault::Error("EIO"), &trace);
+    let mut asked = request(KEY, b"a file");
+    asked.request_id = "build-1".to_owned();
+    unavailable(&ask::sign(&world, asked.clone()).unwrap_err());
+    drop(failing);
+    received.replies.extend(sign_again(&mut world, KEY).replies);
+    let again = ask::sign(&world, asked.clone()).unwrap();
+    tell(&format!(
+        "after a failed seal its id gives {} signature",
+        if again.replayed { "the first" } else { "a new" }
+    ));
+    received.replies.push(again);
+    assert!(world.stop().success());
+    let ledger = accounted(&world, [&received], "a failed seal");
+    assert_eq!(ledger.released().len(), 3, "no request id is released twice");
 }

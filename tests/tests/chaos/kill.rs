@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 
 use proto::wire::v1::GetPublicKeyRequest;
 use proto::wire::v1::signing_service_client::SigningServiceClient;
-use tests::PATIENCE;
 use tests::load::{Received, request, sign};
 use tests::process::killed;
 use tests::strace::{Attached, Fault, Point, Trace};
 use tests::world::World;
+use tests::{PATIENCE, full, tell};
 use tokio::runtime::Runtime;
 
 use super::{KEY, accounted, hsm, software};
@@ -69,14 +69,17 @@ fn strike(world: &mut World, point: &Point, all: &mut Vec<Received>) -> bool {
     let ledger = accounted(world, all.iter(), &point.to_string());
     if reached {
         let last = &ledger.records[ledger.records.len() - 2].body;
-        println!("{point}: reached, before it in the log: {} {}", last["kind"], last["signatures"][0]["outcome"]);
+        tell(&format!(
+            "{point}: reached, before it in the log: {} {}",
+            last["kind"], last["signatures"][0]["outcome"]
+        ));
     }
     reached
 }
 
 fn killed_at_every_point(mut world: World, must: &[&str]) {
     let mut calls = CALLS.to_vec();
-    if std::env::var_os("COUNTERSIGN_FULL").is_some() {
+    if full() {
         calls.push("pwrite64");
     }
     // Two runs differ by what happens in the background: what both have, any has.
@@ -85,7 +88,7 @@ fn killed_at_every_point(mut world: World, must: &[&str]) {
         .intersection(&points(&mut world, &calls))
         .map(|(call, nth)| Point { call: call.clone(), nth: *nth, path: None })
         .collect();
-    println!("{} points", both.len());
+    tell(&format!("{} points", both.len()));
     for call in must {
         assert!(both.iter().any(|point| point.call == *call), "no {call} among {both:?}");
     }

@@ -2,7 +2,7 @@
 
 use tests::load::{Load, request};
 use tests::process::killed;
-use tests::{ask, repeated};
+use tests::{ask, repeated, tell};
 
 use super::{KEY, OTHER, accounted, hsm};
 
@@ -35,6 +35,6 @@ fn killed_at_random_under_load() {
     let signed: usize = received.iter().map(|received| received.replies.len()).sum();
     let unknown = |record: &tests::ledger::Record| record.body["signatures"][0]["outcome"] == "unknown";
     let crashed = world.ledger().records.iter().filter(|record| unknown(record)).count();
-    println!("{signed} signatures received, {crashed} operations closed as unknown");
+    tell(&format!("{signed} signatures received, {crashed} operations closed as unknown"));
     assert!(signed >= rounds);
 }

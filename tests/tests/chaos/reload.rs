@@ -22,7 +22,11 @@ fn openssl(directory: &Path, arguments: &[&str]) -> String {
 /// A new server certificate of the instance's own CA, in place of the old one. Returns its serial number.
 fn renew(world: &World) -> String {
     let tls = world.place().join("tls");
-    std::fs::write(tls.join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n").unwrap();
+    std::fs::write(
+        tls.join("names"),
+        "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n",
+    )
+    .unwrap();
     let request = "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=renewed -keyout new.key -out new.csr";
     let issue = "x509 -req -in new.csr -CA ca.pem -CAkey ca.key -set_serial 4711 -days 30 -extfile names -out new.pem";
     for line in [request, issue] {

@@ -6,7 +6,7 @@ use softhsm::{Shape, Token};
 use tests::load::{Load, Received, request};
 use tests::process::killed;
 use tests::world::{Plan, World};
-use tests::{ask, repeated};
+use tests::{ask, repeated, tell};
 
 use super::{P256, accounted};
 
@@ -53,15 +53,16 @@ fn rounds(plan: Plan, rounds: usize) {
             assert!(own < *index, "round {at}: a signature at {own} was received, the stop is at {index}");
         }
     }
-    let withheld = ledger.records.iter().filter(|record| record.body["signatures"][0]["outcome"] == "withheld");
+    let withheld =
+        ledger.records.iter().filter(|record| record.body["signatures"][0]["outcome"] == "withheld");
     let signed: usize = done.iter().map(|(_, received)| received.replies.len()).sum();
-    println!("{rounds} stops among {signed} signatures, {} withheld", withheld.count());
+    tell(&format!("{rounds} stops among {signed} signatures, {} withheld", withheld.count()));
     assert!(signed > rounds * 2, "{signed} signatures in {rounds} rounds: the callers did not sign");
 }
 
 #[test]
 fn nothing_is_released_above_a_stop_of_a_software_key() {
-    let count = repeated("stops under load, software", 6, 250);
+    let count = repeated("stops under load, software", 8, 250);
     rounds((0..count).fold(Plan::new(), |plan, at| plan.key(&key(at), P256, &["blob"])), count);
 }
 
@@ -85,7 +86,10 @@ fn stops_of_a_version_a_caller_a_backend_and_everything_hold_after_a_kill() {
             Target::Version(proto::wire::v1::VersionName { key: key(0), version: 1 }),
             &[Reason::KeySuspended, Reason::KeyNotActive][..],
         ),
-        (Target::Caller("spiffe://countersign.example.org/client/first".to_owned()), &[Reason::CallerStopped]),
+        (
+            Target::Caller("spiffe://countersign.example.org/client/first".to_owned()),
+            &[Reason::CallerStopped],
+        ),
         (Target::Backend("software".to_owned()), &[Reason::BackendStopped]),
         (Target::All(true), &[Reason::AllStopped]),
     ] {

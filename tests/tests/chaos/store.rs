@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use proto::wire::v1::stop_target::Target;
-use tests::ask;
 use tests::load::{Received, request};
 use tests::process::{Process, killed};
 use tests::world::World;
+use tests::{ask, tell};
 
 use super::disk::{sign_again, unavailable};
 use super::{KEY, OTHER, accounted, software};
@@ -72,7 +72,9 @@ fn the_control_row_of_a_stop_cannot_be_hidden() {
     let whole = std::fs::read(&log).unwrap();
     for (table, words) in [("control", "control"), ("record", "covers 6 records, the store holds 5")] {
         let store = rusqlite::Connection::open(&log).unwrap();
-        let gone = store.execute(&format!("delete from {table} where idx = ?1"), [i64::try_from(index).unwrap()]).unwrap();
+        let gone = store
+            .execute(&format!("delete from {table} where idx = ?1"), [i64::try_from(index).unwrap()])
+            .unwrap();
         assert_eq!(gone, 1);
         drop(store);
         let said = refuses_to_start(&mut world);
@@ -108,7 +110,7 @@ fn a_rolled_back_instance_is_found_out_by_a_client_that_remembers() {
     world.start();
     sign_again(&mut world, OTHER);
     let refused = ask::present(&world, &newer).unwrap_err();
-    println!("presented: {refused:?}");
+    tell(&format!("presented: {refused:?}"));
     // From then on nobody gets a signature, until the right store is back.
     unavailable(&ask::sign(&world, request(OTHER, b"a file")).unwrap_err());
     let cause = ask::trouble(&world, "log").expect("health says so too");

@@ -96,9 +96,11 @@ async fn everything(world: &World, channel: &Channel) -> Received {
         ..OciInput::default()
     };
     let mut received = Received::default();
-    for (key, input) in
-        [(KEY, Input::Message(FILE.into())), (KEY, Input::Oci(oci)), (ATTESTATIONS, statement().input.unwrap())]
-    {
+    for (key, input) in [
+        (KEY, Input::Message(FILE.into())),
+        (KEY, Input::Oci(oci)),
+        (ATTESTATIONS, statement().input.unwrap()),
+    ] {
         let spki = public_key(channel, key).await;
         let asked = SignRequest { input: Some(input.clone()), ..request(key, b"") };
         let reply = sign(channel, asked).await.unwrap_or_else(|status| panic!("{input:?}: {status:?}"));
@@ -153,9 +155,11 @@ fn everything_that_an_hsm_signs_is_proven_and_stopped() {
     let token = Token::create().unwrap();
     token.generate("linux", &[1], Shape::P256).unwrap();
     token.generate("attestations", &[2], Shape::P256).unwrap();
-    let plan = Plan::new()
-        .token(token, None)
-        .token_key(KEY, "linux", P256, &["blob", "oci"])
-        .token_key(ATTESTATIONS, "attestations", P256, &[STATEMENTS]);
+    let plan = Plan::new().token(token, None).token_key(KEY, "linux", P256, &["blob", "oci"]).token_key(
+        ATTESTATIONS,
+        "attestations",
+        P256,
+        &[STATEMENTS],
+    );
     walk(plan.start());
 }

@@ -58,7 +58,7 @@ impl Writer {
             Err(error) => {
                 self.stuck = error.needs_a_person();
                 let cause: Arc<str> = if self.stuck {
-                    format!("{error}; put it right and restart the daemon, or send it SIGHUP").into()
+                    format!("{error}; put it right and restart the daemon").into()
                 } else {
                     format!("{error}; it is tried again by itself").into()
                 };
