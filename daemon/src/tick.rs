@@ -1,6 +1,6 @@
 //! What happens by itself as time passes.
 //!
-//! Each minute, refusals that were counted instead of recorded are summed up in the log. Windows of keys join here.
+//! Each minute, refusals that were counted instead of recorded are summed up in the log, and the ages of keys are measured.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ pub async fn run(signer: Arc<Signer>) {
     minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         minute.tick().await;
+        signer.measure_ages();
         match signer.summarise().await {
             Ok(0) => {}
             Ok(recorded) => tracing::info!(recorded, "refusals were summed up"),

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use super::complaint::Complaint;
 use super::screen::{Screen, Tone};
 use super::wrap::hang;
-use crate::log::audit::outcome;
 use crate::log::read::hash_of;
 
 /// Columns of index and time, and the blanks between them.
@@ -116,7 +115,7 @@ fn describe(record: &v1::Record) -> (Option<Time>, Tone, String) {
 fn signed(sign: &SignRecord, detail: Option<&Detail>, by: &str) -> String {
     let entry = |entry: &SignatureEntry| {
         let reason = entry.reason.map_or_else(String::new, |reason| format!(" ({reason})"));
-        format!("{}@{} {}{reason}", sign.key, entry.version, outcome(entry.outcome))
+        format!("{}@{} {}{reason}", sign.key, entry.version, entry.outcome.name())
     };
     let entries: Vec<String> = sign.signatures.iter().map(entry).collect();
     let what = detail

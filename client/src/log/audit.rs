@@ -20,7 +20,7 @@ use proto::proof::consistency;
 use proto::proof::frontier::{Frontier, FrontierError};
 use proto::proof::leaf::leaf_hash;
 use proto::proof::note::Verifier;
-use proto::record::{Outcome, Record};
+use proto::record::Record;
 use proto::time::Time;
 
 use super::line::{FORMAT, Header, Line, NotALine};
@@ -243,7 +243,7 @@ impl Reading {
         }
         if let Record::Sign(sign) = &record {
             for entry in &sign.signatures {
-                *self.audited.outcomes.entry(outcome(entry.outcome)).or_default() += 1;
+                *self.audited.outcomes.entry(entry.outcome.name()).or_default() += 1;
             }
             if let Some(words) =
                 sign.number.and_then(|number| self.numbers.record(number, sign.time.asked, sign.time.sealed))
@@ -287,17 +287,6 @@ fn sealed(record: &Record) -> Option<Time> {
         Record::Read(record) => Some(record.time.sealed),
         Record::Control(record) => Some(record.time.sealed),
         Record::Unknown { .. } => None,
-    }
-}
-
-/// The name of an outcome, as records write it.
-#[must_use]
-pub fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Released => "released",
-        Outcome::Withheld => "withheld",
-        Outcome::NotExecuted => "not-executed",
-        Outcome::Unknown => "unknown",
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use proto::reason::Reason;
-use proto::record::PolicyDetail;
+use proto::record::{Outcome, PolicyDetail};
 use proto::refusal::Refusal;
 use proto::time::Time;
 use tokio::sync::oneshot;
@@ -339,6 +339,7 @@ impl Signer {
             }
             let sealed = self.log.seal(seals).await;
             for (mut operation, sealed) in operations.into_iter().zip(sealed) {
+                operation.count(&sealed);
                 let answer = match sealed {
                     Ok(Sealed::Released(released)) => operation.reply(self, *released),
                     Ok(Sealed::Withheld { index, reasons }) => Err(operation.withheld(index, &reasons)),
@@ -399,6 +400,19 @@ enum Admitted {
 }
 
 impl Operation {
+    /// Counts what became of each signature, once it is recorded.
+    fn count(&self, sealed: &Result<Sealed, LogError>) {
+        let withheld: &[(usize, Reason)] = match sealed {
+            Ok(Sealed::Released(released)) => &released.withheld,
+            Ok(Sealed::Withheld { reasons, .. }) => reasons,
+            _ => return,
+        };
+        for (position, entry) in self.record.signatures.iter().enumerate() {
+            let kept_back = withheld.iter().any(|(at, _)| *at == position);
+            measure::signature(if kept_back { Outcome::Withheld.name() } else { entry.outcome.name() });
+        }
+    }
+
     /// The refusal of an operation of which nothing may be handed out.
     fn withheld(&self, index: u64, reasons: &[(usize, Reason)]) -> Refusal {
         let refusal = match (&self.failure, reasons.first()) {

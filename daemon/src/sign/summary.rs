@@ -27,6 +27,16 @@ impl Signer {
         Ok(recorded)
     }
 
+    /// Measures how old the versions are that sign.
+    pub fn measure_ages(&self) {
+        let now = self.clock.wall();
+        for version in self.keyring.snapshot().signing() {
+            if let Some(from) = version.valid_from {
+                crate::measure::key_age(version.key.as_str(), now.since(from));
+            }
+        }
+    }
+
     async fn summary(&self, count: Count) -> Result<(), Refusal> {
         let snapshot = self.keyring.snapshot();
         let state = snapshot.state();

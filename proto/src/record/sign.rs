@@ -95,6 +95,18 @@ pub enum Outcome {
     Unknown,
 }
 
+impl Outcome {
+    /// As records write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Released => "released",
+            Self::Withheld => "withheld",
+            Self::NotExecuted => "not-executed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl SignRecord {
     /// The leaf's draft.
     ///

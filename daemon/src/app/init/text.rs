@@ -9,9 +9,9 @@ use crate::app::arguments::Init;
 pub(super) const FORBID: &str = "\
 // Guardrails: what no grant overrides. Each rule needs an id: records name it as the rule that decided.
 
-@id(\"no-blind-signatures-by-strangers\")
-forbid (principal, action == Action::\"sign\", resource)
-when { context.kind == \"digest\" && !(principal in Callers::\"spiffe\" || principal in Callers::\"unix\") };
+@id(\"details-are-erased-on-this-machine\")
+forbid (principal, action == Action::\"redact\", resource)
+unless { principal in Callers::\"unix\" };
 ";
 
 /// The guardrails document.
