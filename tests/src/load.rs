@@ -66,7 +66,8 @@ pub fn unaccounted<'a>(ledger: &Ledger, received: impl IntoIterator<Item = &'a R
                 complaints.push(format!("the signature of {} is released {times} times", reply.operation_id));
             }
         }
-        let checkpoint = reply.receipt.as_ref().map(|receipt| receipt.checkpoint.as_str()).unwrap_or_default();
+        let checkpoint =
+            reply.receipt.as_ref().map(|receipt| receipt.checkpoint.as_str()).unwrap_or_default();
         complaints.extend(tree.breaks(checkpoint));
     }
     complaints

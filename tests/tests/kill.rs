@@ -1,4 +1,4 @@
-//! `kill -9` of the daemon: at every system call that matters, and at random under load. Whatever the moment, every
+//! `kill -9` of the daemon at every system call that matters, from its start to its end. Whatever the moment, every
 //! operation has its one leaf, numbers have no gaps, no signature that a caller has is missing from the log, and the
 //! checkpoints that callers hold are extended by the tree.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]

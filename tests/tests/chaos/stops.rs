@@ -3,6 +3,7 @@
 use proto::reason::Reason;
 use proto::wire::v1::stop_target::Target;
 use softhsm::{Shape, Token};
+use tests::ledger::Ledger;
 use tests::load::{Load, Received, request};
 use tests::process::killed;
 use tests::world::{Plan, World};
@@ -19,8 +20,8 @@ fn key(round: usize) -> String {
     format!("release/round-{round}")
 }
 
-/// One round: the stop's index, and what callers received.
-fn round(world: &World, key: &str, moment: usize) -> (u64, Received) {
+/// One round: what callers received.
+fn round(world: &World, key: &str, moment: usize) -> Received {
     let mut asked = request(key, b"the file");
     asked.request_id = format!("build-{moment}");
     let first = ask::sign(world, asked.clone()).unwrap();
@@ -31,23 +32,32 @@ fn round(world: &World, key: &str, moment: usize) -> (u64, Received) {
     load.reach((moment * 37) % 211);
     let answer = ask::stop(world, Target::Key(key.to_owned())).unwrap();
     let handed = ask::counter(world, HANDED);
-    assert!(!answer.pending, "{answer:?}");
+    // On a machine that is too busy for 250 ms the record follows later; nothing is handed out all the same.
+    assert_eq!(answer.pending, answer.log_index.is_none(), "{answer:?}");
     let refused = ask::sign(world, asked).unwrap_err();
     assert_eq!(ask::reason(&refused), Reason::KeySuspended, "a replay: {refused:?}");
     // Every caller goes on until it is refused, so none is left that the stop did not reach.
     let mut received = load.end();
     assert_eq!(ask::counter(world, HANDED), handed, "a reply left after the answer to the stop");
     received.replies.push(first);
-    (answer.log_index.expect("the log takes it"), received)
+    received
+}
+
+/// Indices of the stops, in order.
+fn stops(ledger: &Ledger) -> Vec<u64> {
+    let stopped = |(_, record): &(u64, &tests::ledger::Record)| record.body["kind"] == "incident.stopped";
+    (0..).zip(&ledger.records).filter(stopped).map(|(index, _)| index).collect()
 }
 
 fn rounds(plan: Plan, rounds: usize) {
     let mut world = plan.start();
-    let done: Vec<(u64, Received)> = (0..rounds).map(|at| round(&world, &key(at), at + 1)).collect();
+    let done: Vec<Received> = (0..rounds).map(|at| round(&world, &key(at), at + 1)).collect();
     assert!(world.stop().success());
     // Among what is checked: no record releases what a record below it stops.
-    let ledger = accounted(&world, done.iter().map(|(_, received)| received), "stops");
-    for (at, (index, received)) in done.iter().enumerate() {
+    let ledger = accounted(&world, &done, "stops");
+    let stops: Vec<u64> = stops(&ledger);
+    assert_eq!(stops.len(), rounds, "each stop is in the log, once");
+    for (at, (index, received)) in stops.iter().zip(&done).enumerate() {
         for reply in &received.replies {
             let own = reply.receipt.as_ref().unwrap().log_index;
             assert!(own < *index, "round {at}: a signature at {own} was received, the stop is at {index}");
@@ -55,7 +65,7 @@ fn rounds(plan: Plan, rounds: usize) {
     }
     let withheld =
         ledger.records.iter().filter(|record| record.body["signatures"][0]["outcome"] == "withheld");
-    let signed: usize = done.iter().map(|(_, received)| received.replies.len()).sum();
+    let signed: usize = done.iter().map(|received| received.replies.len()).sum();
     tell(&format!("{rounds} stops among {signed} signatures, {} withheld", withheld.count()));
     assert!(signed > rounds * 2, "{signed} signatures in {rounds} rounds: the callers did not sign");
 }
@@ -95,8 +105,7 @@ fn stops_of_a_version_a_caller_a_backend_and_everything_hold_after_a_kill() {
     ] {
         let mut world = Plan::new().key(&key(0), P256, &["blob"]).start();
         let first = ask::sign(&world, request(&key(0), b"the file")).unwrap();
-        let index = ask::stop(&world, target.clone()).unwrap().log_index.unwrap();
-        assert!(first.receipt.as_ref().unwrap().log_index < index);
+        let _answer = ask::stop(&world, target.clone()).unwrap();
         let refused = ask::sign(&world, request(&key(0), b"the file")).unwrap_err();
         assert!(expected.contains(&ask::reason(&refused)), "{target:?}: {refused:?}");
         assert!(killed(world.kill()));
@@ -104,6 +113,8 @@ fn stops_of_a_version_a_caller_a_backend_and_everything_hold_after_a_kill() {
         let refused = ask::sign(&world, request(&key(0), b"the file")).unwrap_err();
         assert!(expected.contains(&ask::reason(&refused)), "{target:?} after a kill: {refused:?}");
         assert!(world.stop().success());
-        accounted(&world, [&Received { replies: vec![first] }], "a stop");
+        let index = first.receipt.as_ref().unwrap().log_index;
+        let ledger = accounted(&world, [&Received { replies: vec![first] }], "a stop");
+        assert!(stops(&ledger).len() == 1 && index < stops(&ledger)[0]);
     }
 }
