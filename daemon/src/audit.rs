@@ -8,8 +8,8 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use proto::record::kind::ReadTag;
 use proto::reason::Reason;
+use proto::record::kind::ReadTag;
 use proto::record::{
     Actor, ActorKind, Body, CallerDetail, ControlDetail, Detail, Query, ReadRecord, Times, VERSION,
 };
@@ -130,7 +130,8 @@ pub async fn redact(
     let refused = |error: LogError| Refusal::new(error.reason(), error.to_string());
     let fresh = log.fresh().map_err(refused)?;
     let detail = ControlDetail { reason: Some(reason), salt: fresh.salt.clone() };
-    let (detail, _name) = detail.encode().map_err(|e| Refusal::new(Reason::MalformedRequest, e.to_string()))?;
+    let (detail, _name) =
+        detail.encode().map_err(|e| Refusal::new(Reason::MalformedRequest, e.to_string()))?;
     let actor = Actor { id: caller.id.clone(), kind: ActorKind::Caller };
     let draft = ControlDraft {
         detail: Some(detail),
