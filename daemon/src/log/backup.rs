@@ -68,7 +68,7 @@ pub(super) fn verified(
 ) -> Result<Backup, LoadError> {
     let backup = copy(readers, directory, progress)?;
     let settings = Settings::new(directory, vec![AnchorPlace::File(directory.join("anchor"))]);
-    load::load(&settings, key)?;
+    load::load(&settings, key, None)?;
     Ok(backup)
 }
 

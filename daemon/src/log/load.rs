@@ -50,8 +50,9 @@ fn broken(what: impl Into<String>) -> LoadError {
     LoadError::Inconsistent(what.into())
 }
 
-/// Loads the log.
-pub(super) fn load(settings: &Settings, key: &LogKey) -> Result<Loaded, LoadError> {
+/// Loads the log. `released` is the newest checkpoint that this process has released, if it has had the log before: an
+/// anchor that the process keeps in memory, which nobody can replace together with the store.
+pub(super) fn load(settings: &Settings, key: &LogKey, released: Option<&str>) -> Result<Loaded, LoadError> {
     let store = Store::open(&settings.state_directory)?;
     let view = store.view();
     let (head, checkpoint) = signed_head(view, key)?;
@@ -69,6 +70,9 @@ pub(super) fn load(settings: &Settings, key: &LogKey) -> Result<Loaded, LoadErro
     }
     if let Some(path) = settings.presented_file() {
         presented(view, &head, &path, key)?;
+    }
+    if let Some(released) = released {
+        covers(view, &head, released, key, "this process")?;
     }
     // Only now, when no anchor disagrees: from here on each is exact again.
     for anchor in &mut anchors {

@@ -50,7 +50,7 @@ pub fn open(settings: Settings, clock: Arc<dyn Clock>, key: LogKey) -> Result<Op
         .stop_file()
         .ok_or_else(|| LoadError::Inconsistent("no anchor is configured: at least one is needed".into()))?;
     let (stop_file, found) = StopFile::open(&stop_path)?;
-    let mut loaded = load::load(&settings, &key)?;
+    let mut loaded = load::load(&settings, &key, None)?;
     let logged = loaded.operations();
     let queue = Arc::new(Queue::new(settings.limits.clone()));
     let clock_watch = Watch::begin(Arc::clone(&clock), Some(loaded.sealed), settings.limits.skew);

@@ -44,8 +44,6 @@ impl Site {
         let anchor = AnchorPlace::File(directory.path().join("anchor"));
         let mut settings = Settings::new(state, vec![anchor]);
         settings.limits.reserve = 0;
-        // The bound is for connections that stand still; a busy machine is no reason to give up earlier.
-        settings.limits.hand_over = std::time::Duration::from_secs(60);
         Self { directory, settings, clock: Arc::default(), operations: AtomicU64::new(1) }
     }
 

@@ -86,6 +86,30 @@ async fn a_rolled_back_directory_is_refused_by_the_anchor() {
 }
 
 #[tokio::test]
+async fn a_store_rolled_back_with_its_anchors_is_refused_by_the_process_that_had_it() {
+    let site = Site::new();
+    let log = site.open().log;
+    released(&log, site.software("a", None, 0)).await;
+    let old = site.killed();
+    released(&log, site.software("a", None, 0)).await;
+    std::fs::remove_file(site.state().join("log.db-shm")).unwrap();
+    for name in ["log.db", "log.db-wal"] {
+        let (from, to) = (old.state().join(name), site.state().join(name));
+        std::fs::remove_file(&to).unwrap();
+        std::fs::copy(from, to).unwrap();
+    }
+    std::fs::copy(old.anchor(), site.anchor()).unwrap();
+    log.seal(vec![site.software("a", None, 0)]).await.pop().unwrap().unwrap_err();
+    let health =
+        until(&log, |health| matches!(health, LogHealth::Failed { cause } if cause.contains("this process")))
+            .await;
+    let LogHealth::Failed { cause } = health else { panic!("{health:?}") };
+    assert!(cause.contains("1 are missing"), "{cause}");
+    // A process that starts now cannot know, but for anchors elsewhere and checkpoints that clients present.
+    assert_eq!(old.open().log.head().size, 2);
+}
+
+#[tokio::test]
 async fn one_bit_flipped_in_the_wal_is_refused_by_the_anchor() {
     let site = Site::new();
     let log = site.open().log;

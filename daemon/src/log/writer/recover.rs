@@ -52,8 +52,9 @@ impl Writer {
             left = left.max(SLICE);
         }
         self.backoff = self.backoff.saturating_mul(2).min(LONGEST);
-        match load::load(&self.shared.settings, &self.shared.key).and_then(|loaded| self.adopt(loaded, true))
-        {
+        let released = Arc::clone(&self.shared.head.borrow());
+        let loaded = load::load(&self.shared.settings, &self.shared.key, Some(&released.checkpoint));
+        match loaded.and_then(|loaded| self.adopt(loaded, true)) {
             Ok(()) => self.begin(),
             Err(error) => {
                 self.stuck = error.needs_a_person();
