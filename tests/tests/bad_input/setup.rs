@@ -44,9 +44,9 @@ fn enroll(world: &World, words: &[&str]) -> Command {
 /// What enrolment could leave behind: files, and records of the log.
 fn left(world: &World) -> (Vec<std::path::PathBuf>, (u64, u64, Vec<u64>)) {
     let files = files(&world.place()).into_iter().map(|(path, _)| path);
-    // The search index is made from the log whenever that is opened.
-    let named =
-        |path: &std::path::PathBuf| !path.file_name().unwrap().to_string_lossy().starts_with("index.db");
+    // The search index is made from the log whenever that is opened, and so are what SQLite keeps beside it.
+    let made_by_opening = |name: &str| name.starts_with("index.db") || name.starts_with("log.db-");
+    let named = |path: &std::path::PathBuf| !made_by_opening(&path.file_name().unwrap().to_string_lossy());
     (files.filter(named).collect(), standing(world))
 }
 
