@@ -10,9 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::reason::Reason;
 use proto::record::kind::ReadTag;
-use proto::record::{
-    Actor, ActorKind, Body, CallerDetail, ControlDetail, Detail, Query, ReadRecord, Times, VERSION,
-};
+use proto::record::{Actor, ActorKind, Body, ControlDetail, Detail, Query, ReadRecord, Times, VERSION};
 use proto::refusal::Refusal;
 use proto::time::Time;
 
@@ -74,21 +72,7 @@ impl Reads {
         query: Query,
         fresh: Fresh,
     ) -> Result<(), LogError> {
-        let claims = caller.claims.iter().filter(|(name, _)| snapshot.records_claim(name));
-        let detail = Detail {
-            annotations: Default::default(),
-            backend: None,
-            caller: CallerDetail {
-                claims: claims.map(|(name, value)| (name.clone(), value.clone())).collect(),
-                id: caller.id.clone(),
-                kind: caller.kind.name().to_owned(),
-            },
-            policy: None,
-            repository: None,
-            request: None,
-            salt: fresh.salt,
-            subjects: vec![],
-        };
+        let detail = Detail::of(snapshot.named(caller), fresh.salt);
         let (detail, name) = detail.encode()?;
         let record = ReadRecord {
             detail: name,

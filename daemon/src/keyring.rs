@@ -133,4 +133,14 @@ mod tests {
         let key = "release/linux".parse().unwrap();
         assert!(bare.take_quota(&caller, &key).is_err());
     }
+
+    #[tokio::test]
+    async fn records_that_change_no_rules_keep_those_in_force() {
+        let trial = Trial::new("private", &everything()).await;
+        let before = trial.keyring.snapshot();
+        trial.enroll("release/linux").await;
+        let after = trial.keyring.snapshot();
+        assert!(after.control() > before.control());
+        assert!(Arc::ptr_eq(before.in_force().unwrap(), after.in_force().unwrap()));
+    }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::key_id::KeyId;
 use crate::name::KeyName;
+use crate::reason::Reason;
 
 /// One thing that a control record can stop and a signature can require. The log knows nothing of keyrings: a term
 /// covers a requirement when the two are equal, and [`Term::All`] covers everything.
@@ -35,6 +36,16 @@ impl Term {
     /// Whether a record that names this term concerns what `required` stands for.
     pub fn covers(&self, required: &Self) -> bool {
         matches!(self, Self::All) || self == required
+    }
+
+    /// The stable reason of a refusal because this term is stopped.
+    pub const fn stopped_reason(&self) -> Reason {
+        match self {
+            Self::All => Reason::AllStopped,
+            Self::Backend(_) => Reason::BackendStopped,
+            Self::Caller(_) | Self::Claim { .. } | Self::Issuer(_) => Reason::CallerStopped,
+            Self::Key(_) | Self::KeyId(_) => Reason::KeySuspended,
+        }
     }
 }
 

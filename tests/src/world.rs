@@ -230,6 +230,18 @@ impl World {
         self.daemon.as_mut().expect("it was started")
     }
 
+    /// Resident memory of the running daemon in KiB, and its open descriptors.
+    ///
+    /// # Panics
+    /// If it was not started, or has ended.
+    pub fn size(&mut self) -> (u64, usize) {
+        let process = format!("/proc/{}", self.process().number());
+        let status = std::fs::read_to_string(format!("{process}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let memory = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        (memory, std::fs::read_dir(format!("{process}/fd")).unwrap().count())
+    }
+
     /// Hands the process over, for a test that ends it in its own way; the world can then start another.
     pub fn release(&mut self) -> Process {
         self.daemon.take().expect("it was started")

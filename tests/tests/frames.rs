@@ -96,15 +96,6 @@ async fn throw(channel: &mut Channel, call: &str, frame: Vec<u8>) {
     answer.into_body().collect().await.ok();
 }
 
-/// Resident memory in KiB, and open descriptors.
-fn size(world: &mut World) -> (u64, usize) {
-    let process = format!("/proc/{}", world.process().number());
-    let status = std::fs::read_to_string(format!("{process}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    let memory = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    (memory, std::fs::read_dir(format!("{process}/fd")).unwrap().count())
-}
-
 #[test]
 fn ten_thousand_bad_frames_leave_no_trace() {
     let mut world = Plan::new().key(KEY, "ecdsa-p256-sha256", &["blob"]).start();
@@ -122,9 +113,9 @@ fn ten_thousand_bad_frames_leave_no_trace() {
     };
     // The first ones fill caches and pools; from then on nothing grows.
     volley(&world, 2_000);
-    let (before, descriptors) = size(&mut world);
+    let (before, descriptors) = world.size();
     volley(&world, 8_000);
-    let (after, left) = size(&mut world);
+    let (after, left) = world.size();
     assert!(after < before + 16 * 1024, "memory grew from {before} to {after} KiB");
     assert!(left <= descriptors + 2, "descriptors grew from {descriptors} to {left}");
     assert!(!world.process().said().contains("panicked"), "{}", world.process().said());

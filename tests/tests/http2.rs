@@ -256,15 +256,6 @@ async fn volley(world: &World, chance: &mut Chance, frames: usize) -> BTreeSet<u
     tally.kinds
 }
 
-/// Resident memory in KiB, and open descriptors.
-fn size(world: &mut World) -> (u64, usize) {
-    let process = format!("/proc/{}", world.process().number());
-    let status = std::fs::read_to_string(format!("{process}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    let memory = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    (memory, std::fs::read_dir(format!("{process}/fd")).unwrap().count())
-}
-
 #[test]
 fn ten_thousand_bad_frames_over_tls_and_the_socket_leave_no_trace() {
     let mut world = Plan::new().key(KEY, "ecdsa-p256-sha256", &["blob"]).start();
@@ -272,14 +263,14 @@ fn ten_thousand_bad_frames_over_tls_and_the_socket_leave_no_trace() {
     // The same frames in every run, so that a failure can be looked at again.
     let mut chance = Chance(TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     runtime.block_on(volley(&world, &mut chance, FRAMES / 5));
-    let (before, descriptors) = size(&mut world);
+    let (before, descriptors) = world.size();
     let kinds = runtime.block_on(volley(&world, &mut chance, FRAMES - FRAMES / 5));
     // Requests were answered (HEADERS, DATA), streams (RST_STREAM) and connections (GOAWAY) were given up.
     assert!(
         [0, 1, 3, 7].iter().all(|kind| kinds.contains(kind)),
         "only frames of the kinds {kinds:?} came back"
     );
-    let (after, left) = size(&mut world);
+    let (after, left) = world.size();
     assert!(after < before + 16 * 1024, "memory grew from {before} to {after} KiB");
     assert!(left <= descriptors + 2, "descriptors grew from {descriptors} to {left}");
     assert!(!world.process().said().contains("panicked"), "{}", world.process().said());

@@ -41,11 +41,18 @@ fn apply(keyring: &Keyring, control: &Control) -> Result<(), Unfoldable> {
 }
 
 impl Keyring {
-    /// Puts a state in force with the rules that it names, if they were offered.
+    /// Puts a state in force with the rules that it names, if they were offered. Records that change no rules, stops above
+    /// all, keep those in force with everything that was worked out of them.
     pub(super) fn settle(&self, state: State) {
         let (guardrails, grants) = (state.guardrails(), state.grants());
-        let force = self.offered(&guardrails.sha256, &grants.sha256).and_then(|loaded| {
+        let force = self.offered(&guardrails.sha256, &grants.sha256).map(|loaded| {
             let before = self.snapshot().in_force().cloned();
+            if let Some(before) = &before
+                && Arc::ptr_eq(&before.loaded, &loaded)
+                && (before.rules.guardrails(), before.rules.grants()) == (guardrails.index, grants.index)
+            {
+                return Arc::clone(before);
+            }
             let quotas = match before {
                 Some(before) if before.loaded.guardrails == loaded.guardrails => Arc::clone(&before.quotas),
                 _ => {
@@ -53,16 +60,8 @@ impl Keyring {
                     Arc::new(Quotas::new(&loaded.document, move || clock.monotonic().since_start()))
                 }
             };
-            match loaded.rules(guardrails.index, grants.index) {
-                Ok(rules) => Some(Arc::new(InForce { loaded, rules, quotas })),
-                Err(problems) => {
-                    tracing::error!(
-                        ?problems,
-                        "rules that were good before are not now: nothing is permitted"
-                    );
-                    None
-                }
-            }
+            let rules = loaded.rules(guardrails.index, grants.index);
+            Arc::new(InForce { loaded, rules, quotas })
         });
         if force.is_none() {
             tracing::error!(

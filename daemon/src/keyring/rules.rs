@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ceremonies::access::policies::RuleProblem;
+use ceremonies::access::Policies;
 use ceremonies::genesis::Mode;
 use ceremonies::guardrails::{Differs, Guardrails};
 use proto::hash::Hash;
@@ -26,14 +26,13 @@ pub struct Loaded {
     pub document: Guardrails,
     /// Certificates that vouch for callers, as PEM, one text per file that the guardrails name.
     pub client_cas: Vec<Vec<u8>>,
-    forbid: String,
-    permit: String,
+    policies: Policies,
 }
 
 impl Loaded {
     /// The rules of both, put in force by the records with these indices.
-    pub(super) fn rules(&self, guardrails: u64, grants: u64) -> Result<Rules, Vec<RuleProblem>> {
-        Rules::load(&self.forbid, &self.permit, guardrails, grants)
+    pub(super) fn rules(&self, guardrails: u64, grants: u64) -> Rules {
+        Rules::of(self.policies.clone(), guardrails, grants)
     }
 }
 
@@ -100,21 +99,17 @@ pub fn load(guardrails: &Path, grants: &Path) -> Result<Loaded, RulesError> {
     let forbid = document.forbid.as_ref().map(named).transpose()?.unwrap_or_default();
     let forbid = String::from_utf8_lossy(&forbid).into_owned();
     let client_cas = document.client_cas.iter().map(named).collect::<Result<_, _>>()?;
-    let loaded = Loaded {
+    let policies = Policies::load(&forbid, &grants_text).map_err(|problems| RulesError::Wrong {
+        path: grants.to_owned(),
+        problems: problems.iter().map(ToString::to_string).collect(),
+    })?;
+    Ok(Loaded {
         guardrails: Hash::of(guardrails_text.as_bytes()),
         grants: Hash::of(grants_text.as_bytes()),
         document,
         client_cas,
-        forbid,
-        permit: grants_text,
-    };
-    match loaded.rules(0, 0) {
-        Ok(_) => Ok(loaded),
-        Err(problems) => Err(RulesError::Wrong {
-            path: grants.to_owned(),
-            problems: problems.iter().map(ToString::to_string).collect(),
-        }),
-    }
+        policies,
+    })
 }
 
 impl Keyring {

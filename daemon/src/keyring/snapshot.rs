@@ -7,6 +7,7 @@ use std::sync::Arc;
 use proto::key_id::KeyId;
 use proto::name::KeyName;
 use proto::reason::Reason;
+use proto::record::CallerDetail;
 use proto::refusal::Refusal;
 
 use super::Loaded;
@@ -127,9 +128,16 @@ impl Snapshot {
         self.force.as_ref()
     }
 
-    /// Whether records may hold a claim of this name.
-    pub fn records_claim(&self, name: &str) -> bool {
-        self.force.as_ref().is_some_and(|force| force.loaded.document.record_claims.contains(name))
+    /// The caller as records name it: its claims only as far as the guardrails let them be recorded.
+    pub fn named(&self, caller: &Caller) -> CallerDetail {
+        let recorded = self.force.as_ref().map(|force| &force.loaded.document.record_claims);
+        let may_be = |name: &String| recorded.is_some_and(|recorded| recorded.contains(name));
+        let claims = caller.claims.iter().filter(|(name, _)| may_be(name));
+        CallerDetail {
+            claims: claims.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            id: caller.id.clone(),
+            kind: caller.kind.name().to_owned(),
+        }
     }
 
     /// Whether any grant's principal scope admits the caller. One that none admits is not authenticated here.

@@ -20,7 +20,7 @@ use proto::record::{Body, ControlRecord, Enrolled, StopTarget};
 use proto::term::Term;
 
 pub use refuse::FoldError;
-pub use stops::{Stop, reason_of};
+pub use stops::Stop;
 
 use crate::keys::ring::Ring;
 use crate::keys::state::{Active, KeyVersion};

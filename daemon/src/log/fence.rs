@@ -32,12 +32,7 @@ pub struct StandingStop {
 impl StandingStop {
     /// What a caller is told.
     pub fn reason(&self) -> Reason {
-        match self.term {
-            Term::Key(_) | Term::KeyId(_) => Reason::KeySuspended,
-            Term::Backend(_) => Reason::BackendStopped,
-            Term::Caller(_) | Term::Claim { .. } | Term::Issuer(_) => Reason::CallerStopped,
-            Term::All => Reason::AllStopped,
-        }
+        self.term.stopped_reason()
     }
 }
 

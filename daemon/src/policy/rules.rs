@@ -44,7 +44,11 @@ impl Rules {
         guardrails_index: u64,
         grants_index: u64,
     ) -> Result<Self, Vec<RuleProblem>> {
-        let policies = Policies::load(guardrails, grants)?;
+        Ok(Self::of(Policies::load(guardrails, grants)?, guardrails_index, grants_index))
+    }
+
+    /// Rules that were read before, put in force by these records.
+    pub fn of(policies: Policies, guardrails_index: u64, grants_index: u64) -> Self {
         let mut index: HashMap<_, HashMap<_, Vec<usize>>> = HashMap::new();
         let mut granted_to = HashSet::new();
         let named = |scope: &Scope| match scope {
@@ -61,7 +65,7 @@ impl Rules {
             }
         }
         let slices = Slices::default();
-        Ok(Self { policies, index, granted_to, slices, guardrails: guardrails_index, grants: grants_index })
+        Self { policies, index, granted_to, slices, guardrails: guardrails_index, grants: grants_index }
     }
 
     /// Whether some grant is for this caller.

@@ -133,7 +133,7 @@ impl Signer {
         }
         snapshot.take_quota(caller, &request.key)?;
         let Fresh { operation: id, salt, .. } = self.log.fresh().map_err(|e| refuse::unlogged(&e))?;
-        let named = recorded::caller_detail(caller, |claim| snapshot.records_claim(claim));
+        let named = snapshot.named(caller);
         let (record, detail) = recorded::of(id, asked, &request, &reading, &chosen, named, &permit, salt)?;
         let signers = chosen.iter().map(|chosen| snapshot.signer(&chosen.version.key_id)).collect();
         let input = request.request_id.as_ref().map(|_| prepare::input_hash(&request));
@@ -181,7 +181,7 @@ impl Signer {
             PolicyDetail { grants: state.grants().index, guardrails: state.guardrails().index, rule };
         let recorded = async {
             let Fresh { operation: id, salt, .. } = self.log.fresh().map_err(|e| refuse::unlogged(&e))?;
-            let named = recorded::caller_detail(caller, |_| false);
+            let named = snapshot.named(caller);
             let decided = (policy, refusal.reason);
             let (record, detail) = recorded::denied(id, asked, request, reading, named, decided, salt)?;
             let draft = record.draft().map_err(|e| Refusal::new(Reason::Internal, e.to_string()))?;

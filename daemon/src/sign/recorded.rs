@@ -15,17 +15,6 @@ use super::SignRequest;
 use super::admit::Chosen;
 use super::prepare::Reading;
 use crate::policy::Permit;
-use crate::policy::caller::Caller;
-
-/// The caller as records name it: its claims only as far as the guardrails let them be recorded.
-pub(crate) fn caller_detail(caller: &Caller, recorded: impl Fn(&str) -> bool) -> CallerDetail {
-    let claims = caller.claims.iter().filter(|(name, _)| recorded(name));
-    CallerDetail {
-        claims: claims.map(|(name, value)| (name.clone(), value.clone())).collect(),
-        id: caller.id.clone(),
-        kind: caller.kind.name().to_owned(),
-    }
-}
 
 /// A record with every outcome still `unknown`, and its detail's canonical bytes.
 ///
@@ -100,16 +89,8 @@ pub(crate) fn denied(
     (policy, reason): (PolicyDetail, Reason),
     salt: Salt,
 ) -> Result<(DeniedRecord, Vec<u8>), Refusal> {
-    let detail = Detail {
-        annotations: Default::default(),
-        backend: None,
-        caller: CallerDetail { claims: Default::default(), ..caller },
-        policy: Some(policy),
-        repository: None,
-        request: None,
-        salt,
-        subjects: vec![],
-    };
+    let caller = CallerDetail { claims: Default::default(), ..caller };
+    let detail = Detail { policy: Some(policy), ..Detail::of(caller, salt) };
     let (detail, name) = detail.encode().map_err(|e| Refusal::new(Reason::Internal, e.to_string()))?;
     let record = DeniedRecord {
         detail: name,

@@ -41,20 +41,13 @@ impl Signer {
         let snapshot = self.keyring.snapshot();
         let state = snapshot.state();
         let Fresh { operation, salt, asked } = self.log.fresh().map_err(|e| refuse::unlogged(&e))?;
-        let detail = Detail {
-            annotations: Default::default(),
-            backend: None,
-            caller: CallerDetail { claims: Default::default(), id: count.caller, kind: "summary".into() },
-            policy: Some(PolicyDetail {
-                grants: state.grants().index,
-                guardrails: state.guardrails().index,
-                rule: count.rule,
-            }),
-            repository: None,
-            request: None,
-            salt,
-            subjects: vec![],
+        let caller = CallerDetail { claims: Default::default(), id: count.caller, kind: "summary".into() };
+        let policy = PolicyDetail {
+            grants: state.grants().index,
+            guardrails: state.guardrails().index,
+            rule: count.rule,
         };
+        let detail = Detail { policy: Some(policy), ..Detail::of(caller, salt) };
         let internal = |e: proto::record::RecordError| Refusal::new(Reason::Internal, e.to_string());
         let (detail, name) = detail.encode().map_err(internal)?;
         let record = DeniedSummary {

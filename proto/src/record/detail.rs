@@ -87,6 +87,20 @@ pub struct PolicyDetail {
 }
 
 impl Detail {
+    /// The detail that names a caller and nothing else.
+    pub fn of(caller: CallerDetail, salt: Salt) -> Self {
+        Self {
+            annotations: Map::default(),
+            backend: None,
+            caller,
+            policy: None,
+            repository: None,
+            request: None,
+            salt,
+            subjects: vec![],
+        }
+    }
+
     /// Its canonical bytes and the name that the leaf gives it.
     ///
     /// # Errors

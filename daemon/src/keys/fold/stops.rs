@@ -1,7 +1,6 @@
 //! Standing stops: what they cover, and what signs on beside them.
 
 use proto::name::VersionName;
-use proto::reason::Reason;
 use proto::record::StopTarget;
 use proto::term::Term;
 
@@ -23,16 +22,6 @@ impl Stop {
     /// The term of it that covers one of these requirements.
     pub fn covering(&self, required: &[Term]) -> Option<&Term> {
         self.terms.iter().find(|term| required.iter().any(|required| term.covers(required)))
-    }
-}
-
-/// The stable reason of a refusal because this term is stopped.
-pub const fn reason_of(term: &Term) -> Reason {
-    match term {
-        Term::All => Reason::AllStopped,
-        Term::Backend(_) => Reason::BackendStopped,
-        Term::Caller(_) | Term::Claim { .. } | Term::Issuer(_) => Reason::CallerStopped,
-        Term::Key(_) | Term::KeyId(_) => Reason::KeySuspended,
     }
 }
 

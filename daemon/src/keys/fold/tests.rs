@@ -120,7 +120,7 @@ fn an_enrolled_version_signs_until_it_is_stopped() {
     );
     assert_eq!(ring.newest().state_index(), 9);
     let (standing, term) = state.covering(&ring.newest().terms()).unwrap();
-    assert_eq!((standing.index, reason_of(term)), (9, Reason::KeySuspended));
+    assert_eq!((standing.index, term.stopped_reason()), (9, Reason::KeySuspended));
     assert!(state.ring(&"b".parse().unwrap()).unwrap().active().is_some());
 }
 
@@ -249,7 +249,7 @@ fn every_term_has_its_reason() {
         (StopTarget::Issuer("i".into()), Reason::CallerStopped),
         (StopTarget::Claim { name: "n".into(), value: "v".into() }, Reason::CallerStopped),
     ] {
-        assert_eq!(reason_of(&begun().terms_of(&target).unwrap()[0]), reason);
+        assert_eq!(begun().terms_of(&target).unwrap()[0].stopped_reason(), reason);
     }
     assert_eq!(begun().terms_of(&StopTarget::Key("unknown".parse().unwrap())), None);
 }
