@@ -183,11 +183,13 @@ impl LogService for Service {
         let request = request.into_inner();
         let index = match request.leaf {
             Some(get_inclusion_proof_request::Leaf::LogIndex(index)) => index,
-            Some(get_inclusion_proof_request::Leaf::LeafHash(_)) => {
-                let message = "leaf_hash: this version finds leaves by log_index; a receipt names it";
-                return Err(status::of(&Refusal::new(Reason::Unimplemented, message)));
+            Some(get_inclusion_proof_request::Leaf::LeafHash(hash)) => {
+                let hash = value::hash("leaf_hash", &hash).map_err(|refusal| status::of(&refusal))?;
+                self.0.log.find_leaf(hash).await.map_err(|error| unread(&error))?
             }
-            None => return Err(status::of(&value::malformed("leaf", "expected log_index"))),
+            None => {
+                return Err(status::of(&value::malformed("leaf", "expected log_index or leaf_hash")));
+            }
         };
         let proven =
             self.0.log.receipt(index, size(request.tree_size)).await.map_err(|error| unread(&error))?;

@@ -6,6 +6,7 @@ mod client;
 mod garbage;
 mod handshake;
 mod hold;
+mod proofs;
 mod reasons;
 mod reload;
 mod services;
