@@ -72,7 +72,7 @@ impl Service {
         action: &Action,
         query: Query,
     ) -> Result<(), Refusal> {
-        snapshot.decide(caller, action, None, None).map_err(|refused| refused.refusal())?;
+        self.0.denials.permit(snapshot, caller, action, None).await?;
         self.0.reads.note(snapshot, caller, query).await;
         Ok(())
     }
@@ -217,7 +217,8 @@ impl LogService for Service {
     ) -> Result<Response<v1::RedactDetailResponse>, Status> {
         let (caller, snapshot) = self.0.caller(request.extensions())?;
         let v1::RedactDetailRequest { log_index, reason } = request.into_inner();
-        let redacted = audit::redact(&self.0.log, &snapshot, &caller, log_index, reason).await;
+        let Services { log, denials, .. } = self.0.as_ref();
+        let redacted = audit::redact(log, denials, &snapshot, &caller, log_index, reason).await;
         let log_index = redacted.map_err(|refusal| status::of(&refusal))?;
         Ok(Response::new(v1::RedactDetailResponse { log_index }))
     }

@@ -3,6 +3,7 @@
 
 mod authority;
 mod client;
+mod denials;
 mod garbage;
 mod handshake;
 mod hold;
