@@ -14,9 +14,10 @@ use proto::record::{Actor, ActorKind, Body, ControlDetail, Detail, Query, ReadRe
 use proto::refusal::Refusal;
 use proto::time::Time;
 
+use crate::denials::Denials;
 use crate::keyring::Snapshot;
 use crate::log::{ControlDraft, Fresh, Log, LogError, Plain};
-use crate::policy::caller::{Caller, CallerKind};
+use crate::policy::caller::Caller;
 use crate::policy::facts::Action;
 
 /// Records reads.
@@ -97,16 +98,13 @@ const LONGEST_REASON: usize = 4096;
 /// record, one of the last day, a control record, a detail that is gone already.
 pub async fn redact(
     log: &Log,
+    denials: &Denials,
     snapshot: &Snapshot,
     caller: &Arc<Caller>,
     index: u64,
     reason: String,
 ) -> Result<u64, Refusal> {
-    if caller.kind != CallerKind::Unix {
-        let message = "details are erased over the local socket only: call from the daemon's own machine";
-        return Err(Refusal::new(Reason::PolicyDenied, message));
-    }
-    snapshot.decide(caller, &Action::Redact, None, None).map_err(|refused| refused.refusal())?;
+    denials.permit(snapshot, caller, &Action::Redact, None).await?;
     if reason.trim().is_empty() || reason.len() > LONGEST_REASON {
         let message = format!("a redaction needs a reason of 1 to {LONGEST_REASON} bytes");
         return Err(Refusal::new(Reason::MalformedRequest, message));

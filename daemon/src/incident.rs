@@ -13,6 +13,7 @@ use proto::reason::Reason;
 use proto::record::{Actor, ActorKind, Body, ControlDetail, StopTarget};
 use proto::refusal::Refusal;
 
+use crate::denials::Denials;
 use crate::keyring::Keyring;
 use crate::log::{ControlDraft, Log};
 use crate::policy::caller::Caller;
@@ -25,6 +26,7 @@ pub const LONGEST_REASON: usize = 4096;
 pub struct Responder {
     log: Log,
     keyring: Arc<Keyring>,
+    denials: Arc<Denials>,
 }
 
 /// The answer to a stop.
@@ -42,8 +44,8 @@ pub struct Stopped {
 
 impl Responder {
     /// A responder over this log and these keys.
-    pub fn new(log: Log, keyring: Arc<Keyring>) -> Self {
-        Self { log, keyring }
+    pub fn new(log: Log, keyring: Arc<Keyring>, denials: Arc<Denials>) -> Self {
+        Self { log, keyring, denials }
     }
 
     /// Stops a target by the caller's right `stop`.
@@ -91,9 +93,7 @@ impl Responder {
             }),
             _ => None,
         };
-        snapshot
-            .decide(caller, &Action::Stop(target.clone()), resource.as_ref(), None)
-            .map_err(|refused| refused.refusal())?;
+        self.denials.permit(&snapshot, caller, &Action::Stop(target.clone()), resource.as_ref()).await?;
         self.names_something(&target)?;
         let still_signing = state.still_signing(&target).iter().map(ToString::to_string).collect();
         let fresh = self.log.fresh().map_err(|e| Refusal::new(e.reason(), e.to_string()))?;

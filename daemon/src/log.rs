@@ -22,6 +22,7 @@ mod batch;
 mod create;
 mod error;
 mod fence;
+mod find;
 mod fresh;
 mod handover;
 mod index;

@@ -12,14 +12,12 @@
 //! Does not: speak gRPC, know what a certificate is, or decide policy.
 
 mod admit;
-mod denials;
 mod operation;
 mod pipeline;
 pub mod prepare;
 mod recorded;
 mod refuse;
 mod reply;
-mod summary;
 
 use std::sync::Arc;
 
@@ -29,6 +27,7 @@ use proto::digest::{Digest, Digests};
 use proto::name::KeyName;
 
 use crate::clock::Clock;
+use crate::denials::Denials;
 use crate::keyring::Keyring;
 use crate::log::Log;
 
@@ -39,13 +38,23 @@ pub struct Signer {
     log: Log,
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
-    denials: denials::Denials,
+    denials: Arc<Denials>,
 }
 
 impl Signer {
     /// A pipeline over this log and these keys.
-    pub fn new(log: Log, keyring: Arc<Keyring>, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { log, keyring, clock, denials: denials::Denials::default() })
+    pub fn new(log: Log, keyring: Arc<Keyring>, clock: Arc<dyn Clock>, denials: Arc<Denials>) -> Arc<Self> {
+        Arc::new(Self { log, keyring, clock, denials })
+    }
+
+    /// Measures how old the versions are that sign.
+    pub fn measure_ages(&self) {
+        let now = self.clock.wall();
+        for version in self.keyring.snapshot().signing() {
+            if let Some(from) = version.valid_from {
+                crate::measure::key_age(version.key.as_str(), now.since(from));
+            }
+        }
     }
 }
 

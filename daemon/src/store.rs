@@ -130,6 +130,16 @@ pub enum StoreError {
         /// The newest that we read.
         known: i32,
     },
+    /// A search index with other terms.
+    #[error("{path} has format {found}, this version keeps format {known}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i32,
+        /// The one that we keep.
+        known: i32,
+    },
     /// Device or inode of a path is not that of the open file any more.
     #[error("{path} was deleted or replaced while the log was open: put the file back")]
     Replaced {
@@ -174,7 +184,7 @@ impl StoreError {
     /// Whether the file itself is damaged or is none.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Foreign { .. } | Self::Newer { .. } | Self::Shape(_) => true,
+            Self::Foreign { .. } | Self::Newer { .. } | Self::Format { .. } | Self::Shape(_) => true,
             Self::Failed { source, .. } => matches!(
                 source.sqlite_error_code(),
                 Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)

@@ -11,6 +11,7 @@ use ceremonies::genesis::{Genesis, Mode, SCHEMA};
 use daemon::backend::software::{self, Admission, Software};
 use daemon::backend::{Backend, Deadline, GenerateSpec};
 use daemon::clock::{Clock, ManualClock, Monotonic};
+use daemon::denials::Denials;
 use daemon::incident::Responder;
 use daemon::keyring::{self, Keyring};
 use daemon::keys::fold::State;
@@ -18,6 +19,7 @@ use daemon::log::{self, AnchorPlace, ControlDraft, Fresh, Log, LogKey};
 use daemon::policy::caller::Caller;
 use daemon::secret::SecretReference;
 use daemon::sign::{Encoding, Input, ReceiptDetail, Reply, SignRequest, Signer, VersionChoice};
+use proto::action::ActionName;
 use proto::algorithm::Algorithm;
 use proto::canonical::Map;
 use proto::hash::Hash;
@@ -131,8 +133,10 @@ impl World {
         let loaded = keyring::load(&at("guardrails.toml"), &at("grants.cedar")).unwrap();
         assert!(!keyring.adopt(&log, loaded).await.unwrap(), "the genesis names these files");
         assert_eq!(keyring.open_all().await, 0);
-        let signer = Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock) as Arc<dyn Clock>);
-        let responder = Responder::new(log.clone(), Arc::clone(&keyring));
+        let shared = || Arc::clone(&clock) as Arc<dyn Clock>;
+        let denials = Denials::new(log.clone(), Arc::clone(&keyring), shared());
+        let signer = Signer::new(log.clone(), Arc::clone(&keyring), shared(), Arc::clone(&denials));
+        let responder = Responder::new(log.clone(), Arc::clone(&keyring), denials);
         Self { _directory: directory, clock, log, keyring, signer, responder, spki }
     }
 
@@ -237,7 +241,13 @@ async fn strangers_are_not_recorded_and_denials_are() {
     assert_eq!(world.sign(CALLER, other_key).await.unwrap_err().reason, Reason::UnknownKey);
     let blind =
         Input::Digest(proto::digest::Digest::of(proto::algorithm::HashAlgorithm::Sha256, b"x").into());
-    assert_eq!(world.sign(CALLER, request(blind)).await.unwrap_err().reason, Reason::PurposeMismatch);
+    let denied = world.sign(CALLER, request(blind)).await.unwrap_err();
+    assert_eq!(denied.reason, Reason::PurposeMismatch);
+    let Ok(Record::Denied(record)) = Record::parse(&world.log.record(size).await.unwrap().leaf) else {
+        panic!("the refusal by purpose is the first record")
+    };
+    assert_eq!((record.action, denied.operation), (ActionName::Sign, Some(record.operation)));
+    assert_eq!(record.key.unwrap().as_str(), "release/linux");
 }
 
 #[tokio::test]
@@ -286,7 +296,10 @@ async fn a_stop_of_nothing_is_refused_and_stops_nothing() {
     let stranger = Arc::new(Caller::parse(CALLER).unwrap());
     let denied = world.responder.stop(&stranger, StopTarget::All, "x".into()).await.unwrap_err();
     assert_eq!(denied.reason, Reason::PolicyDenied);
-    assert_eq!(world.log.head().size, size);
+    let mut head = world.log.watch_head();
+    head.wait_for(|head| head.size == size + 1).await.unwrap();
+    let leaf = world.log.record(size).await.unwrap().leaf;
+    assert!(matches!(Record::parse(&leaf), Ok(Record::Denied(_))), "refused, and nothing stopped");
     assert!(world.sign(CALLER, message("hello")).await.is_ok());
 }
 

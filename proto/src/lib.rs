@@ -7,6 +7,7 @@
 //! What this crate promises: no IO, no clock, no randomness; every parser refuses bad input with a sentence that says
 //! what was expected and never panics.
 
+pub mod action;
 pub mod algorithm;
 pub mod canonical;
 pub mod digest;

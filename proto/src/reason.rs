@@ -70,7 +70,7 @@ reasons! {
     InputTooLarge "INPUT_TOO_LARGE" InvalidArgument false "Send at most 4 MiB of messages and 1,000 items, or sign a digest with a key of purpose digest.";
     UnknownKey "UNKNOWN_KEY" NotFound false "Check the key's name with `countersign keys list`.";
     UnknownVersion "UNKNOWN_VERSION" NotFound false "Check the key's versions with `countersign keys show KEY`.";
-    UnknownRecord "UNKNOWN_RECORD" NotFound false "Check the operation id or the log index: no such record is in the log.";
+    UnknownRecord "UNKNOWN_RECORD" NotFound false "Check the operation id, log index, leaf hash or tree size: the newest checkpoint covers no such record.";
     UnknownBackend "UNKNOWN_BACKEND" NotFound false "Check the backend's name in the daemon's configuration.";
     OutOfRange "OUT_OF_RANGE" OutOfRange false "Ask for indices and sizes within the newest checkpoint.";
     PurposeMismatch "PURPOSE_MISMATCH" FailedPrecondition false "Use a key whose purpose includes this kind of input.";

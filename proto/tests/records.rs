@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
+use proto::action::ActionName;
 use proto::canonical::Map;
 use proto::digest::Digest;
 use proto::hash::Hash;
@@ -87,18 +88,23 @@ fn every_kind() -> Vec<(&'static str, Draft)> {
     unknown.signatures.iter_mut().for_each(|entry| (entry.outcome, entry.value) = (Outcome::Unknown, None));
     unknown.close(Outcome::Unknown, Reason::Crash);
     let denied = DeniedRecord {
+        action: ActionName::Sign,
         detail: Hash::of(b"detail"),
         digests: Some(sign().signed.digests),
-        key: "release/linux".parse().unwrap(),
+        key: Some("release/linux".parse().unwrap()),
         kind: proto::record::kind::DeniedTag::Tag,
         operation: operation(),
         reason: Reason::PolicyDenied,
         time: time(),
         v: VERSION,
     };
+    let denied_search =
+        DeniedRecord { action: ActionName::SearchLog, digests: None, key: None, ..denied.clone() };
     let summary = DeniedSummary {
+        action: ActionName::GetKey,
         count: 12,
         detail: Hash::of(b"detail"),
+        key: Some("release/linux".parse().unwrap()),
         kind: proto::record::kind::DeniedSummaryTag::Tag,
         operation: operation(),
         reason: Reason::PolicyDenied,
@@ -123,6 +129,7 @@ fn every_kind() -> Vec<(&'static str, Draft)> {
         ("sign-withheld", withheld.draft().unwrap()),
         ("sign-unknown", unknown.draft().unwrap()),
         ("denied", denied.draft().unwrap()),
+        ("denied-search", denied_search.draft().unwrap()),
         ("denied.summary", summary.draft().unwrap()),
         ("audit.read", read.draft().unwrap()),
         ("genesis", control(Body::Genesis { statement }, vec![], vec![]).draft().unwrap()),

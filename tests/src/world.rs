@@ -315,12 +315,20 @@ impl World {
         Settings::settle(&[here, file]).unwrap()
     }
 
-    /// A fresh connection through the local socket, as whoever runs the test. Needs a runtime around it.
+    /// The address of the local socket, where whoever runs the test is the caller.
+    ///
+    /// # Panics
+    /// If the daemon has not written where it listens.
+    #[must_use]
+    pub fn socket(&self) -> String {
+        format!("unix:{}", self.written("local"))
+    }
+
+    /// A fresh connection through the local socket. Needs a runtime around it.
     #[must_use]
     pub fn local(&self) -> Channel {
-        let socket = format!("unix:{}", self.written("local"));
         let here = Partial::from_flags([
-            (Setting::Address, Some(socket)),
+            (Setting::Address, Some(self.socket())),
             (Setting::State, Some(self.scratch().join("client").display().to_string())),
         ]);
         channel(&Settings::settle(&[here]).unwrap()).unwrap()

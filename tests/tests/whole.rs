@@ -69,6 +69,61 @@ fn a_file_is_signed_by_an_hsm_verified_and_the_key_stopped() {
     walk(&mut plan.start());
 }
 
+/// The lines of a JSON listing of records.
+fn listed(world: &World, arguments: &[&str]) -> Vec<serde_json::Value> {
+    let listing = world.done(&[arguments, &["--output", "json"]].concat());
+    listing.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn what_policy_refuses_one_caller_is_found_by_another() {
+    let mut world = Plan::new().key(KEY, "ecdsa-p256-sha256", &["blob"]).make();
+    let grants = world.place().join("grants.cedar");
+    let local = format!("unix:{}", rustix::process::getuid().as_raw());
+    let (any, only) =
+        (format!("\"{local}\", action,"), format!("\"{local}\", action == Action::\"redact\","));
+    let text = std::fs::read_to_string(&grants).unwrap();
+    assert!(text.contains(&any), "{text}");
+    std::fs::write(&grants, text.replace(&any, &only)).unwrap();
+    world.start();
+    let socket = world.socket();
+    std::fs::write(world.scratch().join("app.tar"), "the real file").unwrap();
+    for refused in [
+        &["sign", KEY, "app.tar"][..],
+        &["stop", KEY, "--reason", "a drill"],
+        &["stop", "--all", "--reason", "a drill"],
+        &["keys", "public", KEY],
+        &["keys", "show", KEY],
+        &["log", "tail"],
+        &["log", "search", "--key", KEY],
+        &["log", "prove", "0"],
+    ] {
+        let (code, _, said) = world.run(&[refused, &["--address", &socket]].concat());
+        assert_eq!(code, 1, "{refused:?}: {said}");
+        assert!(said.contains("POLICY_DENIED"), "{refused:?}: {said}");
+    }
+    world.done(&["sign", KEY, "app.tar"]);
+    // A proof by leaf hash waits until the index has everything that came before.
+    let last = listed(&world, &["log", "tail", "-n", "1"]).remove(0);
+    let hash = last["leaf_hash"].as_str().unwrap();
+    let said = world.done(&["log", "prove", hash]);
+    assert!(said.contains(&format!("record {} is in", last["index"])) && said.contains(hash), "{said}");
+    let denied = |term: &[&str]| -> Vec<String> {
+        let search = [&["log", "search", "--kind", "denied", "--oldest-first"], term].concat();
+        let action = |line: serde_json::Value| line["record"]["action"].as_str().unwrap().to_owned();
+        listed(&world, &search).into_iter().map(action).collect()
+    };
+    let key = ["sign", "stop", "get-public-key", "get-key"];
+    assert_eq!(denied(&["--key", KEY]), key);
+    let all = ["sign", "stop", "stop", "get-public-key", "get-key", "read-log", "search-log", "get-receipt"];
+    assert_eq!(denied(&["--caller", &local]), all);
+
+    assert!(world.stop().success());
+    let ledger = world.ledger();
+    assert_eq!(ledger.complaints(), Vec::<String>::new());
+    assert_eq!(ledger.records.iter().filter(|record| record.body["kind"] == "denied").count(), all.len());
+}
+
 #[test]
 fn asked_to_end_under_load_it_loses_nothing_and_starts_where_it_was() {
     let mut world = Plan::new().key(KEY, "ecdsa-p256-sha256", &["blob"]).start();

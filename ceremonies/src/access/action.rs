@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use proto::action::ActionName;
 use proto::record::StopTarget;
 
 /// A call that policy decides.
@@ -31,48 +32,50 @@ pub enum Action {
 
 impl Action {
     /// The names of all actions.
-    pub const NAMES: [&'static str; 10] = [
-        "sign",
-        "get-public-key",
-        "list-keys",
-        "get-key",
-        "watch-keys",
-        "read-log",
-        "search-log",
-        "get-receipt",
-        "redact",
-        "stop",
-    ];
-
-    /// Its name.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Sign => "sign",
-            Self::GetPublicKey => "get-public-key",
-            Self::ListKeys => "list-keys",
-            Self::GetKey => "get-key",
-            Self::WatchKeys => "watch-keys",
-            Self::ReadLog => "read-log",
-            Self::SearchLog => "search-log",
-            Self::GetReceipt => "get-receipt",
-            Self::Redact => "redact",
-            Self::Stop(_) => "stop",
+    pub const NAMES: [&'static str; ActionName::ALL.len()] = {
+        let mut names = [""; ActionName::ALL.len()];
+        let mut at = 0;
+        while at < names.len() {
+            names[at] = ActionName::ALL[at].name();
+            at += 1;
         }
+        names
+    };
+
+    /// Its name, as records have it.
+    pub const fn named(&self) -> ActionName {
+        match self {
+            Self::Sign => ActionName::Sign,
+            Self::GetPublicKey => ActionName::GetPublicKey,
+            Self::ListKeys => ActionName::ListKeys,
+            Self::GetKey => ActionName::GetKey,
+            Self::WatchKeys => ActionName::WatchKeys,
+            Self::ReadLog => ActionName::ReadLog,
+            Self::SearchLog => ActionName::SearchLog,
+            Self::GetReceipt => ActionName::GetReceipt,
+            Self::Redact => ActionName::Redact,
+            Self::Stop(_) => ActionName::Stop,
+        }
+    }
+
+    /// Its name, as policies write it.
+    pub const fn name(&self) -> &'static str {
+        self.named().name()
     }
 
     /// The action without anything but a name; `None` for `stop`, which needs a target, and for names that are none.
     pub fn plain(name: &str) -> Option<Self> {
-        Some(match name {
-            "sign" => Self::Sign,
-            "get-public-key" => Self::GetPublicKey,
-            "list-keys" => Self::ListKeys,
-            "get-key" => Self::GetKey,
-            "watch-keys" => Self::WatchKeys,
-            "read-log" => Self::ReadLog,
-            "search-log" => Self::SearchLog,
-            "get-receipt" => Self::GetReceipt,
-            "redact" => Self::Redact,
-            _ => return None,
+        Some(match name.parse().ok()? {
+            ActionName::Sign => Self::Sign,
+            ActionName::GetPublicKey => Self::GetPublicKey,
+            ActionName::ListKeys => Self::ListKeys,
+            ActionName::GetKey => Self::GetKey,
+            ActionName::WatchKeys => Self::WatchKeys,
+            ActionName::ReadLog => Self::ReadLog,
+            ActionName::SearchLog => Self::SearchLog,
+            ActionName::GetReceipt => Self::GetReceipt,
+            ActionName::Redact => Self::Redact,
+            ActionName::Stop => return None,
         })
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Promises: what a record says is shown in its own words; a kind of a newer version is shown by its name, never guessed.
 
+use proto::action::ActionName;
+use proto::name::KeyName;
 use proto::record::{ActorKind, Body, ControlRecord, Detail, Record, SignRecord, SignatureEntry};
 use proto::time::Time;
 use proto::wire::v1;
@@ -80,26 +82,19 @@ fn describe(record: &v1::Record) -> (Option<Time>, Tone, String) {
             )
         }
         Record::Denied(denied) => {
-            let of = denied
-                .digests
-                .as_ref()
-                .and_then(|digests| digests.iter().next().map(|digest| format!(" {digest}")));
-            (
-                Some(denied.time.sealed),
-                Tone::Bad,
-                format!("denied {} {}{}{by}", denied.key, denied.reason, of.unwrap_or_default()),
-            )
+            let digest = denied.digests.as_ref().and_then(|digests| digests.iter().next());
+            let of = digest.map_or_else(String::new, |digest| format!(" {digest}"));
+            let what = refused(denied.action, denied.key.as_ref());
+            let (reason, rule) = (denied.reason, rule(detail.as_ref()));
+            (Some(denied.time.sealed), Tone::Bad, format!("denied {what} {reason}{rule}{of}{by}"))
         }
-        Record::DeniedSummary(summary) => (
-            Some(summary.time.sealed),
-            Tone::Bad,
-            format!(
-                "denied.summary {} more, {}, since {}{by}",
-                summary.count,
-                summary.reason,
-                seconds(summary.since)
-            ),
-        ),
+        Record::DeniedSummary(summary) => {
+            let what = refused(summary.action, summary.key.as_ref());
+            let (count, reason, rule) = (summary.count, summary.reason, rule(detail.as_ref()));
+            let since = seconds(summary.since);
+            let words = format!("denied.summary {what} {reason}{rule} {count} more since {since}{by}");
+            (Some(summary.time.sealed), Tone::Bad, words)
+        }
         Record::Read(read) => {
             let query =
                 serde_json::to_value(read.query).ok().and_then(|query| query.as_str().map(str::to_owned));
@@ -110,6 +105,17 @@ fn describe(record: &v1::Record) -> (Option<Time>, Tone, String) {
         }
         Record::Unknown { kind } => (None, Tone::Warn, format!("{kind} (of a newer version)")),
     }
+}
+
+/// Which call was refused, and of which key.
+fn refused(action: ActionName, key: Option<&KeyName>) -> String {
+    key.map_or_else(|| action.to_string(), |key| format!("{action} {key}"))
+}
+
+/// The rule that refused, where one did.
+fn rule(detail: Option<&Detail>) -> String {
+    let policy = detail.and_then(|detail| detail.policy.as_ref()).filter(|policy| !policy.rule.is_empty());
+    policy.map_or_else(String::new, |policy| format!(" (rule {})", policy.rule))
 }
 
 fn signed(sign: &SignRecord, detail: Option<&Detail>, by: &str) -> String {

@@ -1,12 +1,15 @@
-//! Fetching the receipt of a record, and believing it only when it proves what was asked for.
+//! Fetching the receipt of a record, or the proof of a leaf hash, and believing it only when it proves what was asked for.
 
+use proto::hash::Hash;
 use proto::operation::OperationId;
+use proto::proof::checkpoint::Checkpoint;
+use proto::proof::inclusion;
 use proto::proof::leaf::leaf_hash;
 use proto::proof::receipt::{Receipt, VerifiedReceipt};
 use proto::wire::{receipt, v1};
 use tonic::Response;
 
-use crate::connection::{CallError, Connection};
+use crate::connection::{CallError, Connection, hashes};
 use crate::log::read::{Range, Records};
 use crate::retry::{Patience, patiently};
 
@@ -17,6 +20,13 @@ pub enum Which {
     Index(u64),
     /// By operation id.
     Operation(OperationId),
+    /// By index and leaf hash, as [`included`] found them.
+    Leaf {
+        /// The index.
+        index: u64,
+        /// The leaf hash that was asked for.
+        hash: Hash,
+    },
 }
 
 /// A receipt and what it proves.
@@ -54,6 +64,40 @@ pub async fn believe(
     Ok(Proven { receipt, verified })
 }
 
+/// That the tree of a checkpoint, which the log key signed, holds a leaf.
+#[derive(Debug, Clone)]
+pub struct Included {
+    /// The leaf's index.
+    pub index: u64,
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+}
+
+/// Looks a leaf up by its hash, which needs no right.
+///
+/// # Errors
+/// Where the log holds no such leaf, or does not prove that it does.
+pub async fn included(
+    connection: &mut Connection,
+    leaf: Hash,
+    patience: Patience,
+) -> Result<Included, CallError> {
+    let client = connection.log();
+    let answer = patiently(patience, |patience| {
+        let mut client = client.clone();
+        let sought = v1::get_inclusion_proof_request::Leaf::LeafHash(leaf.as_bytes().to_vec());
+        let request = patience.request(v1::GetInclusionProofRequest { leaf: Some(sought), tree_size: 0 });
+        async move { client.get_inclusion_proof(request).await.map(Response::into_inner) }
+    })
+    .await?;
+    let checkpoint = connection.agree(&answer.checkpoint, patience).await?.checkpoint;
+    let (index, path) = (answer.log_index, hashes(&answer.path)?);
+    inclusion::verify(&leaf, index, checkpoint.size, &path, &checkpoint.root).map_err(|cause| {
+        CallError::Answer(format!("the proof proves nothing: {}", crate::refused::chain(&cause)))
+    })?;
+    Ok(Included { index, checkpoint })
+}
+
 /// Fetches the receipt of a record.
 ///
 /// # Errors
@@ -64,7 +108,7 @@ pub async fn receipt_of(
     patience: Patience,
 ) -> Result<Proven, CallError> {
     let record = match which {
-        Which::Index(index) => v1::get_receipt_request::Record::LogIndex(index),
+        Which::Index(index) | Which::Leaf { index, .. } => v1::get_receipt_request::Record::LogIndex(index),
         Which::Operation(id) => v1::get_receipt_request::Record::OperationId(id.to_string()),
     };
     let client = connection.log();
@@ -83,6 +127,7 @@ pub async fn receipt_of(
         Which::Operation(id) => {
             operation_of(proven.verified.leaf()).is_some_and(|found| found == id.to_string())
         }
+        Which::Leaf { hash, .. } => leaf_hash(proven.verified.leaf()) == hash,
     };
     if fits { Ok(proven) } else { Err(CallError::Answer("the receipt is of another record".to_owned())) }
 }

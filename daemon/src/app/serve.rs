@@ -9,6 +9,7 @@ use super::{Failed, backends, boot, harden};
 use crate::audit::Reads;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::denials::Denials;
 use crate::drain::{self, Drained, Signals};
 use crate::incident::Responder;
 use crate::keyring::{self, Keyring};
@@ -51,13 +52,15 @@ async fn serve(
     if unopened > 0 {
         tracing::warn!(unopened, "keys could not be opened; they are tried again and again");
     }
-    let signer = Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock));
+    let denials = Denials::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock));
+    let signer = Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&denials));
     let services = Services {
         signer: Arc::clone(&signer),
         keyring: Arc::clone(&keyring),
         log: log.clone(),
-        responder: Arc::new(Responder::new(log.clone(), Arc::clone(&keyring))),
+        responder: Arc::new(Responder::new(log.clone(), Arc::clone(&keyring), Arc::clone(&denials))),
         reads: Arc::new(Reads::new(log.clone())),
+        denials: Arc::clone(&denials),
         clock: Arc::clone(&clock),
     };
     let (routes, board) = services.routes()?;
@@ -77,7 +80,7 @@ async fn serve(
         }
         None => None,
     };
-    let ticking = tokio::spawn(tick::run(Arc::clone(&signer)));
+    let ticking = tokio::spawn(tick::run(signer, denials));
     addresses::write(&config, edge.address(), web)?;
     addresses::say(&config, edge.address(), web);
     drain::ready();

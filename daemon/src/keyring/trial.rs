@@ -27,7 +27,7 @@ pub(crate) struct Trial {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) clock: Arc<dyn Clock>,
     backend: Arc<Software>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 /// A grant of everything to whoever runs the test.
@@ -98,7 +98,12 @@ impl Trial {
             super::load(&directory.path().join("guardrails.toml"), &directory.path().join("grants.cedar"))
                 .unwrap();
         keyring.adopt(&opened.log, loaded).await.unwrap();
-        Self { log: opened.log, keyring, clock, backend, _directory: directory }
+        Self { log: opened.log, keyring, clock, backend, directory }
+    }
+
+    /// The state directory.
+    pub(crate) fn state(&self) -> std::path::PathBuf {
+        self.directory.path().join("state")
     }
 
     /// Makes and enrolls a key for blobs.

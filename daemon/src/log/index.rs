@@ -9,23 +9,25 @@ mod terms;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError, RwLock};
 
+use proto::hash::Hash;
 use proto::record::SignRecord;
-
 use tokio::sync::watch;
 
 use crate::store::{IndexReader, Posting, StoreError, Term};
 
 pub(super) use follow::run;
 pub use terms::Sought;
-pub(super) use terms::{kind, not_sign, of as terms_of, request_of};
+pub(super) use terms::{FORMAT, Terms, kind, not_sign, request_of};
 
 /// Sealed operations that wait for the follower; those beyond are read from the log.
 const HANDED: usize = 4096;
 
-/// A sealed operation as its task left it: the follower need not read and parse the leaf.
+/// A sealed operation as its task left it: the follower need not read, parse and hash the leaf.
 #[derive(Debug)]
 pub(super) struct Handed {
     pub(super) index: u64,
+    /// The leaf's.
+    pub(super) hash: Hash,
     pub(super) record: SignRecord,
     pub(super) detail: Vec<u8>,
 }

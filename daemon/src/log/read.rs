@@ -3,11 +3,9 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use proto::hash::Hash;
-use proto::operation::OperationId;
 use proto::proof::leaf::leaf_hash;
 use proto::proof::tile::{self, bundle};
 use proto::time::Time;
@@ -218,35 +216,6 @@ impl Log {
             bundle::encode(&leaves).map_err(LogError::unavailable)
         })
         .await
-    }
-
-    /// The record of an operation, waiting for the index up to a second.
-    ///
-    /// # Errors
-    /// [`LogError::Absent`], [`LogError::Behind`], [`LogError::Unavailable`].
-    pub async fn find(&self, operation: OperationId) -> Result<u64, LogError> {
-        self.indexed(self.head().size, Duration::from_secs(1)).await?;
-        let query = Query { terms: vec![Sought::Operation(operation)], limit: 1, ..Query::default() };
-        let found = self.search(query).await?;
-        found
-            .indices
-            .first()
-            .copied()
-            .ok_or_else(|| LogError::Absent { what: format!("operation {operation}") })
-    }
-
-    /// Waits until the index has read the first `size` records.
-    ///
-    /// # Errors
-    /// [`LogError::Behind`] where that takes longer than `at_most`.
-    pub async fn indexed(&self, size: u64, at_most: Duration) -> Result<(), LogError> {
-        let mut indexed = self.shared.following.indexed_to();
-        let waiting = tokio::time::timeout(at_most, indexed.wait_for(|indexed| *indexed >= size));
-        let reached = waiting.await.is_ok_and(|waited| waited.is_ok());
-        match reached {
-            true => Ok(()),
-            false => Err(LogError::Behind { indexed_to: *indexed.borrow(), needed: size }),
-        }
     }
 
     /// Indices of records that match, a page at a time. It answers for the records below `indexed_to`.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proto::proof::leaf::leaf_hash;
 use proto::record::{Body, Record};
 
 use super::error::LogError;
@@ -33,7 +34,7 @@ impl Log {
         self.may_erase(&record)?;
         // What is to be erased from the index must be in it.
         self.indexed(index + 1, Duration::from_secs(1)).await?;
-        let (public, mut private) = index::terms_of(&record);
+        let (public, mut private) = index::Terms::default().of(&record, &leaf_hash(&record.leaf));
         private.retain(|term| !public.contains(term));
         let mut job = draft.job()?;
         let request = record.detail.as_deref().and_then(index::request_of);

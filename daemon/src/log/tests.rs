@@ -4,6 +4,7 @@
 mod basic;
 mod disk;
 mod erase;
+mod index;
 mod model;
 mod oracle;
 mod recover;

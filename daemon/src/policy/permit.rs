@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use ceremonies::access::{Decision, Denial, Question};
+use proto::action::ActionName;
 use proto::name::KeyName;
 use proto::purpose::Kind;
 use proto::reason::Reason;
 use proto::refusal::Refusal;
 
-use crate::policy::caller::Caller;
+use crate::policy::caller::{Caller, CallerKind};
 use crate::policy::facts::{Action, Facts, Resource};
 use crate::policy::rules::Rules;
 
@@ -70,8 +71,10 @@ pub struct Denied {
     pub rule: Option<String>,
     /// Why.
     pub why: Why,
-    action: &'static str,
-    key: Option<KeyName>,
+    /// Which call.
+    pub action: ActionName,
+    /// The key that it was about, if it was about one.
+    pub key: Option<KeyName>,
 }
 
 /// Why not.
@@ -91,6 +94,9 @@ pub enum Why {
         /// What the key is for.
         purpose: String,
     },
+    /// Policy says yes, but not from another machine.
+    #[error("details are erased over the local socket only: call from the daemon's own machine")]
+    Elsewhere,
 }
 
 impl Denied {
@@ -98,7 +104,7 @@ impl Denied {
     pub const fn reason(&self) -> Reason {
         match self.why {
             Why::NotAdmitted => Reason::Unauthenticated,
-            Why::Policy(_) => Reason::PolicyDenied,
+            Why::Policy(_) | Why::Elsewhere => Reason::PolicyDenied,
             Why::Purpose { .. } => Reason::PurposeMismatch,
         }
     }
@@ -143,7 +149,7 @@ pub fn decide(
 ) -> Result<Permit, Denied> {
     let key = resource.map(|resource| resource.key.clone());
     let denied = |rule: Option<&str>, why| {
-        Err(Denied { rule: rule.map(ToOwned::to_owned), why, action: action.name(), key: key.clone() })
+        Err(Denied { rule: rule.map(ToOwned::to_owned), why, action: action.named(), key: key.clone() })
     };
     if !rules.admits(caller) {
         return denied(None, Why::NotAdmitted);
@@ -161,6 +167,9 @@ pub fn decide(
             None,
             Why::Purpose { kind: facts.kind.clone(), purpose: resource.purpose.to_string() },
         );
+    }
+    if *action == Action::Redact && caller.kind != CallerKind::Unix {
+        return denied(None, Why::Elsewhere);
     }
     let (guardrails, grants) = (rules.guardrails(), rules.grants());
     Ok(Permit { caller: caller.clone(), action: action.clone(), key, rule, guardrails, grants, control })

@@ -8,7 +8,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::Stream;
-use proto::name::KeyName;
 use proto::reason::Reason;
 use proto::refusal::Refusal;
 use proto::wire::v1;
@@ -18,6 +17,7 @@ use tonic::{Request, Response, Status};
 
 use super::services::Services;
 use super::status;
+use crate::denials::Denials;
 use crate::keyring::Snapshot;
 use crate::keys::ring::Ring;
 use crate::keys::state::KeyVersion;
@@ -38,20 +38,19 @@ fn may(snapshot: &Snapshot, caller: &Arc<Caller>, ring: &Ring, action: &Action) 
 /// The key of this name, if policy lets the caller do this with it.
 ///
 /// # Errors
-/// `UNKNOWN_KEY`, or what policy says.
-pub fn permitted<'s>(
+/// A name that is none, `UNKNOWN_KEY`, or what policy says, which is recorded.
+pub async fn permitted<'s>(
+    denials: &Denials,
     snapshot: &'s Snapshot,
     caller: &Arc<Caller>,
-    name: &KeyName,
+    name: &str,
     action: &Action,
 ) -> Result<&'s Ring, Refusal> {
+    let name = &value::key("key", name)?;
     let ring = snapshot.ring(name).ok_or_else(|| {
         Refusal::new(Reason::UnknownKey, format!("there is no key `{name}` here")).with("key", name)
     })?;
-    match snapshot.decide(caller, action, Some(&resource(ring)), None) {
-        Ok(_permit) => Ok(ring),
-        Err(refused) => Err(refused.refusal()),
-    }
+    denials.permit(snapshot, caller, action, Some(&resource(ring))).await.map(|_permit| ring)
 }
 
 /// The version of this number, or for 0 the one that signs.
@@ -93,10 +92,10 @@ impl KeyService for Service {
         request: Request<v1::GetKeyRequest>,
     ) -> Result<Response<v1::GetKeyResponse>, Status> {
         let (caller, snapshot) = self.0.caller(request.extensions())?;
-        let found = value::key("key", &request.into_inner().key)
-            .and_then(|name| permitted(&snapshot, &caller, &name, &Action::GetKey).map(convert::key));
-        let key = found.map_err(|refusal| status::of(&refusal))?;
-        Ok(Response::new(v1::GetKeyResponse { key: Some(key) }))
+        let name = request.into_inner().key;
+        let found = permitted(&self.0.denials, &snapshot, &caller, &name, &Action::GetKey).await;
+        let ring = found.map_err(|refusal| status::of(&refusal))?;
+        Ok(Response::new(v1::GetKeyResponse { key: Some(convert::key(ring)) }))
     }
 
     type WatchKeysStream = Pin<Box<dyn Stream<Item = Result<v1::WatchKeysResponse, Status>> + Send>>;

@@ -72,7 +72,7 @@ impl Service {
         action: &Action,
         query: Query,
     ) -> Result<(), Refusal> {
-        snapshot.decide(caller, action, None, None).map_err(|refused| refused.refusal())?;
+        self.0.denials.permit(snapshot, caller, action, None).await?;
         self.0.reads.note(snapshot, caller, query).await;
         Ok(())
     }
@@ -183,11 +183,13 @@ impl LogService for Service {
         let request = request.into_inner();
         let index = match request.leaf {
             Some(get_inclusion_proof_request::Leaf::LogIndex(index)) => index,
-            Some(get_inclusion_proof_request::Leaf::LeafHash(_)) => {
-                let message = "leaf_hash: this version finds leaves by log_index; a receipt names it";
-                return Err(status::of(&Refusal::new(Reason::Unimplemented, message)));
+            Some(get_inclusion_proof_request::Leaf::LeafHash(hash)) => {
+                let hash = value::hash("leaf_hash", &hash).map_err(|refusal| status::of(&refusal))?;
+                self.0.log.find_leaf(hash).await.map_err(|error| unread(&error))?
             }
-            None => return Err(status::of(&value::malformed("leaf", "expected log_index"))),
+            None => {
+                return Err(status::of(&value::malformed("leaf", "expected log_index or leaf_hash")));
+            }
         };
         let proven =
             self.0.log.receipt(index, size(request.tree_size)).await.map_err(|error| unread(&error))?;
@@ -215,7 +217,8 @@ impl LogService for Service {
     ) -> Result<Response<v1::RedactDetailResponse>, Status> {
         let (caller, snapshot) = self.0.caller(request.extensions())?;
         let v1::RedactDetailRequest { log_index, reason } = request.into_inner();
-        let redacted = audit::redact(&self.0.log, &snapshot, &caller, log_index, reason).await;
+        let Services { log, denials, .. } = self.0.as_ref();
+        let redacted = audit::redact(log, denials, &snapshot, &caller, log_index, reason).await;
         let log_index = redacted.map_err(|refusal| status::of(&refusal))?;
         Ok(Response::new(v1::RedactDetailResponse { log_index }))
     }

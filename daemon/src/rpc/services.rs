@@ -18,6 +18,7 @@ use super::{incident, keys, log, reflection, signing, status};
 use crate::audit::Reads;
 use crate::backend::Health;
 use crate::clock::{Clock, Monotonic};
+use crate::denials::Denials;
 use crate::incident::Responder;
 use crate::keyring::{Keyring, Snapshot};
 use crate::log::{Log, LogHealth};
@@ -37,6 +38,8 @@ pub struct Services {
     pub responder: Arc<Responder>,
     /// Records reads.
     pub reads: Arc<Reads>,
+    /// Asks policy and records what it refuses.
+    pub denials: Arc<Denials>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }

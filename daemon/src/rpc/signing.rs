@@ -10,7 +10,6 @@ use proto::reason::Reason;
 use proto::refusal::Refusal;
 use proto::wire::v1;
 use proto::wire::v1::signing_service_server::SigningService;
-use proto::wire::value;
 use tonic::{Request, Response, Status};
 
 use super::front::RequestId;
@@ -90,10 +89,9 @@ impl SigningService for Service {
     ) -> Result<Response<v1::GetPublicKeyResponse>, Status> {
         let (caller, snapshot) = self.0.caller(request.extensions())?;
         let request = request.into_inner();
-        let found = value::key("key", &request.key).and_then(|name| {
-            let ring = keys::permitted(&snapshot, &caller, &name, &Action::GetPublicKey)?;
-            keys::version(ring, request.version).map(keys::convert::version)
-        });
+        let denials = &self.0.denials;
+        let ring = keys::permitted(denials, &snapshot, &caller, &request.key, &Action::GetPublicKey).await;
+        let found = ring.and_then(|ring| keys::version(ring, request.version).map(keys::convert::version));
         let version = found.map_err(|refusal| status::of(&refusal))?;
         let pem = pem::encode("PUBLIC KEY", &version.public_key)
             .map_err(|why| status::of(&Refusal::new(Reason::Internal, why.to_string())))?;

@@ -32,8 +32,6 @@ pub fn unread(error: &LogError) -> Refusal {
     let refusal = Refusal::new(error.reason(), error.to_string());
     match error {
         LogError::Busy { retry_after } => refusal.after(*retry_after),
-        // What is asked for lies beyond the newest checkpoint, or is no number of a record.
-        LogError::Absent { .. } => refusal.with("advice", Reason::OutOfRange.advice()),
         _ => refusal,
     }
 }

@@ -3,9 +3,11 @@
 
 mod authority;
 mod client;
+mod denials;
 mod garbage;
 mod handshake;
 mod hold;
+mod proofs;
 mod reasons;
 mod reload;
 mod services;

@@ -5,22 +5,20 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use proto::reason::Reason;
-use proto::record::{Outcome, PolicyDetail};
+use proto::record::Outcome;
 use proto::refusal::Refusal;
 use proto::time::Time;
 use tokio::sync::oneshot;
 
 use super::admit::{self, Unadmitted};
-use super::denials::Record;
 use super::operation::Operation;
 use super::reply::Reply;
 use super::{SignRequest, Signer, prepare, recorded, refuse};
 use crate::backend::{Deadline, Priority, Turn};
 use crate::clock::Monotonic;
 use crate::keyring::Snapshot;
-use crate::log::{Fresh, Intended, Intent, LogError, Plain, Sealed};
+use crate::log::{Fresh, Intended, Intent, LogError, Sealed};
 use crate::measure::{self, Stage};
-use crate::policy::Denied;
 use crate::policy::caller::Caller;
 
 /// How often an operation is decided again before it is withheld.
@@ -116,8 +114,10 @@ impl Signer {
         let (permit, chosen) = match admitted {
             Ok(admitted) => admitted,
             Err(Unadmitted::Refused(refusal)) => return Err(refusal),
+            Err(Unadmitted::Denied(denied)) if request.validate_only => return Err(denied.refusal()),
             Err(Unadmitted::Denied(denied)) => {
-                return Err(self.denied(snapshot, caller, &request, &reading, asked, denied).await);
+                let digests = || Some(reading.body.digests());
+                return Err(self.denials.refuse(snapshot, caller, denied, digests).await);
             }
         };
         if request.validate_only {
@@ -153,48 +153,6 @@ impl Signer {
             failure: None,
             decided: 0,
         })))
-    }
-
-    /// Records a refusal by policy, or counts it.
-    async fn denied(
-        &self,
-        snapshot: &Snapshot,
-        caller: &Arc<Caller>,
-        request: &SignRequest,
-        reading: &prepare::Reading,
-        asked: Time,
-        denied: Denied,
-    ) -> Refusal {
-        let refusal = denied.refusal();
-        if refusal.reason == Reason::Unauthenticated {
-            measure::unauthenticated();
-            return refusal;
-        }
-        let rule = denied.rule.unwrap_or_default();
-        if request.validate_only
-            || self.denials.note(&caller.id, &rule, refusal.reason, asked) == Record::Counted
-        {
-            return refusal;
-        }
-        let state = snapshot.state();
-        let policy =
-            PolicyDetail { grants: state.grants().index, guardrails: state.guardrails().index, rule };
-        let recorded = async {
-            let Fresh { operation: id, salt, .. } = self.log.fresh().map_err(|e| refuse::unlogged(&e))?;
-            let named = snapshot.named(caller);
-            let decided = (policy, refusal.reason);
-            let (record, detail) = recorded::denied(id, asked, request, reading, named, decided, salt)?;
-            let draft = record.draft().map_err(|e| Refusal::new(Reason::Internal, e.to_string()))?;
-            self.log.append(Plain { draft, detail, last: false }).await.map_err(|e| refuse::unlogged(&e))?;
-            Ok::<_, Refusal>(id)
-        };
-        match recorded.await {
-            Ok(id) => refusal.recorded(id),
-            Err(unrecorded) => {
-                tracing::warn!(%unrecorded, caller = caller.id, "a refusal could not be recorded");
-                refusal
-            }
-        }
     }
 
     /// Keys inside the process: a signature exists nowhere else until it is released, so the seal is enough.

@@ -2,11 +2,10 @@
 
 use proto::operation::OperationId;
 use proto::reason::Reason;
-use proto::record::kind::{DeniedTag, SignTag};
+use proto::record::kind::SignTag;
 use proto::record::sign::SUBJECTS_IN_LEAF;
 use proto::record::{
-    CallerDetail, DeniedRecord, Detail, Outcome, PolicyDetail, Salt, SignRecord, SignatureEntry, Signed,
-    Times, VERSION,
+    CallerDetail, Detail, Outcome, PolicyDetail, Salt, SignRecord, SignatureEntry, Signed, Times, VERSION,
 };
 use proto::refusal::Refusal;
 use proto::time::Time;
@@ -70,35 +69,6 @@ pub(crate) fn of(
         operation,
         signatures: entries.collect(),
         signed: Signed { digests, kind: reading.kind.clone(), subjects },
-        time: Times::asked(asked),
-        v: VERSION,
-    };
-    Ok((record, detail))
-}
-
-/// The record of a refusal by policy, with the reason that the caller was told. It holds nothing that the caller wrote but key and digest.
-///
-/// # Errors
-/// [`Reason::Internal`], never for records of this shape.
-pub(crate) fn denied(
-    operation: OperationId,
-    asked: Time,
-    request: &SignRequest,
-    reading: &Reading,
-    caller: CallerDetail,
-    (policy, reason): (PolicyDetail, Reason),
-    salt: Salt,
-) -> Result<(DeniedRecord, Vec<u8>), Refusal> {
-    let caller = CallerDetail { claims: Default::default(), ..caller };
-    let detail = Detail { policy: Some(policy), ..Detail::of(caller, salt) };
-    let (detail, name) = detail.encode().map_err(|e| Refusal::new(Reason::Internal, e.to_string()))?;
-    let record = DeniedRecord {
-        detail: name,
-        digests: Some(reading.body.digests()),
-        key: request.key.clone(),
-        kind: DeniedTag::Tag,
-        operation,
-        reason,
         time: Times::asked(asked),
         v: VERSION,
     };

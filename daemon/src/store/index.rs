@@ -65,11 +65,11 @@ impl Index {
         directory.join("index.db")
     }
 
-    /// Opens the index, or makes an empty one.
+    /// Opens the index, or makes an empty one. `format` is a number from 1 for the terms that are kept in it.
     ///
     /// # Errors
-    /// What SQLite says. [`Index::remove`] and open again.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+    /// [`StoreError::Format`] where it was made with another number, or what SQLite says. [`Index::remove`] and open again.
+    pub fn open(directory: &Path, format: i32) -> Result<Self, StoreError> {
         let path = Self::path_in(directory);
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         schema::set(&connection, "journal_mode", "WAL")?;
@@ -83,11 +83,13 @@ impl Index {
         if application == 0 {
             connection.execute_batch(schema::INDEX).map_err(|e| StoreError::of("making the index", e))?;
             schema::set(&connection, "application_id", &schema::INDEX_APPLICATION.to_string())?;
-            schema::set(&connection, "user_version", &schema::VERSION.to_string())?;
+            schema::set(&connection, "user_version", &format.to_string())?;
         } else if application != schema::INDEX_APPLICATION {
             return Err(StoreError::Foreign { path, found: application });
-        } else if schema::pragma(&connection, "user_version")? != schema::VERSION {
-            return Err(StoreError::Shape("an index of another schema"));
+        }
+        let found = schema::pragma(&connection, "user_version")?;
+        if found != format {
+            return Err(StoreError::Format { path, found, known: format });
         }
         Ok(Self { connection, path })
     }
@@ -256,7 +258,7 @@ mod tests {
     #[test]
     fn what_was_added_is_found_until_it_is_erased() {
         let directory = tempfile::tempdir().unwrap();
-        let mut index = Index::open(directory.path()).unwrap();
+        let mut index = Index::open(directory.path(), 1).unwrap();
         let term = |n: u8| Term([n; 16]);
         let mut postings: Vec<Posting> = (0..1000u16)
             .flat_map(|offset| [(1, offset), (2, offset / 3 * 3), (100 + (offset % 100) as u8, offset)])

@@ -19,9 +19,9 @@ macro_rules! tags {
 tags! {
     /// `sign`: a signing operation.
     SignTag "sign";
-    /// `denied`: a request that policy refused.
+    /// `denied`: a call that policy refused.
     DeniedTag "denied";
-    /// `denied.summary`: how many requests policy refused beyond those recorded one by one.
+    /// `denied.summary`: how many calls policy refused beyond those recorded one by one.
     DeniedSummaryTag "denied.summary";
     /// `audit.read`: that somebody read the log.
     ReadTag "audit.read";

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::ActionName;
 use crate::canonical;
 use crate::digest::Digests;
 use crate::hash::Hash;
@@ -12,17 +13,20 @@ use crate::record::kind::{DeniedSummaryTag, DeniedTag, ReadTag};
 use crate::record::{Draft, RecordError, Times};
 use crate::time::Time;
 
-/// A request that policy refused. It holds no text that the caller supplied, but key and digest.
+/// A call that policy refused. It holds no text that the caller supplied, but key and digest.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeniedRecord {
+    /// Which call.
+    pub action: ActionName,
     /// SHA-256 of the detail (caller, rule).
     pub detail: Hash,
-    /// Of what was to be signed.
+    /// Of what was to be signed, where that was the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digests: Option<Digests>,
-    /// The key that was asked for.
-    pub key: KeyName,
+    /// The key that the call was about, if it was about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyName>,
     /// Always `denied`.
     pub kind: DeniedTag,
     /// Names the operation for ever.
@@ -35,14 +39,19 @@ pub struct DeniedRecord {
     pub v: u8,
 }
 
-/// How many requests policy refused beyond those recorded one by one: per caller, rule and minute.
+/// How many calls policy refused beyond those recorded one by one: per caller, action, rule and minute.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeniedSummary {
+    /// Which call.
+    pub action: ActionName,
     /// How many.
     pub count: u64,
     /// SHA-256 of the detail (caller, rule).
     pub detail: Hash,
+    /// The key that all of them were about, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyName>,
     /// Always `denied.summary`.
     pub kind: DeniedSummaryTag,
     /// Names the record for ever.

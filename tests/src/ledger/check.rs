@@ -15,6 +15,7 @@ pub(super) fn complaints(ledger: &Ledger) -> Vec<String> {
     chain(&ledger.records, &mut complaints);
     stops(&ledger.records, &mut complaints);
     details(&ledger.records, &mut complaints);
+    denials(&ledger.records, &mut complaints);
     complaints
 }
 
@@ -120,6 +121,63 @@ fn details(records: &[Record], complaints: &mut Vec<String>) {
         let Some(detail) = &record.detail else { continue };
         if record.body["detail"] != Value::String(hex::encode(super::hash(detail))) {
             complaints.push(format!("the detail of record {index} is not the one that its leaf names"));
+        }
+    }
+}
+
+/// Calls that policy decides.
+const ACTIONS: [&str; 10] = [
+    "get-key",
+    "get-public-key",
+    "get-receipt",
+    "list-keys",
+    "read-log",
+    "redact",
+    "search-log",
+    "sign",
+    "stop",
+    "watch-keys",
+];
+
+/// What a refusal's leaf and its detail may say.
+const REFUSAL: [&str; 11] =
+    ["action", "count", "detail", "digests", "key", "kind", "operation", "reason", "since", "time", "v"];
+const ASIDE: [&str; 3] = ["caller", "policy", "salt"];
+
+/// A refusal says which call it was, and holds nothing that the caller wrote but a known key's name and digests.
+fn denials(records: &[Record], complaints: &mut Vec<String>) {
+    let names = |value: &Value| -> Vec<String> {
+        value.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+    };
+    let mut keys = BTreeSet::new();
+    for (index, record) in records.iter().enumerate() {
+        let body = &record.body;
+        if body["kind"] == "key.enrolled" {
+            keys.insert(body["body"]["key"].as_str());
+        }
+        if body["kind"] != "denied" && body["kind"] != "denied.summary" {
+            continue;
+        }
+        let detail: Value =
+            record.detail.as_deref().map_or(Value::Null, |bytes| serde_json::from_slice(bytes).unwrap());
+        let mut complain = |what: &str| complaints.push(format!("refusal {index} {what}"));
+        if !ACTIONS.iter().any(|action| body["action"] == *action) {
+            complain("does not say which call it was");
+        }
+        if body.get("digests").is_some() && body["action"] != "sign" {
+            complain("has digests and was of no signature");
+        }
+        if body.get("key").is_some_and(|key| !keys.contains(&key.as_str())) {
+            complain("names a key that was not enrolled before");
+        }
+        for name in names(body).iter().filter(|name| !REFUSAL.contains(&name.as_str())) {
+            complain(&format!("says `{name}`"));
+        }
+        for name in names(&detail).iter().filter(|name| !ASIDE.contains(&name.as_str())) {
+            complain(&format!("says `{name}` beside"));
+        }
+        if detail["caller"].get("claims").is_some() {
+            complain("holds claims of its caller");
         }
     }
 }
@@ -268,6 +326,32 @@ mod tests {
         let mut bad = good();
         bad.records[1].detail = Some(b"{}".to_vec());
         caught(&bad, "the detail of record 1");
+    }
+
+    /// An enrolled key and a refusal, changed in its leaf and detail.
+    fn refused(change: impl FnOnce(&mut Value, &mut Value)) -> Ledger {
+        let mut enrolled = control(&"0".repeat(64), 0, &json!([])).body;
+        enrolled["kind"] = "key.enrolled".into();
+        enrolled["body"] = json!({"key": "release/linux"});
+        let mut body = json!({
+            "action": "stop", "key": "release/linux", "kind": "denied", "operation": format!("{:032x}", 1),
+            "reason": "POLICY_DENIED", "time": {"sealed": "2026-11-21T05:00:01.000000Z"}, "v": 0,
+        });
+        let mut detail = json!({"caller": {"id": "unix:7"}, "policy": {"rule": ""}, "salt": ""});
+        change(&mut body, &mut detail);
+        ledger(vec![record(enrolled, &json!({})), record(body, &detail)])
+    }
+
+    #[test]
+    fn a_refusal_that_says_too_little_or_too_much_is_noticed() {
+        assert_eq!(refused(|_, _| {}).complaints(), Vec::<String>::new());
+        caught(&refused(|body, _| body["action"] = "nod".into()), "does not say which call it was");
+        caught(&refused(|body, _| body["action"] = Value::Null), "does not say which call it was");
+        caught(&refused(|body, _| body["digests"] = json!({"sha256": "00"})), "was of no signature");
+        caught(&refused(|body, _| body["key"] = "release/windows".into()), "not enrolled before");
+        caught(&refused(|body, _| body["target"] = "unix:8".into()), "refusal 1 says `target`");
+        caught(&refused(|_, detail| detail["annotations"] = json!({})), "says `annotations` beside");
+        caught(&refused(|_, detail| detail["caller"]["claims"] = json!({})), "claims of its caller");
     }
 
     #[test]

@@ -78,10 +78,8 @@ impl Site {
         assert_eq!(refusal.reason, reason, "{refusal:?}");
         assert_eq!(standing(&self.world), (records + 1, number, open), "{refusal:?}");
         let record = self.world.ledger().records.pop().unwrap().body;
-        assert_eq!(
-            (record["kind"].as_str(), record["reason"].as_str()),
-            (Some("denied"), Some(reason.name()))
-        );
+        let said = ["kind", "action", "reason"].map(|name| record[name].as_str());
+        assert_eq!(said, [Some("denied"), Some("sign"), Some(reason.name())]);
         refusal
     }
 

@@ -5,7 +5,8 @@
 //! 6  rpc · web · tick
 //! 5b council · incident · publish · audit
 //! 5a sign
-//! 4  keyring
+//! 4b denials
+//! 4a keyring
 //! 3  backend · log
 //! 2  store
 //! 1  keys · policy · clock · secret · measure
@@ -31,7 +32,8 @@ const TABLE: &[(&str, u32)] = &[
     ("publish", 52),
     ("audit", 52),
     ("sign", 51),
-    ("keyring", 40),
+    ("denials", 42),
+    ("keyring", 41),
     ("backend", 30),
     ("log", 30),
     ("store", 20),

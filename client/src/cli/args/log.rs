@@ -89,8 +89,8 @@ pub struct Search {
 /// Fetch the receipt of a record and check it.
 #[derive(Debug, Args)]
 pub struct Prove {
-    /// Index of the record, or operation id
-    #[arg(value_name = "INDEX|OPERATION")]
+    /// Index of the record, operation id, or leaf hash (64 hexadecimal digits)
+    #[arg(value_name = "INDEX|OPERATION|HASH")]
     pub record: String,
     /// Where the receipt goes
     #[arg(long, value_name = "FILE")]

@@ -1,5 +1,8 @@
-//! `countersign log prove`: a receipt, checked, for keeping; and the detail that says who asked.
+//! `countersign log prove`: a receipt, checked, for keeping; and the detail that says who asked. Of a leaf hash alone it proves
+//! that the log holds the leaf, which needs no right to read the record.
 
+use proto::hash::Hash;
+use proto::proof::checkpoint::Checkpoint;
 use serde_json::json;
 
 use crate::cli::args::log::Prove;
@@ -7,7 +10,7 @@ use crate::cli::complaint::Complaint;
 use crate::cli::screen::{Screen, Tone};
 use crate::connection::Connection;
 use crate::files::{self, Planned};
-use crate::log::prove::{Which, detail_of, operation_of, receipt_of};
+use crate::log::prove::{Included, Which, detail_of, included, operation_of, receipt_of};
 
 /// Fetches, checks, and writes what was asked for.
 ///
@@ -18,9 +21,19 @@ pub async fn run(
     connection: &mut Connection,
     screen: &mut Screen,
 ) -> Result<(), Complaint> {
-    let which = which(&arguments.record)?;
+    let sought = sought(&arguments.record)?;
     let names: Vec<_> = [&arguments.out, &arguments.detail].into_iter().flatten().cloned().collect();
     files::look_ahead(&names, arguments.force)?;
+    let which = match sought {
+        Sought::Record(which) => which,
+        Sought::Leaf(hash) => {
+            let found = included(connection, hash, connection.patience()).await?;
+            if names.is_empty() {
+                return show_leaf(hash, &found, screen);
+            }
+            Which::Leaf { index: found.index, hash }
+        }
+    };
     let proven = receipt_of(connection, which, connection.patience()).await?;
     let mut planned = Vec::new();
     if let Some(path) = &arguments.out {
@@ -40,18 +53,7 @@ pub async fn run(
             "receipt": proven.receipt.to_string(),
         }))?);
     }
-    screen.headline(
-        Tone::Good,
-        "proven",
-        &format!("record {} is in {}", verified.index(), verified.checkpoint().origin),
-    )?;
-    let mut facts = vec![(
-        "by",
-        format!(
-            "an inclusion proof that leads to the tree of {} records that the log key signed",
-            verified.checkpoint().size
-        ),
-    )];
+    let mut facts = vec![say(verified.index(), verified.checkpoint(), screen)?];
     facts.extend(operation_of(verified.leaf()).map(|operation| ("operation", operation)));
     facts.extend(arguments.out.as_ref().map(|path| ("receipt", path.display().to_string())));
     facts.extend(arguments.detail.as_ref().map(|path| ("detail", path.display().to_string())));
@@ -62,13 +64,55 @@ pub async fn run(
     Ok(())
 }
 
-/// An index, or an operation id of 32 digits.
-fn which(text: &str) -> Result<Which, Complaint> {
-    if let Ok(operation) = text.parse() {
-        return Ok(Which::Operation(operation));
+/// Says what is proven, and gives the fact that proves it.
+fn say(
+    index: u64,
+    checkpoint: &Checkpoint,
+    screen: &mut Screen,
+) -> Result<(&'static str, String), Complaint> {
+    screen.headline(Tone::Good, "proven", &format!("record {index} is in {}", checkpoint.origin))?;
+    let tree = checkpoint.size;
+    Ok(("by", format!("an inclusion proof that leads to the tree of {tree} records that the log key signed")))
+}
+
+/// A leaf that is in the log, without its record.
+fn show_leaf(hash: Hash, found: &Included, screen: &mut Screen) -> Result<(), Complaint> {
+    let Included { index, checkpoint } = found;
+    if screen.is_json() {
+        return Ok(screen.json(&json!({
+            "index": index,
+            "leaf_hash": hash,
+            "origin": checkpoint.origin,
+            "size": checkpoint.size,
+        }))?);
     }
-    text.parse().map(Which::Index).map_err(|_neither| {
-        Complaint::usage(format!("`{text}` names no record: expected an index like 4711, or an operation id of 32 hexadecimal digits"))
+    let by = say(*index, checkpoint, screen)?;
+    screen.facts(&[by, ("leaf hash", hash.to_string())])?;
+    Ok(screen.note("the record was not read: --out FILE keeps it with its receipt, for who may read it")?)
+}
+
+/// What was named.
+#[derive(Debug)]
+enum Sought {
+    /// A record.
+    Record(Which),
+    /// A leaf, by its hash.
+    Leaf(Hash),
+}
+
+/// An index, an operation id of 32 digits, or a leaf hash of 64.
+fn sought(text: &str) -> Result<Sought, Complaint> {
+    if let Ok(hash) = text.parse() {
+        return Ok(Sought::Leaf(hash));
+    }
+    if let Ok(operation) = text.parse() {
+        return Ok(Sought::Record(Which::Operation(operation)));
+    }
+    text.parse().map(|index| Sought::Record(Which::Index(index))).map_err(|_nothing| {
+        Complaint::usage(format!(
+            "`{text}` names no record: expected an index like 4711, an operation id of 32 lower-case hexadecimal digits, or a leaf \
+             hash of 64"
+        ))
     })
 }
 
@@ -77,9 +121,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_index_or_an_operation_names_a_record() {
-        assert!(matches!(which("4711"), Ok(Which::Index(4711))));
-        assert!(matches!(which("019aa3c0de7f7abc8def0123456789ab"), Ok(Which::Operation(_))));
-        assert!(which("019aa3").is_err() && which("-1").is_err() && which("").is_err());
+    fn an_index_an_operation_or_a_leaf_hash_names_a_record() {
+        assert!(matches!(sought("4711"), Ok(Sought::Record(Which::Index(4711)))));
+        let operation = "019aa3c0de7f7abc8def0123456789ab";
+        assert!(matches!(sought(operation), Ok(Sought::Record(Which::Operation(_)))));
+        let hash = Hash::of(b"leaf");
+        assert!(matches!(sought(&hash.to_string()), Ok(Sought::Leaf(read)) if read == hash));
+        let (upper, short) = (hash.to_string().to_uppercase(), &hash.to_string()[1..]);
+        for bad in ["019aa3", "-1", "", &upper, short] {
+            assert!(sought(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -232,6 +232,29 @@ fn records_are_proven_exported_and_checked_offline() {
 }
 
 #[test]
+fn a_leaf_is_proven_by_its_hash_and_a_proof_of_another_place_is_not_believed() {
+    let daemon = with_file("app", "an artefact");
+    for _ in 0..3 {
+        assert_eq!(run(&daemon, "sign release/linux @app --force").0, Exit::Done);
+    }
+    let hash = |index: usize| proto::proof::leaf::leaf_hash(&daemon.state().log.leaves[index]).to_string();
+    let (exit, out, err) = run(&daemon, &format!("log prove {}", hash(2)));
+    assert_eq!(exit, Exit::Done, "{err}");
+    assert!(out.contains("record 2 is in") && out.contains(&hash(2)), "{out}");
+    let (exit, out, err) = run(&daemon, &format!("log prove {} --out @r --detail @d", hash(3)));
+    assert_eq!(exit, Exit::Done, "{err}");
+    assert!(out.contains("record 3 is in") && out.contains("operation"), "{out}");
+    assert_eq!(run(&daemon, "log verify @r").0, Exit::Done);
+    let (exit, _, err) = run(&daemon, &format!("log prove {}", "ab".repeat(32)));
+    assert_eq!(exit, Exit::Failed);
+    assert!(err.contains("UNKNOWN_RECORD") && err.contains("leaf hash"), "{err}");
+    daemon.state().lies = true;
+    let (exit, out, err) = run(&daemon, &format!("log prove {}", hash(2)));
+    assert_eq!(exit, Exit::Failed, "{out}");
+    assert!(err.contains("the proof proves nothing"), "{err}");
+}
+
+#[test]
 fn keys_are_listed_over_all_pages_and_refusals_keep_their_words() {
     let daemon = with_file("app", "an artefact");
     let (exit, out, _) = run(&daemon, "keys list");

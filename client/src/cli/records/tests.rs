@@ -1,14 +1,17 @@
 //! Records at 80 columns.
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+use proto::algorithm::HashAlgorithm;
+use proto::digest::Digest;
 use proto::purpose::Kind;
 use proto::reason::Reason;
-use proto::record::Body;
+use proto::record::kind::{DeniedSummaryTag, DeniedTag};
+use proto::record::{Body, CallerDetail, DeniedRecord, DeniedSummary, PolicyDetail, Times};
 
 use super::*;
 use crate::cli::screen::Output;
 use crate::cli::tests::{Paper, expect};
-use crate::fixture::{Key, Log};
+use crate::fixture::{CALLER, Key, Log, at};
 
 fn sample() -> Log {
     let (mut log, key) = (Log::new(), Key::new());
@@ -19,7 +22,52 @@ fn sample() -> Log {
     log.push(record.draft().unwrap(), Some(detail));
     log.stop("release/linux");
     log.push_control(Body::Policy { sha256: proto::hash::Hash::of(b"policy") }, Vec::new());
+    refusals(&mut log);
     log
+}
+
+/// A signature, a stop and a search that policy refused, and many more of the last.
+fn refusals(log: &mut Log) {
+    let detail = |rule: &str| {
+        let caller = CallerDetail { claims: Default::default(), id: CALLER.into(), kind: "spiffe".into() };
+        let policy = PolicyDetail { grants: 2, guardrails: 1, rule: rule.into() };
+        Detail { policy: Some(policy), ..Detail::of(caller, [7; 16].into()) }.encode().unwrap()
+    };
+    let key: KeyName = "release/linux".parse().unwrap();
+    let digest = Digest::of(HashAlgorithm::Sha256, b"an artefact").into();
+    for (action, key, digests, rule) in [
+        (ActionName::Sign, Some(key.clone()), Some(digest), "not-on-fridays"),
+        (ActionName::Stop, Some(key), None, ""),
+        (ActionName::SearchLog, None, None, ""),
+    ] {
+        let (detail, name) = detail(rule);
+        let denied = DeniedRecord {
+            action,
+            detail: name,
+            digests,
+            key,
+            kind: DeniedTag::Tag,
+            operation: log.operation(),
+            reason: Reason::PolicyDenied,
+            time: Times::asked(at(0)),
+            v: 0,
+        };
+        log.push(denied.draft().unwrap(), Some(detail));
+    }
+    let (detail, name) = detail("");
+    let summary = DeniedSummary {
+        action: ActionName::SearchLog,
+        count: 990,
+        detail: name,
+        key: None,
+        kind: DeniedSummaryTag::Tag,
+        operation: log.operation(),
+        reason: Reason::PolicyDenied,
+        since: at(-60),
+        time: Times::asked(at(0)),
+        v: 0,
+    };
+    log.push(summary.draft().unwrap(), Some(detail));
 }
 
 fn records(log: &Log) -> Vec<v1::Record> {
@@ -57,5 +105,5 @@ fn programs_get_the_records_as_the_log_holds_them() {
     assert_eq!(line["index"], 2);
     assert_eq!(proto::canonical::to_vec(&line["record"]).unwrap(), log.leaves[2]);
     assert_eq!(line["leaf_hash"], hash_of(record));
-    assert_eq!(line["detail"]["caller"]["id"], crate::fixture::CALLER);
+    assert_eq!(line["detail"]["caller"]["id"], CALLER);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proto::hash::Hash;
 use proto::proof::leaf::leaf_hash;
 
-use super::{Following, SEGMENT, Tail, terms};
+use super::{FORMAT, Following, SEGMENT, Tail, Terms};
 use crate::log::shared::Shared;
 use crate::log::tree::Tree;
 use crate::store::{Index, Posting, Segment, StoreError, Term};
@@ -97,16 +97,24 @@ struct Follower {
     next: u64,
     /// Number of the segment in memory.
     segment: u64,
-    /// Leaf hash of the segment's last record, once it has been read.
-    last: Option<Hash>,
+    /// Leaf hash of the record before `next`: a segment that ends there is known by it.
+    last: Hash,
+    terms: Terms,
 }
 
 impl Follower {
-    /// Opens the index and throws it away where it is not this log's.
+    /// Opens the index and throws it away where it is not this log's, or has other terms.
     fn begin(shared: &Shared) -> Result<Option<Self>, StoreError> {
         let Some(readers) = shared.readers.load_full() else { return Ok(None) };
         let directory = &shared.settings.state_directory;
-        let mut index = Index::open(directory)?;
+        let mut index = match Index::open(directory, FORMAT) {
+            Err(other @ StoreError::Format { .. }) => {
+                tracing::info!(%other, "the search index is built again");
+                Index::remove(directory)?;
+                Index::open(directory, FORMAT)?
+            }
+            opened => opened?,
+        };
         let mut newest = index.newest()?;
         if let Some(segment) = newest {
             let record = readers.read(|view| view.record(segment.last))?;
@@ -114,18 +122,19 @@ impl Follower {
                 drop(index);
                 tracing::warn!("the search index belongs to another log; it is built again");
                 Index::remove(directory)?;
-                index = Index::open(directory)?;
+                index = Index::open(directory, FORMAT)?;
                 newest = None;
             }
         }
         let (segment, next) = newest.map_or((0, 0), |segment| (segment.number + 1, segment.last + 1));
+        let last = newest.map_or(Hash::ZERO, |segment| segment.anchor.into());
         {
             let mut tail = shared.following.tail.write().unwrap_or_else(PoisonError::into_inner);
             *tail = Tail { segments: segment, reader: Some(index.readers()), runs: Vec::new() };
         }
         shared.following.indexed.send_replace(next);
         warm(shared);
-        Ok(Some(Self { index, next, segment, last: None }))
+        Ok(Some(Self { index, next, segment, last, terms: Terms::default() }))
     }
 
     /// Reads on. Whether there may be more.
@@ -150,22 +159,20 @@ impl Follower {
             let Ok(records) = readers.read(|view| view.records(self.next, until, PAGE)) else {
                 return Ok(false);
             };
-            for record in &records {
-                let (public, private) = terms::of(record);
-                self.postings(record.index, public.into_iter().chain(private), &mut run);
+            if records.is_empty() {
+                return Ok(false);
             }
-            let Some(last) = records.last() else { return Ok(false) };
-            self.next = last.index + 1;
+            for record in &records {
+                let hash = leaf_hash(&record.leaf);
+                let (public, private) = self.terms.of(record, &hash);
+                self.passed(record.index, hash, public.into_iter().chain(private), &mut run);
+            }
         }
         run.sort_unstable();
         run.dedup();
         following.tail.write().unwrap_or_else(PoisonError::into_inner).add(run);
         following.indexed.send_replace(self.next);
         if self.next == (self.segment + 1) * SEGMENT {
-            let readers = shared.readers.load_full();
-            let last =
-                readers.and_then(|readers| readers.read(|view| view.record(self.next - 1)).ok().flatten());
-            self.last = last.map(|record| leaf_hash(&record.leaf));
             self.flush(following)?;
             warm(shared);
         }
@@ -191,9 +198,8 @@ impl Follower {
         }
         let mut terms = Vec::new();
         for operation in &taken {
-            terms::of_sign(&operation.record, &operation.detail, &mut terms);
-            self.postings(operation.index, terms.drain(..), run);
-            self.next = operation.index + 1;
+            self.terms.of_handed(operation, &mut terms);
+            self.passed(operation.index, operation.hash, terms.drain(..), run);
         }
         !taken.is_empty()
     }
@@ -203,16 +209,16 @@ impl Follower {
         waiting.front().map(|first| first.index)
     }
 
-    fn postings(&self, index: u64, terms: impl Iterator<Item = Term>, run: &mut Vec<Posting>) {
+    /// One more record has been read.
+    fn passed(&mut self, index: u64, hash: Hash, terms: impl Iterator<Item = Term>, run: &mut Vec<Posting>) {
         // Below 65,536: a round never goes beyond its segment.
         let offset = u16::try_from(index - self.segment * SEGMENT).unwrap_or(u16::MAX);
         run.extend(terms.map(|term| Posting { term, offset }));
+        (self.next, self.last) = (index + 1, hash);
     }
 
     /// Makes a segment of what is in memory. A crash before it is durable leaves records that are read again.
     fn flush(&mut self, following: &Following) -> Result<(), StoreError> {
-        // The log may be loading again: then the segment waits.
-        let Some(last) = self.last else { return Ok(()) };
         let postings = {
             let mut tail = following.tail.write().unwrap_or_else(PoisonError::into_inner);
             let all = tail.take();
@@ -220,7 +226,8 @@ impl Follower {
             all
         };
         let first = self.segment * SEGMENT;
-        let segment = Segment { number: self.segment, first, last: self.next - 1, anchor: *last.as_bytes() };
+        let anchor = *self.last.as_bytes();
+        let segment = Segment { number: self.segment, first, last: self.next - 1, anchor };
         self.index.add(segment, &postings)?;
         let mut tail = following.tail.write().unwrap_or_else(PoisonError::into_inner);
         tail.segments = self.segment + 1;

@@ -1,13 +1,23 @@
 //! What can be searched: terms of a record.
 //!
-//! A term is 16 bytes: a byte for its kind, then 15 of the value's own (digests and operation ids are spread evenly as
-//! they are) or of its SHA-256. `sign`, the kind of nearly every record, has no term: the others have one together.
+//! A term is 16 bytes: a byte for its kind, then 15 of the value's own (hashes, digests and operation ids are spread
+//! evenly as they are) or of its SHA-256. `sign`, the kind of nearly every record, has no term: the others have one
+//! together.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 use proto::hash::Hash;
-use proto::record::SignRecord;
 use serde::Deserialize;
 
+use super::Handed;
 use crate::store::{Stored, Term};
+
+/// Which terms a record has, as a number: raise it with every change, and an index of another number is built again.
+pub(in crate::log) const FORMAT: i32 = 2;
+
+/// Names whose terms are kept.
+const NAMES: usize = 1024;
 
 /// One thing to search for. Several are all required.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -29,6 +39,8 @@ pub enum Sought {
     },
     /// An operation.
     Operation(proto::operation::OperationId),
+    /// A leaf, by its RFC 6962 hash. The term holds 15 bytes of it: compare the whole hash of what is found.
+    Leaf(Hash),
 }
 
 /// The term of every record that is no `sign` record.
@@ -43,13 +55,15 @@ pub(in crate::log) fn kind(kind: &str) -> Term {
 
 impl Sought {
     pub(in crate::log) fn term(&self) -> Term {
+        let mut terms = Terms::default();
         match self {
             Self::Digest(digest) => of_digest(digest),
-            Self::Key(key) => of_key(key),
-            Self::Version(key, number) => of_version(key, *number),
-            Self::Caller(caller) => of_caller(caller),
+            Self::Key(key) => terms.of_key(key),
+            Self::Version(key, number) => terms.of_version(key, *number),
+            Self::Caller(caller) => terms.of_caller(caller),
             Self::Request { caller, id } => of_request(caller, id),
             Self::Operation(operation) => of_operation(operation.as_bytes()),
+            Self::Leaf(hash) => of_leaf_hash(hash),
         }
     }
 }
@@ -62,28 +76,26 @@ fn plain(kind: u8, value: &[u8]) -> Term {
 }
 
 fn hashed(kind: u8, parts: &[&[u8]]) -> Term {
-    let mut whole = vec![kind];
+    let mut whole = Vec::new();
+    spell(&mut whole, kind, parts);
+    plain(kind, Hash::of(&whole).as_bytes())
+}
+
+fn spell(whole: &mut Vec<u8>, kind: u8, parts: &[&[u8]]) {
+    whole.clear();
+    whole.push(kind);
     for part in parts {
         whole.extend_from_slice(part);
         whole.push(0);
     }
-    plain(kind, Hash::of(&whole).as_bytes())
 }
 
 fn of_digest(digest: &[u8]) -> Term {
     if digest.len() < 16 { hashed(1, &[digest]) } else { plain(1, digest) }
 }
 
-fn of_key(key: &str) -> Term {
-    hashed(2, &[key.as_bytes()])
-}
-
-fn of_version(key: &str, number: u32) -> Term {
-    hashed(3, &[key.as_bytes(), &number.to_be_bytes()])
-}
-
-fn of_caller(caller: &str) -> Term {
-    hashed(5, &[caller.as_bytes()])
+fn of_leaf_hash(hash: &Hash) -> Term {
+    plain(4, hash.as_bytes())
 }
 
 fn of_request(caller: &str, id: &str) -> Term {
@@ -133,76 +145,121 @@ struct Body {
     version: Option<u32>,
 }
 
+/// What is read of a detail, where it lies; what is not there is empty.
 #[derive(Deserialize)]
-struct Detail {
-    caller: Option<Caller>,
-    request: Option<String>,
+struct Detail<'a> {
+    #[serde(borrow, default)]
+    caller: Caller<'a>,
+    #[serde(borrow, default)]
+    request: Cow<'a, str>,
     #[serde(default)]
     subjects: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Caller {
-    id: Option<String>,
-}
-
-/// The terms of a stored record: of its leaf, and of its detail.
-pub(in crate::log) fn of(record: &Stored) -> (Vec<Term>, Vec<Term>) {
-    let (mut public, mut private) = (Vec::new(), Vec::new());
-    match serde_json::from_slice::<Leaf>(&record.leaf) {
-        Ok(leaf) => of_leaf(leaf, &mut public),
-        // Of another shape than any that we write: found by time alone.
-        Err(_unreadable) => public.push(not_sign()),
-    }
-    if let Some(detail) = &record.detail {
-        of_detail(detail, &mut private);
-    }
-    (public, private)
-}
-
-/// The terms of an operation as its task left it: the same as of its leaf.
-pub(in crate::log) fn of_sign(record: &SignRecord, detail: &[u8], found: &mut Vec<Term>) {
-    found.push(of_operation(record.operation.as_bytes()));
-    found.extend(record.signed.digests.iter().map(|digest| of_digest(digest.value())));
-    found.extend(record.signed.subjects.iter().map(|subject| of_subject(subject)));
-    let key = record.key.as_str();
-    found.push(of_key(key));
-    found.extend(record.signatures.iter().map(|entry| of_version(key, entry.version)));
-    of_detail(detail, found);
+#[derive(Default, Deserialize)]
+struct Caller<'a> {
+    #[serde(borrow, default)]
+    id: Cow<'a, str>,
 }
 
 /// Request id and caller that a detail names.
 pub(in crate::log) fn request_of(detail: &[u8]) -> Option<(String, String)> {
-    let detail: Detail = serde_json::from_slice(detail).ok()?;
-    Some((detail.request?, detail.caller?.id?))
+    let Detail { caller, request, .. } = serde_json::from_slice(detail).ok()?;
+    let named = !caller.id.is_empty() && !request.is_empty();
+    named.then(|| (request.into_owned(), caller.id.into_owned()))
 }
 
-fn of_leaf(leaf: Leaf, found: &mut Vec<Term>) {
-    if let Some(name) = leaf.kind.filter(|kind| kind != "sign") {
-        found.extend([not_sign(), kind(&name)]);
-    }
-    found.extend(leaf.operation.map(|operation| of_operation(operation.as_bytes())));
-    let (signed, subjects) = leaf.signed.map(|signed| (signed.digests, signed.subjects)).unwrap_or_default();
-    for (_, value) in leaf.digests.into_iter().chain(signed) {
-        found.extend(
-            value.as_str().and_then(|digits| hex::decode(digits).ok()).map(|digest| of_digest(&digest)),
-        );
-    }
-    found.extend(subjects.iter().map(|subject| of_subject(subject)));
-    let body_key = leaf.body.as_ref().and_then(|body| body.key.clone());
-    let versions = leaf.signatures.iter().filter_map(|entry| entry.version);
-    let versions: Vec<u32> = versions.chain(leaf.body.and_then(|body| body.version)).collect();
-    if let Some(key) = leaf.key.or(body_key) {
-        found.push(of_key(&key));
-        found.extend(versions.into_iter().map(|version| of_version(&key, version)));
-    }
+/// Makes terms. Keys, versions and callers come again and again: their names are hashed once.
+#[derive(Debug, Default)]
+pub(in crate::log) struct Terms {
+    known: HashMap<Vec<u8>, Term>,
+    spelled: Vec<u8>,
 }
 
-fn of_detail(detail: &[u8], found: &mut Vec<Term>) {
-    let Ok(detail) = serde_json::from_slice::<Detail>(detail) else { return };
-    found.extend(detail.subjects.iter().map(|subject| of_subject(subject)));
-    if let Some(caller) = detail.caller.and_then(|caller| caller.id) {
-        found.extend(detail.request.map(|id| of_request(&caller, &id)));
-        found.push(of_caller(&caller));
+impl Terms {
+    fn of_name(&mut self, kind: u8, parts: &[&[u8]]) -> Term {
+        spell(&mut self.spelled, kind, parts);
+        if let Some(known) = self.known.get(&self.spelled) {
+            return *known;
+        }
+        let term = plain(kind, Hash::of(&self.spelled).as_bytes());
+        if self.known.len() >= NAMES {
+            self.known.clear();
+        }
+        self.known.insert(self.spelled.clone(), term);
+        term
+    }
+
+    fn of_key(&mut self, key: &str) -> Term {
+        self.of_name(2, &[key.as_bytes()])
+    }
+
+    fn of_version(&mut self, key: &str, number: u32) -> Term {
+        self.of_name(3, &[key.as_bytes(), &number.to_be_bytes()])
+    }
+
+    fn of_caller(&mut self, caller: &str) -> Term {
+        self.of_name(5, &[caller.as_bytes()])
+    }
+
+    /// The terms of a stored record whose leaf has this hash: of its leaf, and of its detail.
+    pub(in crate::log) fn of(&mut self, record: &Stored, hash: &Hash) -> (Vec<Term>, Vec<Term>) {
+        let (mut public, mut private) = (vec![of_leaf_hash(hash)], Vec::new());
+        match serde_json::from_slice::<Leaf>(&record.leaf) {
+            Ok(leaf) => self.of_leaf(leaf, &mut public),
+            // Of another shape than any that we write: found by time and hash alone.
+            Err(_unreadable) => public.push(not_sign()),
+        }
+        if let Some(detail) = &record.detail {
+            self.of_detail(detail, &mut private);
+        }
+        (public, private)
+    }
+
+    /// The terms of an operation as its task left it: the same as of its leaf and detail.
+    pub(in crate::log) fn of_handed(&mut self, operation: &Handed, found: &mut Vec<Term>) {
+        let record = &operation.record;
+        found.push(of_leaf_hash(&operation.hash));
+        found.push(of_operation(record.operation.as_bytes()));
+        found.extend(record.signed.digests.iter().map(|digest| of_digest(digest.value())));
+        found.extend(record.signed.subjects.iter().map(|subject| of_subject(subject)));
+        let key = record.key.as_str();
+        found.push(self.of_key(key));
+        found.extend(record.signatures.iter().map(|entry| self.of_version(key, entry.version)));
+        self.of_detail(&operation.detail, found);
+    }
+
+    fn of_leaf(&mut self, leaf: Leaf, found: &mut Vec<Term>) {
+        if let Some(name) = leaf.kind.filter(|kind| kind != "sign") {
+            found.extend([not_sign(), kind(&name)]);
+        }
+        found.extend(leaf.operation.map(|operation| of_operation(operation.as_bytes())));
+        let (signed, subjects) =
+            leaf.signed.map(|signed| (signed.digests, signed.subjects)).unwrap_or_default();
+        for (_, value) in leaf.digests.into_iter().chain(signed) {
+            found.extend(
+                value.as_str().and_then(|digits| hex::decode(digits).ok()).map(|digest| of_digest(&digest)),
+            );
+        }
+        found.extend(subjects.iter().map(|subject| of_subject(subject)));
+        let body_key = leaf.body.as_ref().and_then(|body| body.key.clone());
+        let versions = leaf.signatures.iter().filter_map(|entry| entry.version);
+        let versions: Vec<u32> = versions.chain(leaf.body.and_then(|body| body.version)).collect();
+        if let Some(key) = leaf.key.or(body_key) {
+            found.push(self.of_key(&key));
+            found.extend(versions.into_iter().map(|version| self.of_version(&key, version)));
+        }
+    }
+
+    fn of_detail(&mut self, detail: &[u8], found: &mut Vec<Term>) {
+        let Ok(detail) = serde_json::from_slice::<Detail<'_>>(detail) else { return };
+        found.extend(detail.subjects.iter().map(|subject| of_subject(subject)));
+        let (caller, request) = (detail.caller.id, detail.request);
+        if !caller.is_empty() && !request.is_empty() {
+            found.push(of_request(&caller, &request));
+        }
+        if !caller.is_empty() {
+            found.push(self.of_caller(&caller));
+        }
     }
 }

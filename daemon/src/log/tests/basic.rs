@@ -224,6 +224,11 @@ async fn records_survive_closing_and_reopening_and_search_finds_them() {
         assert!(found.indices.is_sorted());
     }
     assert_eq!(log.find(operation_of(&more)).await.unwrap(), more.index);
+    // One in the index's file, one read again, one handed over, one that is no operation.
+    for index in [7, 300, more.index, 302] {
+        let hash = log.receipt(index, None).await.unwrap().leaf_hash;
+        assert_eq!(log.find_leaf(hash).await.unwrap(), index);
+    }
     assert_eq!(log.receipt(last.index, Some(last.size)).await.unwrap().path, last.path);
 }
 

@@ -87,7 +87,8 @@ impl Leaving<'_> {
         let kept = item.releasing().count();
         let seal = item.seal;
         seal.intent.into_iter().for_each(Intent::end);
-        handed.push(Handed { index, record: seal.released, detail: seal.detail });
+        let hash = self.batch.rows[row].hash;
+        handed.push(Handed { index, hash, record: seal.released, detail: seal.detail });
         if !stopped.is_empty() || kept == 0 {
             let held_back = u32::from(!stopped.is_empty());
             self.shared.fence.count_withheld(held_back);

@@ -6,6 +6,8 @@ use proto::proof::note::Verifier;
 
 use super::authority::{Running, limits, start_with};
 use crate::audit::Reads;
+use crate::clock::{Clock, ManualClock};
+use crate::denials::Denials;
 use crate::incident::Responder;
 use crate::keyring::trial::Trial;
 pub(crate) use crate::keyring::trial::everything;
@@ -19,6 +21,9 @@ pub struct Site {
     pub running: Running,
     pub log: Log,
     pub log_key: Verifier,
+    pub denials: Arc<Denials>,
+    /// The clock whose minutes refusals are counted in: it stands still until it is moved.
+    pub minutes: Arc<ManualClock>,
     _trial: Trial,
 }
 
@@ -30,17 +35,20 @@ impl Site {
             trial.enroll(key).await;
         }
         let (log, keyring, clock) = (trial.log.clone(), Arc::clone(&trial.keyring), Arc::clone(&trial.clock));
+        let minutes = Arc::new(ManualClock::default());
+        let denials = Denials::new(log.clone(), Arc::clone(&keyring), Arc::clone(&minutes) as Arc<dyn Clock>);
         let services = Services {
-            signer: Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock)),
+            signer: Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&denials)),
             keyring: Arc::clone(&keyring),
             log: log.clone(),
-            responder: Arc::new(Responder::new(log.clone(), keyring)),
+            responder: Arc::new(Responder::new(log.clone(), keyring, Arc::clone(&denials))),
             reads: Arc::new(Reads::new(log.clone())),
+            denials: Arc::clone(&denials),
             clock,
         };
         let (routes, board) = services.routes().unwrap();
         let running = start_with(Optional, limits(), routes, board).await;
         let log_key = log.verifier().clone();
-        Self { running, log, log_key, _trial: trial }
+        Self { running, log, log_key, denials, minutes, _trial: trial }
     }
 }

@@ -1281,7 +1281,8 @@ pub mod get_inclusion_proof_request {
         /// Index of the leaf, from 0.
         #[prost(uint64, tag = "1")]
         LogIndex(u64),
-        /// 32 bytes.
+        /// RFC 6962 leaf hash: SHA-256(0x00 || record), 32 bytes. Looked up in the search index, which is
+        /// waited for up to a second.
         #[prost(bytes, tag = "2")]
         LeafHash(::prost::alloc::vec::Vec<u8>),
     }
