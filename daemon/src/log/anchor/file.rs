@@ -2,10 +2,10 @@
 //!
 //! Two slots of 4 KiB are written in turn, each with a sequence number and a checksum, so that a torn write leaves the
 //! other one. A slot is written after each commit and before anything of that commit is released; it is synced by
-//! [`super::keeper`] at most once a second, and at shutdown. So an anchor is never ahead of the database, at most a
+//! [`crate::log::keeper`] at most once a second, and at shutdown. So an anchor is never ahead of the database, at most a
 //! second behind after a power cut, and exact after a clean stop.
 //!
-//! This does not judge: [`super::load`] compares.
+//! This does not judge: [`crate::log::load`] compares.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -13,24 +13,16 @@ use std::path::{Path, PathBuf};
 
 use proto::hash::Hash;
 
-use super::error::LoadError;
+use super::Kept;
+use crate::log::error::LoadError;
 
 const SLOT: usize = 4096;
 const MAGIC: &[u8; 8] = b"CSANCH\xff\x01";
 const HEADER: usize = 8 + 8 + 8 + 4;
 
-/// What an anchor keeps.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Kept {
-    /// The signed checkpoint.
-    pub(super) checkpoint: String,
-    /// The highest operation number given out.
-    pub(super) number: u64,
-}
-
 /// An open anchor file.
 #[derive(Debug)]
-pub(super) struct Anchor {
+pub(in crate::log) struct Anchor {
     path: PathBuf,
     file: File,
     sequence: u64,
@@ -38,7 +30,7 @@ pub(super) struct Anchor {
 
 impl Anchor {
     /// Makes the file, with its first content.
-    pub(super) fn create(path: &Path, kept: &Kept) -> Result<(), LoadError> {
+    pub(in crate::log) fn create(path: &Path, kept: &Kept) -> Result<(), LoadError> {
         let io = |source| LoadError::Io { doing: "making the anchor", path: path.to_owned(), source };
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
         file.write_all_at(&[0; 2 * SLOT], 0).map_err(io)?;
@@ -50,10 +42,12 @@ impl Anchor {
     }
 
     /// Opens the file and reads the newest intact slot.
-    pub(super) fn open(path: &Path) -> Result<(Self, Kept), LoadError> {
+    pub(in crate::log) fn open(path: &Path) -> Result<(Self, Kept), LoadError> {
         let file =
             OpenOptions::new().read(true).write(true).open(path).map_err(|source| match source.kind() {
-                std::io::ErrorKind::NotFound => LoadError::Gone { what: "anchor", path: path.to_owned() },
+                std::io::ErrorKind::NotFound => {
+                    LoadError::Gone { what: "anchor", place: path.display().to_string() }
+                }
                 _ => LoadError::Io { doing: "opening the anchor", path: path.to_owned(), source },
             })?;
         let mut newest: Option<(u64, Kept)> = None;
@@ -80,7 +74,7 @@ impl Anchor {
     }
 
     /// Writes the older slot. Safe now: the commit that this checkpoint stands for. A crash here leaves the other slot.
-    pub(super) fn write(&mut self, kept: &Kept) -> Result<(), LoadError> {
+    pub(in crate::log) fn write(&mut self, kept: &Kept) -> Result<(), LoadError> {
         let bytes = encode(self.sequence, kept);
         self.file.write_all_at(&bytes, (self.sequence % 2) * SLOT as u64).map_err(|source| {
             LoadError::Io { doing: "writing the anchor", path: self.path.clone(), source }
@@ -90,7 +84,7 @@ impl Anchor {
     }
 
     /// Syncs what was written.
-    pub(super) fn sync(&self) -> Result<(), LoadError> {
+    pub(in crate::log) fn sync(&self) -> Result<(), LoadError> {
         self.file.sync_data().map_err(|source| LoadError::Io {
             doing: "syncing the anchor",
             path: self.path.clone(),
@@ -99,7 +93,7 @@ impl Anchor {
     }
 
     /// A handle for syncing in the background.
-    pub(super) fn handle(&self) -> Result<File, LoadError> {
+    pub(in crate::log) fn handle(&self) -> Result<File, LoadError> {
         self.file.try_clone().map_err(|source| LoadError::Io {
             doing: "opening the anchor",
             path: self.path.clone(),
@@ -107,7 +101,7 @@ impl Anchor {
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::log) fn path(&self) -> &Path {
         &self.path
     }
 }
