@@ -15,7 +15,7 @@ pub(super) fn add(mut config: Config, place: &str, clock: Arc<dyn Clock>) -> Res
     let place = named(&config, place)?;
     // Its line may stand in the configuration already: then it is not what the log is held against now.
     let anchors = &mut config.log.settings.anchors;
-    let configured = anchors.iter().any(|other| *other == place);
+    let configured = anchors.contains(&place);
     anchors.retain(|other| *other != place);
     let shared = Arc::clone(&clock);
     runtime()?.block_on(async move {
@@ -29,8 +29,9 @@ fn named(config: &Config, place: &str) -> Result<AnchorPlace, Failed> {
     if place.contains("://") {
         let address: Address = place.parse()?;
         let anchors = config.log.settings.anchors.iter();
-        let known = anchors.filter(|anchor| anchor.https().is_some_and(|access| access.address == address));
-        return known.cloned().next().ok_or_else(|| {
+        let mut known =
+            anchors.filter(|anchor| anchor.https().is_some_and(|access| access.address == address));
+        return known.next().cloned().ok_or_else(|| {
             Failed::new(format!(
                 "how {address} is reached is not configured: add it to `anchors` in [log] first, and say this again:\n  \
                  {{ https = \"{address}\", ca = {{ file = \"…\" }} }}"

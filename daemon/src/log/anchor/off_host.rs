@@ -44,12 +44,15 @@ pub enum AnchorHealth {
 /// What is asked of the one who keeps a place.
 enum Ask {
     /// A round begins: write no more, read, and say what is there.
-    Read { round: u64, answer: mpsc::Sender<Result<Kept, Failure>> },
+    Read { round: u64, answer: mpsc::Sender<Answer> },
     /// What was found in this round is what the tree extends; nothing: it is to be read again.
     Follow { round: u64, agreed: Option<Kept> },
     /// Write what is not kept yet, and end.
     End,
 }
+
+/// What a place keeps, or why that is not known.
+pub(in crate::log) type Answer = Result<Kept, Failure>;
 
 /// One place, as everybody sees it.
 struct Place {
@@ -124,7 +127,7 @@ pub(in crate::log) struct OffHost {
 }
 
 /// Answers that are under way.
-pub(in crate::log) struct Reading(Vec<(Arc<str>, mpsc::Receiver<Result<Kept, Failure>>)>);
+pub(in crate::log) struct Reading(Vec<(Arc<str>, mpsc::Receiver<Answer>)>);
 
 impl OffHost {
     /// Starts the thread, if any of the places is off the host.
@@ -263,7 +266,7 @@ impl OffHost {
 
 impl Reading {
     /// What each place answered, or that it has not within this time.
-    pub(in crate::log) fn wait(self, patience: Duration) -> Vec<(Arc<str>, Result<Kept, Failure>)> {
+    pub(in crate::log) fn wait(self, patience: Duration) -> Vec<(Arc<str>, Answer)> {
         let late = |_late| Err(Failure::Away(format!("it has not answered within {} s", patience.as_secs())));
         let answers = self.0.into_iter();
         answers.map(|(name, answer)| (name, answer.recv_timeout(patience).unwrap_or_else(late))).collect()
