@@ -72,8 +72,8 @@ fn perform(arguments: Arguments) -> Result<(), Failed> {
         (Some(Task::Init(init)), _) => init::run(&init, clock.as_ref()),
         (Some(Task::Dev(dev)), _) => dev::run(&dev, clock),
         (Some(Task::EnrollKey(enroll)), _) => enroll::run(&config(&enroll.config)?, &enroll, clock),
-        (Some(Task::Anchor(Anchor::Add { path, config: file })), _) => {
-            anchor::add(&config(&file)?, &path, clock)
+        (Some(Task::Anchor(Anchor::Add { place, config: file })), _) => {
+            anchor::add(config(&file)?, &place, clock)
         }
         (Some(Task::Backup(backup)), _) => backup::run(&config(&backup.config)?, &backup.directory),
         (Some(Task::Backends(Backends::Unlock { name, config: file })), _) => {

@@ -9,12 +9,14 @@
 //! What this does not do: ask other sources (NTS, databases, KMS `Date` headers), or decide what an untrusted clock forbids.
 
 mod manual;
+mod tls;
 mod trust;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use manual::ManualClock;
 use proto::time::Time;
+pub use tls::TlsTime;
 pub use trust::{Reading, Verdict, Watch, judge};
 
 /// A point on one clock's monotonic scale: the duration since that clock started. Points of different clocks (or of

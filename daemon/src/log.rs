@@ -27,6 +27,7 @@ mod fresh;
 mod handover;
 mod index;
 mod intent;
+mod judge;
 mod keeper;
 mod load;
 mod offline;
@@ -63,6 +64,7 @@ use queue::{ControlJob, IntendItem, IntendJob, PlainJob, SealJob};
 use shared::Shared;
 
 pub use crate::store::Stored;
+pub use anchor::{Access, Address, AnchorHealth, AnchorPlace, Authorization, NotAnAddress};
 pub use backup::Backup;
 pub use create::create;
 pub use error::{CreateError, LoadError, LogError};
@@ -71,12 +73,12 @@ pub use fresh::Fresh;
 pub use handover::HandOver;
 pub use index::Sought;
 pub use intent::{Earlier, Intended, Intent, IntentDraft, RequestKey};
-pub use offline::copy;
+pub use offline::{copy, vacant};
 pub use open::{Opened, open};
 pub use present::Presented;
 pub use read::{Extension, Matches, Proven, Query};
 pub use seal::{Released, Requires, Seal, Sealed};
-pub use settings::{AnchorPlace, Limits, Settings};
+pub use settings::{Limits, Settings};
 pub use signer::LogKey;
 pub use stop::Stopped;
 pub use watch::{Appended, Control, Controls, Head, LogHealth};
@@ -341,7 +343,13 @@ impl Log {
         self.shared.queue.order(|orders| orders.reload = true);
     }
 
-    /// Takes nothing new, writes everything that waits, empties the WAL, syncs the anchors, and ends the log's threads.
+    /// The anchors off the host by their addresses, and whether each keeps the newest checkpoint.
+    pub fn off_host(&self) -> Vec<(Arc<str>, tokio::sync::watch::Receiver<AnchorHealth>)> {
+        self.shared.off_host.health()
+    }
+
+    /// Takes nothing new, writes everything that waits, empties the WAL, syncs the anchors, tells those off the host (for
+    /// a bounded time), and ends the log's threads.
     pub async fn close(&self) {
         self.shared.queue.order(|orders| orders.close = true);
         self.shared.following.end();
@@ -349,8 +357,12 @@ impl Log {
         let threads = std::mem::take(
             &mut *self._life.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
         );
-        let joined =
-            tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok()));
+        let shared = Arc::clone(&self.shared);
+        let joined = tokio::task::spawn_blocking(move || {
+            // The writer first: only then is it known which checkpoint was the last.
+            let ended: Vec<bool> = threads.into_iter().map(|thread| thread.join().is_ok()).collect();
+            shared.off_host.close() && ended.into_iter().all(|in_order| in_order)
+        });
         if !joined.await.unwrap_or(false) {
             tracing::error!("a thread of the log ended by a panic");
         }

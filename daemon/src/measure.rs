@@ -2,7 +2,7 @@
 //!
 //! Everything goes through the `metrics` facade, so without a recorder nothing happens and nothing is kept. The names are
 //! in one place because dashboards and alarms are built on them: a name, once released, keeps its meaning. Labels are
-//! from small fixed sets (stages, reasons, backends): never a caller, a key's input or anything a stranger can choose.
+//! from small fixed sets (stages, reasons, backends, anchors): never a caller, a key's input or anything a stranger can choose.
 
 mod names;
 
@@ -118,6 +118,16 @@ pub fn log_ready(ready: bool) {
 /// So many intents have no seal yet.
 pub fn log_open_intents(open: usize) {
     metrics::gauge!(LOG_OPEN_INTENTS).set(number(open as u64));
+}
+
+/// Whether an anchor off the host keeps what it is given.
+pub fn log_anchor_healthy(anchor: &str, healthy: bool) {
+    metrics::gauge!(LOG_ANCHOR_HEALTHY, "anchor" => anchor.to_owned()).set(f64::from(u8::from(healthy)));
+}
+
+/// For how long an anchor off the host has not kept the newest checkpoint.
+pub fn log_anchor_behind(anchor: &str, behind: Duration) {
+    metrics::gauge!(LOG_ANCHOR_BEHIND_SECONDS, "anchor" => anchor.to_owned()).set(behind.as_secs_f64());
 }
 
 /// The search index lags behind the log by so many records.

@@ -3,7 +3,8 @@
 //! The signing log is an RFC 6962 Merkle tree. [`leaf`] hashes its leaves and nodes, [`inclusion`] and
 //! [`consistency`] build and check its proofs from any source of [`span::Nodes`], [`frontier`] is the right edge
 //! that a writer holds in memory. [`note`], [`checkpoint`], [`tile`] and [`receipt`] are the C2SP formats in which
-//! the tree leaves the house. [`signature`], [`public_key`] and [`encoding`] check what was signed.
+//! the tree leaves the house; [`anchor`] is the text that a place off the host keeps of it. [`signature`],
+//! [`public_key`] and [`encoding`] check what was signed.
 //!
 //! Promises: no input, however malformed, makes anything here panic; every parser accepts exactly one form of
 //! each value, so what it read can be written again byte for byte. Daemon, client and transcripts share this code.
@@ -11,6 +12,7 @@
 //! Deliberately absent: input and output, clocks, trust (which log key, which version is right is the caller's to
 //! say), and private keys, except the one in-process [`note::Ed25519Signer`] for log keys kept in a file.
 
+pub mod anchor;
 pub mod checkpoint;
 pub mod consistency;
 pub mod encoding;

@@ -1,6 +1,8 @@
 //! Proofs, notes and signatures against other people's code, by properties, and against malformed input.
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
+#[path = "proof/anchor.rs"]
+mod anchor;
 #[path = "proof/check.rs"]
 mod check;
 #[path = "proof/formats.rs"]

@@ -6,6 +6,7 @@
 //!
 //! The seeds are the golden files and values written by the product itself; [`change`] bends them.
 
+pub mod anchor;
 pub mod change;
 pub mod config;
 pub mod detail;
@@ -48,7 +49,7 @@ macro_rules! targets {
 }
 
 targets! {
-    request payload record detail json note receipt uri host_request host_reply config guardrails grants
+    request payload record detail json note receipt uri host_request host_reply config guardrails grants anchor
 }
 
 /// The files of a directory of the repository, as seeds.

@@ -15,6 +15,7 @@ pub mod load;
 pub mod performance;
 pub mod process;
 pub mod ready;
+pub mod shelf;
 pub mod strace;
 pub mod world;
 

@@ -55,7 +55,7 @@ macro_rules! driven {
 }
 
 driven! {
-    request payload record detail json note receipt uri host_request host_reply config guardrails grants
+    request payload record detail json note receipt uri host_request host_reply config guardrails grants anchor
 }
 
 #[test]

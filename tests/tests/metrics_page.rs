@@ -14,7 +14,7 @@ const HEAD: &str = "\
 # Metrics
 
 The daemon serves these at `/metrics` of its `[web]` address, in the text format of Prometheus. A name, once released, keeps
-its meaning. Labels come from small fixed sets (stages, outcomes, reasons, backends, keys): never a caller or anything that a
+its meaning. Labels come from small fixed sets (stages, outcomes, reasons, backends, anchors, keys): never a caller or anything that a
 stranger can choose. Counters begin at zero with each start.
 
 | metric | kind | unit | meaning |

@@ -1,6 +1,6 @@
 //! `countersignd anchor add`: one more place outside the database that keeps the newest checkpoint. Offline.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proto::record::{Actor, ActorKind, Body};
@@ -8,35 +8,66 @@ use proto::record::{Actor, ActorKind, Body};
 use super::{Failed, boot, runtime};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::log::ControlDraft;
+use crate::log::{self, Address, AnchorPlace, ControlDraft};
 
 /// Makes the anchor, records it, and says what to write into the configuration.
-pub(super) fn add(config: &Config, path: &Path, clock: Arc<dyn Clock>) -> Result<(), Failed> {
-    let path = std::path::absolute(path)?;
+pub(super) fn add(mut config: Config, place: &str, clock: Arc<dyn Clock>) -> Result<(), Failed> {
+    let place = named(&config, place)?;
+    // Its line may stand in the configuration already: then it is not what the log is held against now.
+    let anchors = &mut config.log.settings.anchors;
+    let configured = anchors.contains(&place);
+    anchors.retain(|other| *other != place);
+    let shared = Arc::clone(&clock);
+    runtime()?.block_on(async move {
+        log::vacant(&place, shared).await?;
+        record(&config, &place, configured, clock).await
+    })
+}
+
+/// What the command line names: an address of which the configuration says how it is reached, or a file.
+fn named(config: &Config, place: &str) -> Result<AnchorPlace, Failed> {
+    if place.contains("://") {
+        let address: Address = place.parse()?;
+        let anchors = config.log.settings.anchors.iter();
+        let mut known =
+            anchors.filter(|anchor| anchor.https().is_some_and(|access| access.address == address));
+        return known.next().cloned().ok_or_else(|| {
+            Failed::new(format!(
+                "how {address} is reached is not configured: add it to `anchors` in [log] first, and say this again:\n  \
+                 {{ https = \"{address}\", ca = {{ file = \"…\" }} }}"
+            ))
+        });
+    }
+    let path: PathBuf = std::path::absolute(Path::new(place))?;
     if path.starts_with(&config.instance.state_directory) {
         return Err(Failed::new(
             "an anchor in the state directory is lost or rolled back with it: choose another disk",
         ));
     }
-    if path.exists() {
-        return Err(Failed::new(format!("{} is there already", path.display())));
-    }
-    runtime()?.block_on(record(config, &path, clock))
+    Ok(AnchorPlace::File(path))
 }
 
-async fn record(config: &Config, path: &Path, clock: Arc<dyn Clock>) -> Result<(), Failed> {
+async fn record(
+    config: &Config,
+    place: &AnchorPlace,
+    configured: bool,
+    clock: Arc<dyn Clock>,
+) -> Result<(), Failed> {
     let booted = boot::open(config, clock)?;
-    let place = format!("file:{}", path.display());
+    let name = place.to_string();
     let done = async {
-        if booted.state.anchors().contains(&place) {
-            return Err(Failed::new(format!("{place} is an anchor of this log already: put its file back")));
+        if booted.state.anchors().contains(&name) {
+            return Err(Failed::new(format!(
+                "{name} is an anchor of this log already: put back what it kept"
+            )));
         }
         let actor =
             Actor { id: format!("unix:{}", rustix::process::getuid().as_raw()), kind: ActorKind::Operator };
-        let draft = ControlDraft::new(booted.log.fresh()?, actor, Body::Anchor { place: place.clone() });
+        let draft = ControlDraft::new(booted.log.fresh()?, actor, Body::Anchor { place: name });
+        // The anchor first: a record of one that could not be made could never be taken back.
+        booted.log.make_anchor(place).await?;
         let appended = booted.log.control(draft).await?;
-        booted.log.make_anchor(path)?;
-        say(path, appended.index);
+        say(place, configured, appended.index);
         Ok(())
     };
     let done = done.await;
@@ -45,9 +76,11 @@ async fn record(config: &Config, path: &Path, clock: Arc<dyn Clock>) -> Result<(
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of the task")]
-fn say(path: &Path, index: u64) {
-    println!(
-        "the anchor is recorded as entry {index}; add it to `anchors` in [log]:\n  {{ file = {:?} }}",
-        path
-    );
+fn say(place: &AnchorPlace, configured: bool, index: u64) {
+    match place {
+        AnchorPlace::File(path) if !configured => println!(
+            "the anchor is recorded as entry {index}; add it to `anchors` in [log]:\n  {{ file = {path:?} }}"
+        ),
+        _ => println!("the anchor is recorded as entry {index}; it is in the configuration already"),
+    }
 }

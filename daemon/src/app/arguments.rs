@@ -127,10 +127,11 @@ pub struct EnrollKey {
 /// `countersignd anchor`.
 #[derive(Debug, Subcommand)]
 pub enum Anchor {
-    /// Make a new anchor file, record it, and say which line to add to the configuration. The daemon must not be running.
+    /// Make a new anchor, record it, and say which line to add to the configuration. The daemon must not be running.
     Add {
-        /// The file; it must not be there yet.
-        path: PathBuf,
+        /// The file, or the address of one that the configuration names with how it is reached. Nothing may be there yet.
+        #[arg(value_name = "FILE|URL")]
+        place: String,
         /// Configuration file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,

@@ -1,10 +1,12 @@
 //! `[log]`.
 
+mod anchors;
+
 use std::path::PathBuf;
 
 use ceremonies::form::{Form, Period, Size};
 
-use crate::log::{AnchorPlace, Settings};
+use crate::log::Settings;
 use crate::secret::SecretReference;
 
 /// `[log]`: where its key is, and the settings of the log itself.
@@ -18,30 +20,8 @@ pub struct LogSection {
 
 pub(super) fn read(form: &mut Form<'_, '_>, state: Option<PathBuf>) -> Option<LogSection> {
     let key = form.required("key", "{ file = \"…\" } or { credential = \"…\" }");
-    let given = form.has("anchors");
-    let line = form.line_of("anchors");
-    let files: Vec<PathBuf> = form.list("anchors", |form| super::path(form, "file", "where the anchor is"));
-    if !given {
-        form.problem("anchors is missing: [{ file = \"…\" }], best on another disk: what the log is held against at start");
-    } else if files.is_empty() {
-        form.problem_on(line, "anchors: at least one file");
-    }
-    for (position, file) in files.iter().enumerate() {
-        if state.as_ref().is_some_and(|state| file.starts_with(state)) {
-            let file = file.display();
-            form.problem_on(
-                line,
-                format!(
-                    "anchors: {file} lies in the state directory, and would be lost or rolled back with it"
-                ),
-            );
-        }
-        if files[..position].contains(file) {
-            form.problem_on(line, format!("anchors: {} is given twice", file.display()));
-        }
-    }
-    let mut settings =
-        Settings::new(state.unwrap_or_default(), files.into_iter().map(AnchorPlace::File).collect());
+    let places = anchors::read(form, state.as_deref());
+    let mut settings = Settings::new(state.unwrap_or_default(), places);
     let limits = &mut settings.limits;
     if let Some(reserve) = form.optional::<Size>("reserve") {
         limits.reserve = reserve.bytes();

@@ -208,6 +208,91 @@ fn an_anchor_beside_the_log_is_refused() {
     );
 }
 
+/// The documented configuration with these anchors.
+fn anchored(anchors: &str) -> String {
+    GOOD.replace("[{ file = \"/srv/other-disk/countersign.anchor\" }]", anchors)
+}
+
+#[test]
+fn an_anchor_off_the_host_is_read_with_how_it_is_reached() {
+    let file = "{ file = \"/srv/a\" }";
+    let text = anchored(&format!(
+        "[{{ https = \"https://a.example.org/log\", ca = {{ file = \"/ca.pem\" }}, certificate = {{ file = \"/c.pem\" }}, \
+         key = {{ credential = \"a.key\" }}, bearer = {{ credential = \"a.token\" }}, query = {{ file = \"/sas\" }}, \
+         headers = {{ x-ms-blob-type = \"BlockBlob\" }} }}, {file}]"
+    ));
+    let anchors = check(&text).unwrap().log.settings.anchors;
+    assert_eq!(anchors[1], AnchorPlace::File("/srv/a".into()));
+    assert_eq!(anchors[0].to_string(), "https://a.example.org/log");
+    let access = anchors[0].https().unwrap();
+    let secret = |name| SecretReference::credential(name).unwrap();
+    assert_eq!(access.ca, SecretReference::file("/ca.pem"));
+    assert_eq!(access.identity, Some((SecretReference::file("/c.pem"), secret("a.key"))));
+    assert_eq!(access.authorization, Some(crate::log::Authorization::Bearer(secret("a.token"))));
+    assert_eq!(access.query, Some(SecretReference::file("/sas")));
+    assert_eq!(access.headers.len(), 1);
+}
+
+#[test]
+fn an_anchor_off_the_host_that_cannot_be_is_refused() {
+    let file = "{ file = \"/srv/a\" }";
+    let ca = "ca = { file = \"/ca.pem\" }";
+    let good = format!("{{ https = \"https://a.example.org/log\", {ca} }}");
+    for (anchors, words) in [
+        (format!("[{good}]"), "at least one file"),
+        (format!("[{file}, {good}, {good}]"), "https://a.example.org/log is given twice"),
+        (format!("[{file}, {{ https = \"https://a.example.org/log\" }}]"), "ca: is missing"),
+        (
+            format!("[{file}, {{ https = \"http://a.example.org/log\", {ca} }}]"),
+            "expected the address of one object",
+        ),
+        (
+            format!("[{file}, {{ https = \"https://u:hunter2@a.example.org/log\", {ca} }}]"),
+            "it is recorded and shown",
+        ),
+        (
+            format!("[{file}, {{ https = \"https://a.example.org/log?sig=hunter2\", {ca} }}]"),
+            "it is recorded and shown",
+        ),
+        (
+            format!("[{file}, {{ https = \"https://a.example.org/log\", file = \"/b\", {ca} }}]"),
+            "one of `file` and `https`",
+        ),
+        (format!("[{file}, {{ htps = \"https://a.example.org/log\" }}]"), "htps: unknown"),
+        (
+            format!("[{file}, {{ https = \"https://a.example.org/log\", {ca}, key = {{ file = \"/k\" }} }}]"),
+            "`certificate` and `key` belong together",
+        ),
+        (
+            format!(
+                "[{file}, {{ https = \"https://a.example.org/log\", {ca}, bearer = {{ file = \"/k\" }}, basic = {{ file = \"/k\" }} }}]"
+            ),
+            "one of `bearer` and `basic`",
+        ),
+        (
+            format!("[{file}, {{ https = \"https://a.example.org/log\", {ca}, bearer = \"hunter2\" }}]"),
+            "never the secret itself",
+        ),
+        (
+            format!(
+                "[{file}, {{ https = \"https://a.example.org/log\", {ca}, headers = {{ Authorization = \"hunter2\" }} }}]"
+            ),
+            "is no header's name, or one that is set already",
+        ),
+        (
+            format!(
+                "[{file}, {{ https = \"https://a.example.org/log\", {ca}, headers = {{ x-a = \"hunter2\\n\" }} }}]"
+            ),
+            "cannot be a header's",
+        ),
+    ] {
+        let found = problems(&anchored(&anchors));
+        assert!(found.iter().any(|problem| problem.contains(words)), "{words}: {found:#?}");
+        assert!(found.iter().all(|problem| problem.starts_with("line 21: ")), "{found:#?}");
+        assert!(!found.join("").contains("hunter2"), "{found:#?}");
+    }
+}
+
 #[test]
 fn nobody_could_come_in() {
     let text =

@@ -12,9 +12,9 @@ use proto::proof::checkpoint::Checkpoint;
 use proto::proof::frontier::Frontier;
 use proto::proof::leaf::leaf_hash;
 
-use super::anchor::{Anchor, Kept};
+use super::anchor::{Anchor, AnchorPlace, Kept, OffHost};
 use super::error::{LoadError, LogError};
-use super::settings::{AnchorPlace, Settings};
+use super::settings::Settings;
 use super::signer::LogKey;
 use super::stops::StopFile;
 use super::tree::detailed;
@@ -68,7 +68,7 @@ pub(super) fn verified(
 ) -> Result<Backup, LoadError> {
     let backup = copy(readers, directory, progress)?;
     let settings = Settings::new(directory, vec![AnchorPlace::File(directory.join("anchor"))]);
-    load::load(&settings, key, None)?;
+    load::load(&settings, key, None, &OffHost::none())?;
     Ok(backup)
 }
 

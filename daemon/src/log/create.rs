@@ -1,12 +1,14 @@
 //! Making a log: once, by `init`.
 
+use std::path::Path;
+
 use proto::hash::Hash;
 use proto::proof::frontier::Frontier;
 use proto::proof::leaf::leaf_hash;
 use proto::record::Body;
 
 use super::ControlDraft;
-use super::anchor::{Anchor, Kept};
+use super::anchor::{Anchor, AnchorPlace, Kept};
 use super::error::{CreateError, LoadError};
 use super::settings::Settings;
 use super::signer::LogKey;
@@ -30,7 +32,10 @@ pub fn create(settings: &Settings, key: &LogKey, first: Vec<ControlDraft>) -> Re
     }
     let _lock = StoreLock::take(&settings.state_directory)?;
     let store_path = Store::path_in(&settings.state_directory);
-    let anchors = settings.anchors.iter().map(|place| place.path().to_owned());
+    if let Some(access) = settings.anchors.iter().find_map(AnchorPlace::https) {
+        return Err(CreateError::OffHost { place: access.address.to_string() });
+    }
+    let anchors = settings.files().map(Path::to_owned);
     for path in anchors.chain([stop_file.clone(), store_path]) {
         if path.exists() {
             return Err(StoreError::Exists { path }.into());
@@ -41,8 +46,8 @@ pub fn create(settings: &Settings, key: &LogKey, first: Vec<ControlDraft>) -> Re
     let mut store = Store::create(&settings.state_directory, &meta)?;
     let checkpoint = fill(&mut store, key, first)?;
     StopFile::create(&stop_file)?;
-    for place in &settings.anchors {
-        Anchor::create(place.path(), &Kept { checkpoint: checkpoint.clone(), number: 0 })?;
+    for path in settings.files() {
+        Anchor::create(path, &Kept { checkpoint: checkpoint.clone(), number: 0 })?;
     }
     store.truncate()?;
     Ok(checkpoint)

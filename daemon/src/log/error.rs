@@ -108,14 +108,22 @@ pub enum LoadError {
     },
     /// A configured anchor or the stop file is not there.
     #[error(
-        "{what} {path} is missing: put it back (only `countersignd init` and `countersignd anchor add` make one); \
+        "{what} {place} is missing: put it back (only `countersignd init` and `countersignd anchor add` make one); \
          starting without it would hide a rollback or a stop"
     )]
     Gone {
         /// Which of them.
         what: &'static str,
         /// Where it should be.
-        path: PathBuf,
+        place: String,
+    },
+    /// A new anchor off the host was not made.
+    #[error("the anchor {place} was not made: {cause}")]
+    NotMade {
+        /// Where it was to be.
+        place: String,
+        /// What the server, or the way to it, says.
+        cause: String,
     },
     /// What the store says contradicts itself, its signature or an anchor. A person must act.
     #[error("the log does not hold together: {0}")]
@@ -142,7 +150,7 @@ impl LoadError {
                     | StoreError::Exists { .. }
                     | StoreError::Shape(_)
             ),
-            Self::Io { .. } => false,
+            Self::Io { .. } | Self::NotMade { .. } => false,
         }
     }
 }
@@ -162,6 +170,14 @@ pub enum CreateError {
     /// There is no place for an anchor.
     #[error("a log needs at least one anchor file outside its database")]
     NoAnchor,
+    /// An anchor that is no file.
+    #[error(
+        "a log begins with anchors that are files; {place} can be added later, by `countersignd anchor add`"
+    )]
+    OffHost {
+        /// Where it is.
+        place: String,
+    },
     /// The log key does not sign.
     #[error("the log key did not sign the first checkpoint: {0}")]
     Key(String),

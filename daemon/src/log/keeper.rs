@@ -1,5 +1,5 @@
-//! The log's housekeeping, on a thread of its own: moving the WAL, syncing anchors, looking at free space, forgetting
-//! request ids. Nothing here is in anybody's latency, and nothing here is needed for a record to be durable.
+//! The log's housekeeping, on a thread of its own: moving the WAL, syncing anchors, judging those that answered late,
+//! looking at free space, forgetting request ids. Nothing here is in anybody's latency, and nothing here is needed for a record to be durable.
 
 use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,12 +7,15 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use proto::operation::OperationId;
+use proto::proof::checkpoint::Checkpoint;
 use proto::time::Time;
 
+use super::judge::Stored;
+use super::present::close_for_good;
 use super::shared::Shared;
 use super::watch::LogHealth;
 use crate::clock::Monotonic;
-use crate::store::{Checkpointer, free_bytes};
+use crate::store::{Checkpointer, StoreError, free_bytes};
 
 /// How often anchors are synced and free space is looked at.
 const BEAT: Duration = Duration::from_secs(1);
@@ -111,6 +114,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
         if now.since(beaten) >= BEAT {
             beaten = now;
             look_at_space(shared);
+            look_off_host(shared);
             alarmed = look_at_intents(shared, alarmed);
         }
         if now.since(swept) >= SWEEP {
@@ -152,6 +156,44 @@ fn look_at_space(shared: &Shared) {
         (_, Some(cause)) => Some(LogHealth::Refusing { cause: cause.into() }),
         (_, None) => Some(LogHealth::Ready),
     });
+}
+
+/// Judges what places off the host kept that could not be read when the log was loaded. One that the tree extends is
+/// written from then on; one that contradicts it closes the log, as it would have ended the start.
+fn look_off_host(shared: &Shared) {
+    let places = &shared.off_host;
+    places.measure(&*shared.clock);
+    // While the log is not loaded nothing is judged: loading reads every place anew.
+    let Some(readers) = shared.readers.load_full() else { return };
+    for (place, round, kept) in places.found() {
+        let name = places.name(place);
+        if let Err(error) = Checkpoint::verify(&kept.checkpoint, shared.key.verifier()) {
+            let why = super::tree::detailed(&error);
+            places.alarm(place, &format!("it holds no checkpoint of this log, and is not written: {why}"));
+            places.judged(place, round, None);
+            continue;
+        }
+        let judged = readers.snapshot(|view| {
+            let head = view.head()?.ok_or(StoreError::Shape("the log has no head"))?;
+            let stored = Stored { view, head: &head, counter: view.counter()?, key: &shared.key };
+            Ok(stored.extends(&kept, &name))
+        });
+        match judged {
+            Ok(Ok(())) => places.judged(place, round, Some(kept)),
+            Ok(Err(error)) if error.needs_a_person() => {
+                places.alarm(place, &error.to_string());
+                close_for_good(shared, error.to_string(), &kept.checkpoint);
+            }
+            Ok(Err(error)) => unread(shared, place, round, &error),
+            Err(error) => unread(shared, place, round, &error),
+        }
+    }
+}
+
+/// The store could not be read: the place is asked again.
+fn unread(shared: &Shared, place: usize, round: u64, error: &dyn std::fmt::Display) {
+    tracing::warn!(anchor = %shared.off_host.name(place), %error, "the store could not be held against the anchor");
+    shared.off_host.judged(place, round, None);
 }
 
 /// An intent that nobody has ended for too long is an alarm, once. Answers the highest number that was one.

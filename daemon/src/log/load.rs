@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::hash::Hash;
 use proto::operation::OperationId;
@@ -17,13 +18,19 @@ use proto::record::ControlRecord;
 use proto::time::Time;
 use serde::Deserialize;
 
-use super::anchor::{Anchor, Kept};
+use super::anchor::{Anchor, Kept, OffHost};
 use super::error::LoadError;
+use super::judge;
 use super::settings::Settings;
 use super::signer::LogKey;
-use super::tree::{EdgeTiles, Tree, detailed};
+use super::tree::detailed;
 use super::watch::{Control, Head};
 use crate::store::{HeadRow, Store, StoreError, View};
+
+/// How long a start waits for the anchors off the host: as long as they may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long loading again waits for them. This process remembers what it has released, and callers wait.
+const SHORT: Duration = Duration::from_secs(1);
 
 /// A log in memory: its edge, its newest facts, its control records.
 #[derive(Debug)]
@@ -37,6 +44,8 @@ pub(super) struct Loaded {
     pub(super) sealed: Time,
     pub(super) history: Vec<Control>,
     pub(super) anchors: Vec<Anchor>,
+    /// What each anchor off the host keeps, where it has answered.
+    pub(super) off_host: Vec<Option<Kept>>,
 }
 
 impl Loaded {
@@ -46,13 +55,20 @@ impl Loaded {
     }
 }
 
-fn broken(what: impl Into<String>) -> LoadError {
+pub(super) fn broken(what: impl Into<String>) -> LoadError {
     LoadError::Inconsistent(what.into())
 }
 
 /// Loads the log. `released` is the newest checkpoint that this process has released, if it has had the log before: an
 /// anchor that the process keeps in memory, which nobody can replace together with the store.
-pub(super) fn load(settings: &Settings, key: &LogKey, released: Option<&str>) -> Result<Loaded, LoadError> {
+pub(super) fn load(
+    settings: &Settings,
+    key: &LogKey,
+    released: Option<&str>,
+    off_host: &OffHost,
+) -> Result<Loaded, LoadError> {
+    // They answer while the store is read.
+    let reading = off_host.read();
     let store = Store::open(&settings.state_directory)?;
     let view = store.view();
     let (head, checkpoint) = signed_head(view, key)?;
@@ -62,18 +78,21 @@ pub(super) fn load(settings: &Settings, key: &LogKey, released: Option<&str>) ->
     let control =
         checkpoint.control.ok_or_else(|| broken("the newest checkpoint names no control record"))?;
     let history = chain(view, control, head.control)?;
+    let stored = judge::Stored { view, head: &head, counter, key };
     let mut anchors = Vec::new();
-    for place in &settings.anchors {
-        let (anchor, kept) = Anchor::open(place.path())?;
-        extends(view, &head, counter, &kept, key, &place.path().display().to_string())?;
+    for path in settings.files() {
+        let (anchor, kept) = Anchor::open(path)?;
+        stored.extends(&kept, &path.display().to_string())?;
         anchors.push(anchor);
     }
     if let Some(path) = settings.presented_file() {
-        presented(view, &head, &path, key)?;
+        stored.presented(&path)?;
     }
     if let Some(released) = released {
-        covers(view, &head, released, key, "this process")?;
+        stored.covers(released, "this process")?;
     }
+    let patience = if released.is_some() { SHORT } else { PATIENCE };
+    let off_host = stored.off_host(off_host, reading, patience)?;
     // Only now, when no anchor disagrees: from here on each is exact again.
     for anchor in &mut anchors {
         anchor.write(&Kept { checkpoint: head.checkpoint.clone(), number: counter })?;
@@ -86,7 +105,7 @@ pub(super) fn load(settings: &Settings, key: &LogKey, released: Option<&str>) ->
         checkpoint: head_row.checkpoint.into(),
         control,
     });
-    Ok(Loaded { store, frontier, head, epoch: head_row.epoch, counter, sealed, history, anchors })
+    Ok(Loaded { store, frontier, head, epoch: head_row.epoch, counter, sealed, history, anchors, off_host })
 }
 
 /// The head row, and the checkpoint in it, signed by our key and equal to the row.
@@ -210,70 +229,5 @@ fn chain(view: View<'_>, newest: (u64, Hash), row: u64) -> Result<Vec<Control>, 
             newest.0,
             last.map_or("none".into(), |last| last.index.to_string())
         ))),
-    }
-}
-
-/// The stored tree extends what an anchor keeps.
-fn extends(
-    view: View<'_>,
-    head: &HeadRow,
-    counter: u64,
-    kept: &Kept,
-    key: &LogKey,
-    name: &str,
-) -> Result<(), LoadError> {
-    let anchored = covers(view, head, &kept.checkpoint, key, &format!("the anchor {name}"))?;
-    if counter < kept.number {
-        return Err(broken(format!(
-            "the anchor {name} saw operation {}, the store has given out {counter}: the store was rolled back",
-            kept.number
-        )));
-    }
-    tracing::debug!(anchor = name, anchored, size = head.size, "the tree extends its anchor");
-    Ok(())
-}
-
-fn covers(
-    view: View<'_>,
-    head: &HeadRow,
-    checkpoint: &str,
-    key: &LogKey,
-    name: &str,
-) -> Result<u64, LoadError> {
-    let anchored = Checkpoint::verify(checkpoint, key.verifier())
-        .map_err(|e| broken(format!("{name} holds no checkpoint of this log: {}", detailed(&e))))?;
-    if anchored.size > head.size {
-        return Err(broken(format!(
-            "{name} holds a checkpoint of {} records, the store has {}: {} are missing. The store was rolled back or \
-             damaged; put the right one back, or recover the log",
-            anchored.size,
-            head.size,
-            anchored.size - head.size
-        )));
-    }
-    let root = if anchored.size == head.size {
-        Hash::from(head.root)
-    } else {
-        let edge = EdgeTiles::default();
-        Tree::of(view, head.size, &edge).root(anchored.size).map_err(|e| broken(detailed(&e)))?
-    };
-    if root != anchored.root {
-        return Err(broken(format!(
-            "{name} holds another tree of {} records than the store: the log was rewritten",
-            anchored.size
-        )));
-    }
-    Ok(anchored.size)
-}
-
-/// A checkpoint that somebody presented and that a tree did not extend refuses every start that does not extend it.
-fn presented(view: View<'_>, head: &HeadRow, path: &std::path::Path, key: &LogKey) -> Result<(), LoadError> {
-    match std::fs::read_to_string(path) {
-        Ok(checkpoint) => {
-            covers(view, head, &checkpoint, key, &format!("what was presented ({})", path.display()))
-                .map(|_size| ())
-        }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(LoadError::Io { doing: "reading", path: path.to_owned(), source }),
     }
 }

@@ -1,29 +1,55 @@
 //! What is done to a log by whoever has its state directory in hand: a further anchor, a copy from beside the daemon.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Log;
-use super::anchor::{Anchor, Kept};
+use super::anchor::{Anchor, AnchorPlace, Failure, Https, Kept};
 use super::backup::{self, Backup};
 use super::error::LoadError;
 use super::signer::LogKey;
+use crate::clock::Clock;
 use crate::store::Store;
 
 impl Log {
-    /// Makes a new anchor file that holds the newest checkpoint. What is safe now: the record that names it. A crash
-    /// before the file is there leaves a record whose anchor nothing configures yet.
+    /// Makes a new anchor that holds the newest checkpoint, and is to be named by a record then: an anchor that is a record
+    /// behind contradicts nothing. A crash before that record leaves an anchor that nothing configures.
     ///
     /// # Errors
-    /// [`LoadError`], where the file is there already or cannot be written.
-    pub fn make_anchor(&self, path: &Path) -> Result<(), LoadError> {
+    /// [`LoadError`], where something is there already or it cannot be written.
+    pub async fn make_anchor(&self, place: &AnchorPlace) -> Result<(), LoadError> {
         let readers = self
             .shared
             .readers
             .load_full()
             .ok_or_else(|| LoadError::Inconsistent("it is not loaded".into()))?;
         let number = readers.read(|view| view.counter())?;
-        Anchor::create(path, &Kept { checkpoint: self.head().checkpoint.to_string(), number })
+        let kept = Kept { checkpoint: self.head().checkpoint.to_string(), number };
+        match place {
+            AnchorPlace::File(path) => Anchor::create(path, &kept),
+            AnchorPlace::Https(access) => {
+                let mut client = Https::new(Arc::clone(access), Arc::clone(&self.shared.clock));
+                client.create(&kept).await.map_err(|failure| not_made(place, &failure))
+            }
+        }
     }
+}
+
+/// Whether there is nothing yet where an anchor is to be made.
+///
+/// # Errors
+/// [`LoadError::NotMade`] where something is there, or it cannot be known.
+pub async fn vacant(place: &AnchorPlace, clock: Arc<dyn Clock>) -> Result<(), LoadError> {
+    let found = match place {
+        AnchorPlace::File(path) if path.exists() => Err(Failure::Taken),
+        AnchorPlace::File(_) => Ok(()),
+        AnchorPlace::Https(access) => Https::new(Arc::clone(access), clock).vacant().await,
+    };
+    found.map_err(|failure| not_made(place, &failure))
+}
+
+fn not_made(place: &AnchorPlace, failure: &Failure) -> LoadError {
+    LoadError::NotMade { place: place.to_string(), cause: failure.to_string() }
 }
 
 /// Copies the log of a state directory into `directory`, which must be empty or new, while a daemon may be writing it:

@@ -9,6 +9,7 @@ use proto::record::{Actor, ActorKind, Body, StopTarget};
 use proto::term::Term;
 use tokio::sync::watch;
 
+use super::anchor::OffHost;
 use super::error::LoadError;
 use super::fence::Fence;
 use super::handover::Barrier;
@@ -46,11 +47,12 @@ pub struct Opened {
 /// [`LoadError`].
 pub fn open(settings: Settings, clock: Arc<dyn Clock>, key: LogKey) -> Result<Opened, LoadError> {
     let lock = StoreLock::take(&settings.state_directory)?;
-    let stop_path = settings
-        .stop_file()
-        .ok_or_else(|| LoadError::Inconsistent("no anchor is configured: at least one is needed".into()))?;
+    let stop_path = settings.stop_file().ok_or_else(|| {
+        LoadError::Inconsistent("no anchor is configured that is a file: at least one is needed".into())
+    })?;
     let (stop_file, found) = StopFile::open(&stop_path)?;
-    let mut loaded = load::load(&settings, &key, None)?;
+    let off_host = OffHost::start(&settings.anchors, &clock)?;
+    let mut loaded = load::load(&settings, &key, None, &off_host)?;
     let logged = loaded.operations();
     let queue = Arc::new(Queue::new(settings.limits.clone()));
     let clock_watch = Watch::begin(Arc::clone(&clock), Some(loaded.sealed), settings.limits.skew);
@@ -67,6 +69,7 @@ pub fn open(settings: Settings, clock: Arc<dyn Clock>, key: LogKey) -> Result<Op
         health: watch::channel(LogHealth::Failed { cause: "it is being loaded".into() }).0,
         stop_file: Mutex::new(stop_file),
         signals: Signals::default(),
+        off_host,
         following: Following::default(),
         readers: ArcSwapOption::empty(),
         edge: EdgeTiles::default(),

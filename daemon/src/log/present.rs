@@ -11,6 +11,7 @@ use proto::proof::checkpoint::Checkpoint;
 
 use super::Log;
 use super::error::LogError;
+use super::shared::Shared;
 use super::tree::detailed;
 use super::watch::{Head, LogHealth};
 
@@ -55,28 +56,29 @@ impl Log {
                 return Ok(Presented::Extended { head, path: extension.path });
             }
         }
-        self.close_for_good(checkpoint, &shown, head.size);
-        Ok(Presented::Forked)
-    }
-
-    fn close_for_good(&self, checkpoint: &str, shown: &Checkpoint, size: u64) {
-        let cause: Arc<str> = format!(
-            "a checkpoint of {} records, validly signed by this log, was presented, and the store's {size} records do not \
+        let cause = format!(
+            "a checkpoint of {} records, validly signed by this log, was presented, and the store's {} records do not \
              extend it: the store was rolled back or the log was forked. Put the right store back and restart, or recover \
              the log",
-            shown.size
-        )
-        .into();
-        self.shared.set_health(|_| Some(LogHealth::Failed { cause: Arc::clone(&cause) }));
-        if let Some(path) = self.shared.settings.presented_file() {
-            let kept = keep(&path, checkpoint);
-            if let Err(error) = kept {
-                tracing::error!(%error, path = %path.display(), "the presented checkpoint was not kept");
-            }
-        }
-        // The load path refuses what was kept, so the writer stays closed until a person acts.
-        self.reload();
+            shown.size, head.size
+        );
+        close_for_good(&self.shared, cause, checkpoint);
+        Ok(Presented::Forked)
     }
+}
+
+/// Closes the log because of a checkpoint of its own that the tree does not extend, and keeps that.
+pub(super) fn close_for_good(shared: &Shared, cause: String, checkpoint: &str) {
+    let cause: Arc<str> = cause.into();
+    shared.set_health(|_| Some(LogHealth::Failed { cause: Arc::clone(&cause) }));
+    if let Some(path) = shared.settings.presented_file() {
+        let kept = keep(&path, checkpoint);
+        if let Err(error) = kept {
+            tracing::error!(%error, path = %path.display(), "the presented checkpoint was not kept");
+        }
+    }
+    // The load path refuses what was kept, so the writer stays closed until a person acts.
+    shared.queue.order(|orders| orders.reload = true);
 }
 
 /// Writes and syncs the file, and the directory that names it.

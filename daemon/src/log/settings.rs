@@ -3,27 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A place outside the database that keeps the newest released checkpoint.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub enum AnchorPlace {
-    /// A file, best on another disk.
-    File(PathBuf),
-}
-
-impl AnchorPlace {
-    /// Its path.
-    pub fn path(&self) -> &Path {
-        let Self::File(path) = self;
-        path
-    }
-}
+use super::AnchorPlace;
 
 /// Settings of the log.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Holds `log.db`, `index.db` and the lock.
     pub state_directory: PathBuf,
-    /// At least one. The stop file lies beside the first, named `<anchor>.stops`.
+    /// At least one file. The stop file lies beside the first of them, named `<anchor>.stops`.
     pub anchors: Vec<AnchorPlace>,
     /// Bounds.
     pub limits: Limits,
@@ -104,14 +91,19 @@ impl Settings {
         }
     }
 
+    /// The anchors that are files, in order.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.anchors.iter().filter_map(AnchorPlace::file)
+    }
+
     /// The stop file: beside the first anchor.
     pub(super) fn stop_file(&self) -> Option<PathBuf> {
-        self.anchors.first().map(|anchor| beside(anchor.path(), ".stops"))
+        self.files().next().map(|anchor| beside(anchor, ".stops"))
     }
 
     /// Where a checkpoint that somebody presented and that the tree does not extend is kept.
     pub(super) fn presented_file(&self) -> Option<PathBuf> {
-        self.anchors.first().map(|anchor| beside(anchor.path(), ".presented"))
+        self.files().next().map(|anchor| beside(anchor, ".presented"))
     }
 }
 

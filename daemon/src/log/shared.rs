@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
+use super::anchor::OffHost;
 use super::fence::Fence;
 use super::handover::Barrier;
 use super::index::Following;
@@ -33,6 +34,7 @@ pub(super) struct Shared {
     pub(super) health: watch::Sender<LogHealth>,
     pub(super) stop_file: Mutex<StopFile>,
     pub(super) signals: Signals,
+    pub(super) off_host: OffHost,
     pub(super) following: Following,
     /// Absent while the log is not loaded.
     pub(super) readers: ArcSwapOption<Readers>,

@@ -66,7 +66,9 @@ impl StopFile {
         let io = |source| LoadError::Io { doing: "reading the stop file", path: path.to_owned(), source };
         let file =
             OpenOptions::new().read(true).write(true).open(path).map_err(|source| match source.kind() {
-                std::io::ErrorKind::NotFound => LoadError::Gone { what: "stop file", path: path.to_owned() },
+                std::io::ErrorKind::NotFound => {
+                    LoadError::Gone { what: "stop file", place: path.display().to_string() }
+                }
                 _ => io(source),
             })?;
         if file.metadata().map_err(io)?.len() != SIZE {

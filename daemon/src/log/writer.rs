@@ -188,6 +188,7 @@ impl Writer {
         if !anchored {
             return self.poison(jobs, "no anchor could be written");
         }
+        self.shared.off_host.offer(kept, &*self.shared.clock);
         open.head = Arc::clone(&head);
         open.counter = batch.counter;
         open.sealed = batch.sealed;

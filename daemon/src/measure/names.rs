@@ -39,6 +39,8 @@ registry! {
     LOG_COMMIT_SECONDS, "countersign_log_commit_seconds", Histogram, Seconds, "Time of one commit of the log.";
     LOG_BATCH_RECORDS, "countersign_log_batch_records", Histogram, Count, "Records and intents that shared one commit.";
     LOG_OPEN_INTENTS, "countersign_log_open_intents", Gauge, Count, "Intents without a seal.";
+    LOG_ANCHOR_HEALTHY, "countersign_log_anchor_healthy", Gauge, Count, "1 while an anchor off the host was read and keeps what it is given, else 0, by anchor.";
+    LOG_ANCHOR_BEHIND_SECONDS, "countersign_log_anchor_behind_seconds", Gauge, Seconds, "For how long an anchor off the host has not kept the newest checkpoint, by anchor; looked at every second.";
     INDEX_LAG_RECORDS, "countersign_index_lag_records", Gauge, Count, "Records that the search index has not read yet.";
     STOPS_STANDING, "countersign_stops_standing", Gauge, Count, "Stops in force.";
     CLOCK_TRUSTED, "countersign_clock_trusted", Gauge, Count, "1 while wall clock and monotonic clock agree, else 0.";

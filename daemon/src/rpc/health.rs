@@ -1,4 +1,5 @@
-//! `grpc.health.v1`: the whole, each service, and each backend as `backend/<name>`.
+//! `grpc.health.v1`: the whole, each service, each backend as `backend/<name>`, and each
+//! anchor off the host as `anchor/<address>`.
 //!
 //! The protocol has room for a status and none for a reason. The reason is a header of the answer to `Check`
 //! (`countersign-cause`), in the log, and on `/healthz`. Health is open to everybody: it names backends and causes,

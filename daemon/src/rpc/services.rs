@@ -21,7 +21,7 @@ use crate::clock::{Clock, Monotonic};
 use crate::denials::Denials;
 use crate::incident::Responder;
 use crate::keyring::{Keyring, Snapshot};
-use crate::log::{Log, LogHealth};
+use crate::log::{AnchorHealth, Log, LogHealth};
 use crate::policy::caller::Caller;
 use crate::sign::Signer;
 
@@ -89,6 +89,12 @@ impl Services {
                 Condition::Refusing(cause.to_string())
             }
         });
+        for (name, health) in self.log.off_host() {
+            board.follow(&[&format!("anchor/{name}")], health, |health| match health {
+                AnchorHealth::Kept => Condition::Serving,
+                AnchorHealth::Away { cause } => Condition::Refusing(cause.to_string()),
+            });
+        }
         for (name, backend) in self.keyring.backends() {
             board.follow(&[&format!("backend/{name}")], backend.health(), |health| match health {
                 Health::Ready => Condition::Serving,

@@ -13,14 +13,14 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ServerConfig, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
 use rustls::{RootCertStore, version};
 use serde::Deserialize;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, TlsTime};
 use crate::secret::{SecretError, SecretReference};
 
 /// Whether a client must show a certificate.
@@ -133,7 +133,7 @@ impl Tls {
         authorities: &[CertificateDer<'static>],
         clock: Arc<dyn Clock>,
     ) -> Result<Self, TlsError> {
-        let time: Arc<dyn TimeProvider> = Arc::new(Wall(clock));
+        let time: Arc<dyn TimeProvider> = Arc::new(TlsTime(clock));
         let current = ArcSwap::from_pointee(load(&source, authorities, &time)?);
         Ok(Self { source, time, current })
     }
@@ -213,22 +213,4 @@ fn certified(source: &Source, provider: &CryptoProvider) -> Result<CertifiedKey,
         cause,
     })?;
     Ok(certified)
-}
-
-/// Our clock for rustls, so that tests can let certificates expire.
-struct Wall(Arc<dyn Clock>);
-
-impl TimeProvider for Wall {
-    fn current_time(&self) -> Option<UnixTime> {
-        let seconds = self.0.wall().microseconds().div_euclid(1_000_000);
-        u64::try_from(seconds)
-            .ok()
-            .map(|seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)))
-    }
-}
-
-impl std::fmt::Debug for Wall {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Wall")
-    }
 }

@@ -1,4 +1,4 @@
-//! `/healthz`: one line for the log and each backend, and a status for those who read no lines.
+//! `/healthz`: one line for the log, each anchor off its host and each backend, and a status for those who read no lines.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -9,9 +9,10 @@ use axum::response::{IntoResponse, Response};
 
 use super::Pages;
 use crate::backend::Health;
-use crate::log::LogHealth;
+use crate::log::{AnchorHealth, LogHealth};
 
-/// 200 while the log takes records, else 503. A backend that is down is named and changes no status: the others sign.
+/// 200 while the log takes records, else 503. A backend that is down is named and changes no
+/// status: the others sign; nor does an anchor off the host that is not kept: a file keeps what it should.
 pub async fn page(State(pages): State<Arc<Pages>>) -> Response {
     let log = pages.log.health().borrow().clone();
     let status = match log {
@@ -22,6 +23,13 @@ pub async fn page(State(pages): State<Arc<Pages>>) -> Response {
         LogHealth::Ready => "log: serving\n".to_owned(),
         LogHealth::Refusing { cause } | LogHealth::Failed { cause } => format!("log: not serving: {cause}\n"),
     };
+    for (name, health) in pages.log.off_host() {
+        // Writing to a String cannot fail.
+        let _written = match &*health.borrow() {
+            AnchorHealth::Kept => writeln!(text, "anchor {name}: kept"),
+            AnchorHealth::Away { cause } => writeln!(text, "anchor {name}: not kept: {cause}"),
+        };
+    }
     for (name, backend) in pages.keyring.backends() {
         let health = backend.health().borrow().clone();
         // Writing to a String cannot fail.

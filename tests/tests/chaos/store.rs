@@ -14,7 +14,7 @@ use super::disk::{sign_again, unavailable};
 use super::{KEY, OTHER, accounted, software};
 
 /// Starts it and expects that it does not: returns what it said.
-fn refuses_to_start(world: &mut World) -> String {
+pub fn refuses_to_start(world: &mut World) -> String {
     assert!(world.start_as(world.daemon()).is_err(), "it starts");
     let daemon = world.release();
     daemon.silent(PATIENCE);
@@ -91,7 +91,7 @@ fn the_control_row_of_a_stop_cannot_be_hidden() {
     accounted(&world, [&received], "a hidden stop");
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     let mut copy = Command::new("cp");
     copy.arg("--archive").arg(from).arg(to);
     let _said = Process::output(copy);

@@ -196,8 +196,9 @@ async fn every_anchor_must_agree_and_one_that_disagrees_leaves_the_others_alone(
     let mut site = written().await;
     let second = site.directory.path().join("second");
     let log = site.open().log;
-    log.make_anchor(&second).unwrap();
-    assert!(log.make_anchor(&second).is_err(), "it exists");
+    let place = AnchorPlace::File(second.clone());
+    log.make_anchor(&place).await.unwrap();
+    assert!(log.make_anchor(&place).await.is_err(), "it exists");
     log.control(site.control(proto::record::Body::Anchor { place: "second".into() }, vec![])).await.unwrap();
     log.close().await;
     drop(log);

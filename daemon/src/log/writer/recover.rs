@@ -8,6 +8,7 @@ use proto::reason::Reason;
 use proto::record::Outcome;
 
 use super::{Open, Writer};
+use crate::log::anchor::Kept;
 use crate::log::error::{LoadError, LogError};
 use crate::log::fence::Touches;
 use crate::log::intent::Closure;
@@ -53,7 +54,8 @@ impl Writer {
         }
         self.backoff = self.backoff.saturating_mul(2).min(LONGEST);
         let released = Arc::clone(&self.shared.head.borrow());
-        let loaded = load::load(&self.shared.settings, &self.shared.key, Some(&released.checkpoint));
+        let shared = &self.shared;
+        let loaded = load::load(&shared.settings, &shared.key, Some(&released.checkpoint), &shared.off_host);
         match loaded.and_then(|loaded| self.adopt(loaded, true)) {
             Ok(()) => self.begin(),
             Err(error) => {
@@ -92,7 +94,9 @@ impl Writer {
         self.shared.signals.equip(tools.0, tools.1);
         self.shared.readers.store(Some(Arc::new(loaded.store.readers())));
         self.shared.head.send_replace(Arc::clone(&loaded.head));
-        let Loaded { store, frontier, head, epoch, counter, sealed, anchors, .. } = loaded;
+        let Loaded { store, frontier, head, epoch, counter, sealed, anchors, off_host, .. } = loaded;
+        let newest = Kept { checkpoint: head.checkpoint.to_string(), number: counter };
+        self.shared.off_host.follow(off_host, newest, &*self.shared.clock);
         crate::measure::log_size(head.size);
         let clock = self.clock.clone();
         let epoch = epoch + 1;

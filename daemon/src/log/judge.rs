@@ -1,0 +1,113 @@
+//! Whether the stored tree extends what somebody else holds: an anchor, a process that had the log before, a client.
+
+use std::path::Path;
+
+use proto::hash::Hash;
+use proto::proof::checkpoint::Checkpoint;
+
+use super::anchor::{Failure, Kept, OffHost, Reading};
+use super::error::LoadError;
+use super::load::broken;
+use super::signer::LogKey;
+use super::tree::{EdgeTiles, Tree, detailed};
+use crate::store::{HeadRow, View};
+
+/// A loaded log's rows that are held against what others hold.
+#[derive(Clone, Copy)]
+pub(super) struct Stored<'a> {
+    pub(super) view: View<'a>,
+    pub(super) head: &'a HeadRow,
+    /// The highest operation number given out.
+    pub(super) counter: u64,
+    pub(super) key: &'a LogKey,
+}
+
+impl Stored<'_> {
+    /// The tree extends what an anchor keeps.
+    pub(super) fn extends(&self, kept: &Kept, name: &str) -> Result<(), LoadError> {
+        let anchored = self.covers(&kept.checkpoint, &format!("the anchor {name}"))?;
+        if self.counter < kept.number {
+            return Err(broken(format!(
+                "the anchor {name} saw operation {}, the store has given out {}: the store was rolled back",
+                kept.number, self.counter
+            )));
+        }
+        tracing::debug!(anchor = name, anchored, size = self.head.size, "the tree extends its anchor");
+        Ok(())
+    }
+
+    /// The tree extends a checkpoint of this log that `name` holds.
+    pub(super) fn covers(&self, checkpoint: &str, name: &str) -> Result<u64, LoadError> {
+        let (view, head) = (self.view, self.head);
+        let anchored = Checkpoint::verify(checkpoint, self.key.verifier())
+            .map_err(|e| broken(format!("{name} holds no checkpoint of this log: {}", detailed(&e))))?;
+        if anchored.size > head.size {
+            return Err(broken(format!(
+                "{name} holds a checkpoint of {} records, the store has {}: {} are missing. The store was rolled back or \
+                 damaged; put the right one back, or recover the log",
+                anchored.size,
+                head.size,
+                anchored.size - head.size
+            )));
+        }
+        let root = if anchored.size == head.size {
+            Hash::from(head.root)
+        } else {
+            let edge = EdgeTiles::default();
+            Tree::of(view, head.size, &edge).root(anchored.size).map_err(|e| broken(detailed(&e)))?
+        };
+        if root != anchored.root {
+            return Err(broken(format!(
+                "{name} holds another tree of {} records than the store: the log was rewritten",
+                anchored.size
+            )));
+        }
+        Ok(anchored.size)
+    }
+
+    /// A checkpoint that somebody presented and that a tree did not extend refuses every start that does not extend it.
+    pub(super) fn presented(&self, path: &Path) -> Result<(), LoadError> {
+        match std::fs::read_to_string(path) {
+            Ok(checkpoint) => {
+                self.covers(&checkpoint, &format!("what was presented ({})", path.display())).map(|_size| ())
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(LoadError::Io { doing: "reading", path: path.to_owned(), source }),
+        }
+    }
+
+    /// What the places off the host answered: what each keeps, where it answered and the tree extends it. One that does
+    /// not answer is an alarm, because a file agrees.
+    ///
+    /// # Errors
+    /// Where one is missing, holds something else, or contradicts.
+    pub(super) fn off_host(
+        &self,
+        places: &OffHost,
+        reading: Reading,
+        patience: std::time::Duration,
+    ) -> Result<Vec<Option<Kept>>, LoadError> {
+        let mut agreed = Vec::new();
+        for (position, (name, answer)) in reading.wait(patience).into_iter().enumerate() {
+            match answer {
+                Ok(kept) => {
+                    self.extends(&kept, &name)?;
+                    agreed.push(Some(kept));
+                }
+                Err(Failure::Missing) => {
+                    return Err(LoadError::Gone { what: "anchor", place: name.to_string() });
+                }
+                Err(failure @ (Failure::Wrong(_) | Failure::Taken)) => {
+                    return Err(broken(format!(
+                        "the anchor {name} holds no checkpoint of this log: {failure}"
+                    )));
+                }
+                Err(Failure::Away(cause)) => {
+                    places.alarm(position, &cause);
+                    agreed.push(None);
+                }
+            }
+        }
+        Ok(agreed)
+    }
+}
