@@ -9,11 +9,15 @@ use serde::{Deserialize, Serialize};
 use crate::algorithm::HashAlgorithm;
 
 /// A hash and a value of the right length. Written `sha256:<hex>`.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Digest {
     algorithm: HashAlgorithm,
-    value: Box<[u8]>,
+    /// The value, and zeros up to the longest one: digests are copied often.
+    value: [u8; LONGEST],
 }
+
+/// Bytes of the longest digest: SHA-512.
+const LONGEST: usize = 64;
 
 /// Why bytes or a text are no digest.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -43,16 +47,19 @@ impl Digest {
     /// # Errors
     /// [`DigestError::Length`] for any other length.
     pub fn new(algorithm: HashAlgorithm, value: &[u8]) -> Result<Self, DigestError> {
-        if value.len() == algorithm.length() {
-            Ok(Self { algorithm, value: value.into() })
-        } else {
-            Err(DigestError::Length { algorithm, found: value.len() })
+        if value.len() != algorithm.length() {
+            return Err(DigestError::Length { algorithm, found: value.len() });
         }
+        let mut whole = [0; LONGEST];
+        whole[..value.len()].copy_from_slice(value);
+        Ok(Self { algorithm, value: whole })
     }
 
     /// The digest of `message`.
     pub fn of(algorithm: HashAlgorithm, message: &[u8]) -> Self {
-        Self { algorithm, value: algorithm.hash(message).into() }
+        let mut value = [0; LONGEST];
+        value[..algorithm.length()].copy_from_slice(&algorithm.hash(message));
+        Self { algorithm, value }
     }
 
     /// Its hash.
@@ -62,13 +69,19 @@ impl Digest {
 
     /// Its value; as long as the hash says.
     pub fn value(&self) -> &[u8] {
-        &self.value
+        &self.value[..self.algorithm.length()]
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.algorithm, hex::encode(&self.value))
+        write!(f, "{}:{}", self.algorithm, hex::encode(self.value()))
     }
 }
 
@@ -124,7 +137,15 @@ impl From<Digest> for Digests {
 
 impl Serialize for Digests {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|digest| (digest.algorithm, hex::encode(&digest.value))))
+        struct Value<'a>(&'a Digest);
+        impl Serialize for Value<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                crate::hex_text::with(&self.0.value, |text| {
+                    serializer.serialize_str(&text[..2 * self.0.algorithm.length()])
+                })
+            }
+        }
+        serializer.collect_map(self.0.iter().map(|digest| (digest.algorithm, Value(digest))))
     }
 }
 

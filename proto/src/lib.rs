@@ -12,6 +12,7 @@ pub mod algorithm;
 pub mod canonical;
 pub mod digest;
 pub mod hash;
+mod hex_text;
 pub mod key_id;
 pub mod name;
 pub mod operation;

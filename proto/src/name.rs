@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 /// A name that people use for a key, for instance `release/linux`: 1 to 128 bytes, up to 8 segments separated by `/`,
 /// each `[a-z0-9]([a-z0-9._-]*[a-z0-9])?`, never `..`.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct KeyName(Box<str>);
+pub struct KeyName(Arc<str>);
 
 /// Why a text is no key name or version name.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -40,9 +40,7 @@ impl From<[u8; 16]> for OperationId {
 
 impl fmt::Display for OperationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0; 32];
-        hex::encode_to_slice(self.0, &mut text).map_err(|_wrong_length| fmt::Error)?;
-        f.pad(std::str::from_utf8(&text).map_err(|_not_text| fmt::Error)?)
+        crate::hex_text::with(&self.0, |text| f.pad(text))
     }
 }
 
@@ -67,7 +65,7 @@ impl FromStr for OperationId {
 
 impl Serialize for OperationId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        crate::hex_text::with(&self.0, |text| serializer.serialize_str(text))
     }
 }
 
