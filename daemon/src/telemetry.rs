@@ -8,9 +8,10 @@ use std::io::IsTerminal as _;
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::measure;
 
@@ -69,7 +70,7 @@ const COUNTS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 5
 /// # Errors
 /// [`TelemetryError::Filter`].
 pub fn check(settings: &Settings) -> Result<(), TelemetryError> {
-    Ok(EnvFilter::builder().parse(&settings.filter).map(|_filter| ())?)
+    Ok(settings.filter.parse::<Targets>().map(|_filter| ())?)
 }
 
 /// Sends traces to standard error and panics into the traces, and keeps metrics. Once a process.
@@ -92,6 +93,7 @@ pub fn start(settings: &Settings) -> Result<PrometheusHandle, TelemetryError> {
     }));
     let handle = recorder()?.install_recorder()?;
     measure::describe();
+    measure::bind();
     Ok(handle)
 }
 
@@ -110,15 +112,15 @@ fn subscriber<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::builder().parse(&settings.filter)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    // Modules and levels are all that is filtered by; a filter that also looks at fields would cost each span a search.
+    let filtered = tracing_subscriber::registry().with(settings.filter.parse::<Targets>()?);
+    let lines = tracing_subscriber::fmt::layer()
         .with_span_events(FmtSpan::NONE)
         .with_writer(writer)
         .with_ansi(colours && settings.format == Format::Text);
     Ok(match settings.format {
-        Format::Text => Box::new(builder.finish()),
-        Format::Json => Box::new(builder.json().flatten_event(true).with_current_span(false).finish()),
+        Format::Text => Box::new(filtered.with(lines)),
+        Format::Json => Box::new(filtered.with(lines.json().flatten_event(true).with_current_span(false))),
     })
 }
 
@@ -178,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_filter_that_cannot_be_read_is_refused_with_what_was_expected() {
-        let bad = Settings { filter: "info,=".to_owned(), ..Settings::default() };
+        let bad = Settings { filter: "info,daemon::log=loud".to_owned(), ..Settings::default() };
         let why = check(&bad).unwrap_err().to_string();
         assert!(why.starts_with("telemetry.filter") && why.contains("expected directives"), "{why}");
         check(&Settings::default()).unwrap();

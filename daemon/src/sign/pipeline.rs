@@ -367,7 +367,7 @@ impl Operation {
         };
         for (position, entry) in self.record.signatures.iter().enumerate() {
             let kept_back = withheld.iter().any(|(at, _)| *at == position);
-            measure::signature(if kept_back { Outcome::Withheld.name() } else { entry.outcome.name() });
+            measure::signature(if kept_back { Outcome::Withheld } else { entry.outcome });
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::{Bounds, Fair, Pace, Turn};
 use crate::backend::Failure;
 use crate::clock::{Clock, Monotonic};
-use crate::measure::{self, Stage};
+use crate::measure::{self, Stage, Waiting};
 
 /// A full queue is not searched for callers that went away more often than this.
 const SWEEP: Duration = Duration::from_millis(20);
@@ -18,6 +18,7 @@ type Waiter = oneshot::Sender<Result<Pass, Failure>>;
 /// A backend's gate.
 pub struct Gate {
     backend: String,
+    waiting: Waiting,
     limit: usize,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -48,7 +49,14 @@ impl Gate {
     /// A gate for `limit` calls at a time.
     pub fn new(backend: &str, limit: usize, bounds: Bounds, clock: Arc<dyn Clock>) -> Arc<Self> {
         let state = State { fair: Fair::new(bounds), running: 0, pace: Pace::default(), swept: None };
-        Arc::new(Self { backend: backend.to_owned(), limit: limit.max(1), clock, state: Mutex::new(state) })
+        let waiting = Waiting::before(backend);
+        Arc::new(Self {
+            backend: backend.to_owned(),
+            waiting,
+            limit: limit.max(1),
+            clock,
+            state: Mutex::new(state),
+        })
     }
 
     /// Waits for a turn.
@@ -111,7 +119,7 @@ impl Gate {
         let (waiter, answer) = oneshot::channel();
         let waiter = match state.fair.offer(turn, waiter) {
             Ok(()) => {
-                measure::backend_waiting(&self.backend, state.fair.len());
+                self.waiting.set(state.fair.len());
                 return Ok(answer);
             }
             Err((waiter, _full)) => waiter,
@@ -153,6 +161,9 @@ impl Gate {
                 let next = state.fair.next(now, &mut late);
                 if next.is_none() {
                     state.running -= 1;
+                }
+                if next.is_some() || !late.is_empty() {
+                    self.waiting.set(state.fair.len());
                 }
                 next
             };
