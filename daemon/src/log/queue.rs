@@ -35,7 +35,7 @@ pub(super) struct Orders {
 #[derive(Debug)]
 pub(super) struct Queue {
     lanes: Mutex<Lanes>,
-    wake: Condvar,
+    work: Condvar,
     limits: Limits,
     /// Intents without a seal, with those that wait to be written.
     open: AtomicUsize,
@@ -47,7 +47,7 @@ impl Queue {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             lanes: Mutex::default(),
-            wake: Condvar::new(),
+            work: Condvar::new(),
             limits,
             open: AtomicUsize::new(0),
             commit: AtomicU64::new(200_000),
@@ -128,9 +128,17 @@ impl Queue {
             return Err(what);
         }
         put(&mut lanes, what);
-        drop(lanes);
-        self.wake.notify_one();
+        self.wake(lanes);
         Ok(())
+    }
+
+    /// Lets go of the lanes and wakes the writer, if it waits: a notification is a system call even where nobody does.
+    fn wake(&self, mut lanes: std::sync::MutexGuard<'_, Lanes>) {
+        let waits = std::mem::take(&mut lanes.waits);
+        drop(lanes);
+        if waits {
+            self.work.notify_one();
+        }
     }
 
     /// The writer has ended: whoever waits is told by the drop of what it waits for.
@@ -150,8 +158,7 @@ impl Queue {
             return Err(Box::new(job));
         }
         lanes.controls.push_back(job);
-        drop(lanes);
-        self.wake.notify_one();
+        self.wake(lanes);
         Ok(())
     }
 
@@ -186,8 +193,7 @@ impl Queue {
         lanes.count += size.0;
         lanes.bytes += size.1;
         lanes.last.push_back(job);
-        drop(lanes);
-        self.wake.notify_one();
+        self.wake(lanes);
         Ok(())
     }
 
@@ -199,8 +205,7 @@ impl Queue {
         lanes.count += size.0;
         lanes.bytes += size.1;
         lanes.work.push_back(work);
-        drop(lanes);
-        self.wake.notify_one();
+        self.wake(lanes);
         Ok(())
     }
 
@@ -232,17 +237,7 @@ impl Queue {
 
     /// Waits for work or an order, at most `patience`, and takes one batch.
     pub(super) fn take(&self, patience: Option<Duration>) -> (Jobs, Orders) {
-        let mut lanes = self.lanes();
-        if lanes.idle() {
-            lanes = match patience {
-                Some(patience) => {
-                    self.wake.wait_timeout(lanes, patience).unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => {
-                    self.wake.wait_while(lanes, |lanes| lanes.idle()).unwrap_or_else(PoisonError::into_inner)
-                }
-            };
-        }
+        let mut lanes = self.wait(patience, Lanes::idle);
         let jobs = lanes.batch(self.limits.batch, self.limits.batch_bytes);
         let orders = lanes.orders;
         lanes.orders.reload = false;
@@ -250,11 +245,33 @@ impl Queue {
         (jobs, orders)
     }
 
+    /// Waits while it is quiet, at most `patience`. Only the writer waits here.
+    fn wait(
+        &self,
+        patience: Option<Duration>,
+        quiet: impl Fn(&Lanes) -> bool,
+    ) -> std::sync::MutexGuard<'_, Lanes> {
+        let mut waits = |lanes: &mut Lanes| {
+            lanes.waits = quiet(lanes);
+            lanes.waits
+        };
+        let lanes = self.lanes();
+        let mut lanes = match patience {
+            Some(patience) => {
+                self.work
+                    .wait_timeout_while(lanes, patience, &mut waits)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
+            }
+            None => self.work.wait_while(lanes, &mut waits).unwrap_or_else(PoisonError::into_inner),
+        };
+        lanes.waits = false;
+        lanes
+    }
+
     /// Waits for an order or a control record, at most `patience`, and takes nothing.
     pub(super) fn pause(&self, patience: Duration) -> Orders {
-        let lanes = self.lanes();
-        let wait = self.wake.wait_timeout_while(lanes, patience, |lanes| lanes.orders == Orders::default());
-        let (mut lanes, _) = wait.unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = self.wait(Some(patience), |lanes| lanes.orders == Orders::default());
         let orders = lanes.orders;
         lanes.orders.reload = false;
         lanes.orders.truncate = false;

@@ -21,6 +21,8 @@ pub(super) struct Lanes {
     pub(super) orders: Orders,
     pub(super) count: usize,
     pub(super) bytes: usize,
+    /// The writer waits for work.
+    pub(super) waits: bool,
     /// The writer has ended: nobody would answer.
     pub(super) dead: bool,
 }
