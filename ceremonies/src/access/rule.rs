@@ -1,6 +1,7 @@
 //! One rule: a grant or a guardrail, and what its scope says.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
 
@@ -33,8 +34,8 @@ pub struct Rule {
     pub id: String,
     /// What it does.
     pub effect: Effect,
-    /// What of the context it looks at.
-    pub needs: Needs,
+    /// Worked out when it is first asked for: it takes longer than reading the rule.
+    needs: OnceLock<Needs>,
     /// Names of the actions that it is about; all where absent.
     pub(crate) actions: Option<BTreeSet<String>>,
     pub(crate) principal: Scope,
@@ -68,7 +69,12 @@ impl Rule {
                 Scope::Within(id)
             }
         };
-        Self { id, effect, needs: Needs::of(&policy), actions, principal, resource, policy }
+        Self { id, effect, needs: OnceLock::new(), actions, principal, resource, policy }
+    }
+
+    /// What of the context it looks at.
+    pub fn needs(&self) -> Needs {
+        *self.needs.get_or_init(|| Needs::of(&self.policy))
     }
 
     /// Whether its action scope admits this action.

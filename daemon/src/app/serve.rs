@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::{Failed, backends, boot, harden};
 use crate::audit::Reads;
@@ -26,8 +27,9 @@ use crate::{telemetry, tick};
 pub(super) fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Failed> {
     let metrics = telemetry::start(&config.telemetry)?;
     harden::process();
-    // One processor is left for the log's writer: with all of them taken by the runtime its commits wait.
-    let workers = std::thread::available_parallelism().map_or(1, |all| all.get().saturating_sub(1).max(1));
+    // One processor is left for the log's writer, but not of two: signing takes more than one, and a commit waits for the
+    // disk most of its time.
+    let workers = std::thread::available_parallelism().map_or(2, |all| all.get().saturating_sub(1).max(2));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     runtime.block_on(serve(config, clock, metrics))
 }
@@ -39,6 +41,8 @@ async fn serve(
 ) -> Result<(), Failed> {
     let mut signals = Signals::listen()?;
     let mut inherited = Inherited::from_environment()?;
+    // Beside the log: a thousand rules take as long to read as everything else.
+    let loading = loading(&config);
     let booted = {
         let (config, clock) = (config.clone(), Arc::clone(&clock));
         tokio::task::spawn_blocking(move || boot::open(&config, clock)).await??
@@ -47,7 +51,7 @@ async fn serve(
     let backends = backends::start(&config, &booted.state, &clock)?;
     let keyring = Keyring::new(booted.state, backends.all.clone(), Arc::clone(&clock));
     let mut following = tokio::spawn(keyring::follow(Arc::clone(&keyring), controls));
-    adopt(&config, &log, &keyring).await?;
+    keyring.adopt(&log, loading.await??).await?;
     let unopened = keyring.open_all().await;
     if unopened > 0 {
         tracing::warn!(unopened, "keys could not be opened; they are tried again and again");
@@ -116,9 +120,12 @@ async fn serve(
 
 /// Reads guardrails and grants, and puts them in force.
 async fn adopt(config: &Config, log: &Log, keyring: &Arc<Keyring>) -> Result<bool, Failed> {
+    Ok(keyring.adopt(log, loading(config).await??).await?)
+}
+
+fn loading(config: &Config) -> JoinHandle<Result<keyring::Loaded, keyring::RulesError>> {
     let (guardrails, grants) = (config.policy.guardrails.clone(), config.policy.grants.clone());
-    let loaded = tokio::task::spawn_blocking(move || keyring::load(&guardrails, &grants)).await??;
-    Ok(keyring.adopt(log, loaded).await?)
+    tokio::task::spawn_blocking(move || keyring::load(&guardrails, &grants))
 }
 
 fn authorities(keyring: &Keyring) -> Result<Vec<CertificateDer<'static>>, Failed> {

@@ -45,7 +45,7 @@ impl Slice {
         let mut needs = Needs::NOTHING;
         let mut set = PolicySet::new();
         for rule in rules {
-            needs = needs.and(rule.needs);
+            needs = needs.and(rule.needs());
             ids.push(rule.id.clone());
             let failed = |error: cedar_policy::PolicySetError| Denial::Failed {
                 rule: rule.id.clone(),
