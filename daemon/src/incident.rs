@@ -17,7 +17,7 @@ use crate::denials::Denials;
 use crate::keyring::Keyring;
 use crate::log::{ControlDraft, Log};
 use crate::policy::caller::Caller;
-use crate::policy::facts::{Action, Resource};
+use crate::policy::facts::Action;
 
 /// Longest reason in bytes.
 pub const LONGEST_REASON: usize = 4096;
@@ -86,14 +86,10 @@ impl Responder {
             _ => Refusal::new(Reason::UnknownKey, "there is no such key here; nothing was stopped"),
         })?;
         let resource = match &target {
-            StopTarget::Key(key) | StopTarget::Version { key, .. } => state.ring(key).map(|ring| Resource {
-                key: ring.name().clone(),
-                purpose: ring.purpose().clone(),
-                owner: ring.owner().to_owned(),
-            }),
+            StopTarget::Key(key) | StopTarget::Version { key, .. } => snapshot.resource(key),
             _ => None,
         };
-        self.denials.permit(&snapshot, caller, &Action::Stop(target.clone()), resource.as_ref()).await?;
+        self.denials.permit(&snapshot, caller, &Action::Stop(target.clone()), resource).await?;
         self.names_something(&target)?;
         let still_signing = state.still_signing(&target).iter().map(ToString::to_string).collect();
         let fresh = self.log.fresh().map_err(|e| Refusal::new(e.reason(), e.to_string()))?;

@@ -313,6 +313,11 @@ impl Log {
         self.shared.fence.now().covers(terms)
     }
 
+    /// Whether no stop is in force at all, which is how it nearly always is.
+    pub fn stops_nothing(&self) -> bool {
+        self.shared.fence.now().is_empty()
+    }
+
     /// The newest released checkpoint.
     pub fn head(&self) -> Arc<Head> {
         Arc::clone(&self.shared.head.borrow())

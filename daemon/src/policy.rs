@@ -17,4 +17,4 @@ pub mod quota;
 pub mod rules;
 pub mod slice;
 
-pub use permit::{Denied, Permit, decide};
+pub use permit::{Approach, Denied, Permit, decide};

@@ -19,15 +19,22 @@ use crate::policy::caller::Caller;
 use crate::policy::facts::{Action, Facts, Resource};
 use crate::policy::quota::Quotas;
 use crate::policy::rules::Rules;
-use crate::policy::{self, Denied, Permit};
+use crate::policy::{self, Approach, Denied, Permit};
 
 /// What may be signed at one moment, and with what.
 #[derive(Clone)]
 pub struct Snapshot {
     state: Arc<State>,
-    active: BTreeMap<KeyName, Arc<KeyVersion>>,
+    keys: BTreeMap<KeyName, Known>,
     force: Option<Arc<InForce>>,
     opened: HashMap<KeyId, Opened>,
+}
+
+/// What is asked of a key with every request, worked out once.
+#[derive(Clone)]
+struct Known {
+    resource: Arc<Resource>,
+    active: Option<Arc<KeyVersion>>,
 }
 
 /// What the guardrails and grants that the log names put in force.
@@ -79,13 +86,13 @@ pub(super) enum Opened {
 
 impl Snapshot {
     pub(super) fn new(state: State) -> Self {
-        let active = active(&state);
-        Self { state: Arc::new(state), active, force: None, opened: HashMap::new() }
+        let keys = known(&state);
+        Self { state: Arc::new(state), keys, force: None, opened: HashMap::new() }
     }
 
     pub(super) fn with_state(&self, state: Arc<State>, force: Option<Arc<InForce>>) -> Self {
-        let active = active(&state);
-        Self { state, active, force, opened: self.opened.clone() }
+        let keys = known(&state);
+        Self { state, keys, force, opened: self.opened.clone() }
     }
 
     pub(super) fn with_key(&self, id: KeyId, opened: Opened) -> Self {
@@ -115,12 +122,17 @@ impl Snapshot {
 
     /// The version of this key that signs.
     pub fn active(&self, name: &KeyName) -> Option<&Arc<KeyVersion>> {
-        self.active.get(name)
+        self.keys.get(name)?.active.as_ref()
+    }
+
+    /// The key of this name, as policy sees it.
+    pub fn resource(&self, name: &KeyName) -> Option<&Resource> {
+        self.keys.get(name).map(|known| &*known.resource)
     }
 
     /// Every version that signs.
     pub fn signing(&self) -> impl Iterator<Item = &Arc<KeyVersion>> {
-        self.active.values()
+        self.keys.values().filter_map(|known| known.active.as_ref())
     }
 
     /// Guardrails and grants in force, where the daemon has their files.
@@ -160,6 +172,20 @@ impl Snapshot {
         Ok(policy::decide(&force.rules, caller, action, resource, facts, self.control())?)
     }
 
+    /// What decides for this caller, action and key, to be asked for each payload.
+    ///
+    /// # Errors
+    /// [`Refused::Denied`] where no grant is for the caller; everything is refused where no rules are in force.
+    pub fn approach<'s>(
+        &'s self,
+        caller: &'s Arc<Caller>,
+        action: &'s Action,
+        resource: Option<&'s Resource>,
+    ) -> Result<Approach<'s>, Refused> {
+        let force = self.force.as_ref().ok_or(Refused::NoRules)?;
+        Ok(Approach::find(&force.rules, caller, action, resource, self.control())?)
+    }
+
     /// Takes one signature from the quotas of caller and key.
     ///
     /// # Errors
@@ -189,7 +215,14 @@ impl Snapshot {
     }
 }
 
-fn active(state: &State) -> BTreeMap<KeyName, Arc<KeyVersion>> {
-    let active = state.rings().filter_map(Ring::active);
-    active.map(|version| (version.key.clone(), Arc::new(version.clone()))).collect()
+fn known(state: &State) -> BTreeMap<KeyName, Known> {
+    let known = |ring: &Ring| Known {
+        resource: Arc::new(Resource {
+            key: ring.name().clone(),
+            purpose: ring.purpose().clone(),
+            owner: ring.owner().to_owned(),
+        }),
+        active: ring.active().cloned().map(Arc::new),
+    };
+    state.rings().map(|ring| (ring.name().clone(), known(ring))).collect()
 }

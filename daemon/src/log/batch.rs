@@ -283,7 +283,7 @@ impl Writing<'_> {
             }
         }
         if !withheld.is_empty() {
-            item.seal.released.withhold(&withheld);
+            Arc::make_mut(&mut item.seal.released).withhold(&withheld);
             item.draft = Some(item.seal.released.draft()?);
             let stopped = withheld.iter().any(|(_, reason)| *reason != Reason::VersionEnded);
             self.batch.withheld += u32::from(stopped);

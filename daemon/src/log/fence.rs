@@ -40,6 +40,10 @@ impl StandingStop {
 pub(super) struct StopSet(HashMap<Term, Vec<(OperationId, Option<u64>)>>);
 
 impl StopSet {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn covers(&self, terms: &[Term]) -> Option<StandingStop> {
         if self.0.is_empty() {
             return None;

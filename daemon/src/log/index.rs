@@ -7,8 +7,9 @@ mod follow;
 mod terms;
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 
+use bytes::Bytes;
 use proto::hash::Hash;
 use proto::record::SignRecord;
 use tokio::sync::watch;
@@ -28,8 +29,8 @@ pub(super) struct Handed {
     pub(super) index: u64,
     /// The leaf's.
     pub(super) hash: Hash,
-    pub(super) record: SignRecord,
-    pub(super) detail: Vec<u8>,
+    pub(super) record: Arc<SignRecord>,
+    pub(super) detail: Bytes,
 }
 
 /// Records in a segment. Tests cross its edge without writing that many.

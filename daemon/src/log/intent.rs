@@ -11,6 +11,7 @@
 
 use std::sync::{Arc, Weak};
 
+use bytes::Bytes;
 use proto::hash::Hash;
 use proto::operation::OperationId;
 use proto::reason::Reason;
@@ -43,7 +44,7 @@ pub struct IntentDraft {
     /// The record with every outcome `unknown`; the number is filled in by the log.
     pub record: SignRecord,
     /// The detail that the record names, canonical.
-    pub detail: Vec<u8>,
+    pub detail: Bytes,
 }
 
 /// What became of an [`IntentDraft`].
@@ -185,7 +186,7 @@ impl Body {
         let body = Self {
             record: proto::canonical::to_vec(&draft.record)
                 .map_err(|e| LogError::Malformed { cause: e.to_string().into() })?,
-            detail: draft.detail.clone(),
+            detail: draft.detail.to_vec(),
             request: draft.request.as_ref().map(|request| (draft.caller.to_string(), request.id.clone())),
         };
         let out = Vec::with_capacity(body.record.len() + body.detail.len() + 256);

@@ -28,16 +28,16 @@ pub struct Seal {
     /// Index of the newest control record that the permit saw.
     pub saw: u64,
     /// The record as it is if everything may be released.
-    pub released: SignRecord,
+    pub released: Arc<SignRecord>,
     /// The detail that the record names, canonical.
-    pub detail: Vec<u8>,
+    pub detail: Bytes,
 }
 
 /// What must hold for one signature at the moment of its sealing.
 #[derive(Clone, Debug, Default)]
 pub struct Requires {
     /// None of these is stopped, and none was touched by a control record newer than the permit.
-    pub terms: Vec<Term>,
+    pub terms: Arc<[Term]>,
     /// The version's end: `sealed` must lie before it.
     pub not_after: Option<Time>,
 }

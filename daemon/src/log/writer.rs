@@ -345,7 +345,7 @@ impl Drop for Writer {
 fn withheld(item: Prepared) -> Option<Closure> {
     let seal = item.seal;
     let intent = seal.intent?;
-    let mut record: SignRecord = seal.released;
+    let mut record = SignRecord::clone(&seal.released);
     let all: Vec<_> =
         (0..record.signatures.len()).map(|position| (position, Reason::LogUnavailable)).collect();
     record.withhold(&all);
@@ -353,7 +353,7 @@ fn withheld(item: Prepared) -> Option<Closure> {
         number: intent.number(),
         operation: intent.operation(),
         owner: None,
-        end: End::Withheld(Box::new((record, seal.detail))),
+        end: End::Withheld(Box::new((record, seal.detail.to_vec()))),
     };
     intent.end();
     Some(closure)

@@ -13,9 +13,10 @@ use proto::refusal::Refusal;
 use crate::policy::caller::{Caller, CallerKind};
 use crate::policy::facts::{Action, Facts, Resource};
 use crate::policy::rules::Rules;
+use crate::policy::slice::{Always, Slice};
 
-/// A decision in favour. It cannot be made but by [`decide`], not cloned, and whoever needs one takes it by value: one
-/// permit, one operation.
+/// A decision in favour. It cannot be made but by [`Approach::decide`], not cloned, and whoever needs one takes it by
+/// value: one permit, one operation.
 #[derive(Debug)]
 pub struct Permit {
     caller: Arc<Caller>,
@@ -134,8 +135,95 @@ impl fmt::Display for Denied {
 
 impl std::error::Error for Denied {}
 
-/// Decides. `resource` is the key for actions that are about one (and for stops that name one); `facts` are those of the
-/// payload for `sign`; `control` is the index of the newest control record in the snapshot that everything here is from.
+/// What decides for one caller, action and key: found once, asked for each payload. A batch asks one for all its items.
+pub struct Approach<'a> {
+    rules: &'a Rules,
+    caller: &'a Arc<Caller>,
+    action: &'a Action,
+    resource: Option<&'a Resource>,
+    slice: Result<Arc<Slice>, Denial>,
+    control: u64,
+}
+
+impl<'a> Approach<'a> {
+    /// Finds it. `resource` is the key for actions that are about one (and for stops that name one); `control` is the index
+    /// of the newest control record in the snapshot that everything here is from.
+    ///
+    /// # Errors
+    /// [`Why::NotAdmitted`].
+    pub fn find(
+        rules: &'a Rules,
+        caller: &'a Arc<Caller>,
+        action: &'a Action,
+        resource: Option<&'a Resource>,
+        control: u64,
+    ) -> Result<Self, Denied> {
+        let slice = if rules.admits(caller) {
+            rules.slice_of(caller, action, resource)
+        } else {
+            let key = resource.map(|resource| resource.key.clone());
+            return Err(Denied { rule: None, why: Why::NotAdmitted, action: action.named(), key });
+        };
+        Ok(Self { rules, caller, action, resource, slice, control })
+    }
+
+    /// Decides; `payload` is what is to be signed, for `sign`. Its facts are gathered only where a rule looks at them.
+    ///
+    /// # Errors
+    /// [`Denied`], with the rule that decided.
+    pub fn decide<F: FnOnce() -> Facts>(&self, payload: Option<(&Kind, F)>) -> Result<Permit, Denied> {
+        let slice = self.slice.as_ref().map_err(|denial| self.denied(denial.clone()))?;
+        let (kind, facts) = payload.unzip();
+        let rule = match slice.always().filter(|_| kind.is_some() || *self.action != Action::Sign) {
+            Some(Always::Permitted(rule)) => Arc::clone(rule),
+            Some(Always::Denied(denial)) => return Err(self.denied(denial.clone())),
+            None => {
+                let facts = facts.map(|gather| gather());
+                let (action, resource) = (self.action, self.resource);
+                match slice.decide(&Question { caller: self.caller, action, resource, facts: facts.as_ref() })
+                {
+                    Decision::Permitted { rule } => Arc::from(rule),
+                    Decision::Denied(denial) => return Err(self.denied(denial)),
+                }
+            }
+        };
+        // Last, so that nobody learns what a key is for whom policy does not let near it.
+        if let (Action::Sign, Some(resource), Some(kind)) = (self.action, self.resource, kind)
+            && !resource.purpose.allows(kind)
+        {
+            return Err(
+                self.refused(Why::Purpose { kind: kind.clone(), purpose: resource.purpose.to_string() })
+            );
+        }
+        if *self.action == Action::Redact && self.caller.kind != CallerKind::Unix {
+            return Err(self.refused(Why::Elsewhere));
+        }
+        Ok(Permit {
+            caller: Arc::clone(self.caller),
+            action: self.action.clone(),
+            key: self.key(),
+            rule,
+            guardrails: self.rules.guardrails(),
+            grants: self.rules.grants(),
+            control: self.control,
+        })
+    }
+
+    fn key(&self) -> Option<KeyName> {
+        self.resource.map(|resource| resource.key.clone())
+    }
+
+    fn refused(&self, why: Why) -> Denied {
+        Denied { rule: None, why, action: self.action.named(), key: self.key() }
+    }
+
+    fn denied(&self, denial: Denial) -> Denied {
+        let rule = denial.rule().map(ToOwned::to_owned);
+        Denied { rule, why: Why::Policy(denial), action: self.action.named(), key: self.key() }
+    }
+}
+
+/// Decides on one payload. `resource`, `control`: see [`Approach::find`]; `facts` are those of the payload for `sign`.
 ///
 /// # Errors
 /// [`Denied`], with the rule that decided.
@@ -147,30 +235,6 @@ pub fn decide(
     facts: Option<&Facts>,
     control: u64,
 ) -> Result<Permit, Denied> {
-    let key = resource.map(|resource| resource.key.clone());
-    let denied = |rule: Option<&str>, why| {
-        Err(Denied { rule: rule.map(ToOwned::to_owned), why, action: action.named(), key: key.clone() })
-    };
-    if !rules.admits(caller) {
-        return denied(None, Why::NotAdmitted);
-    }
-    let question = Question { caller, action, resource, facts };
-    let rule = match rules.answer(caller, &question) {
-        Decision::Permitted { rule } => Arc::from(rule),
-        Decision::Denied(denial) => return denied(denial.clone().rule(), Why::Policy(denial)),
-    };
-    // Last, so that nobody learns what a key is for whom policy does not let near it.
-    if let (Action::Sign, Some(resource), Some(facts)) = (action, resource, facts)
-        && !resource.purpose.allows(&facts.kind)
-    {
-        return denied(
-            None,
-            Why::Purpose { kind: facts.kind.clone(), purpose: resource.purpose.to_string() },
-        );
-    }
-    if *action == Action::Redact && caller.kind != CallerKind::Unix {
-        return denied(None, Why::Elsewhere);
-    }
-    let (guardrails, grants) = (rules.guardrails(), rules.grants());
-    Ok(Permit { caller: caller.clone(), action: action.clone(), key, rule, guardrails, grants, control })
+    let approach = Approach::find(rules, caller, action, resource, control)?;
+    approach.decide(facts.map(|facts| (&facts.kind, || facts.clone())))
 }

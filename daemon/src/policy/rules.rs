@@ -7,10 +7,10 @@ use cedar_policy::EntityUid;
 use ceremonies::access::decide::Surroundings;
 use ceremonies::access::policies::RuleProblem;
 use ceremonies::access::rule::{Scope, holders_of_caller};
-use ceremonies::access::{Decision, Denial, Effect, Policies, Question};
+use ceremonies::access::{Denial, Effect, Policies, Question};
 
 use crate::policy::caller::Caller;
-use crate::policy::facts::Action;
+use crate::policy::facts::{Action, Resource};
 use crate::policy::slice::{Slice, Slices};
 
 /// Guardrails and grants in force, with the index that finds the few rules that can concern a question.
@@ -90,18 +90,22 @@ impl Rules {
         self.grants
     }
 
-    /// The decision of all rules, found on the slice of those that can concern the question.
-    pub(super) fn answer(&self, caller: &Arc<Caller>, question: &Question<'_>) -> Decision {
+    /// The slice of those rules that can concern this caller, action and key.
+    ///
+    /// # Errors
+    /// Where no question of this kind can be put.
+    pub(super) fn slice_of(
+        &self,
+        caller: &Arc<Caller>,
+        action: &Action,
+        resource: Option<&Resource>,
+    ) -> Result<Arc<Slice>, Denial> {
+        let question = Question { caller, action, resource, facts: None };
         // Stops are rare, and what they name is endless.
-        if matches!(question.action, Action::Stop(_)) {
-            return self
-                .slice(caller, question)
-                .map_or_else(Decision::Denied, |slice| slice.decide(question));
+        if matches!(action, Action::Stop(_)) {
+            return self.slice(caller, &question).map(Arc::new);
         }
-        match self.slices.find(caller, question, || self.slice(caller, question)) {
-            Ok(slice) => slice.decide(question),
-            Err(denial) => Decision::Denied(denial),
-        }
+        self.slices.find(caller, &question, || self.slice(caller, &question))
     }
 
     fn slice(&self, caller: &Arc<Caller>, question: &Question<'_>) -> Result<Slice, Denial> {

@@ -14,9 +14,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use cedar_policy::PolicySet;
 use ceremonies::access::decide::{Surroundings, ask};
 use ceremonies::access::{Decision, Denial, Needs, Question, Rule};
+use proto::algorithm::HashAlgorithm;
+use proto::digest::Digest;
+use proto::purpose::Kind;
 
 use crate::policy::caller::Caller;
-use crate::policy::facts::{Action, Resource};
+use crate::policy::facts::{Action, Facts, Resource};
 
 /// Most slices kept: some kilobytes each.
 const MOST: usize = 4096;
@@ -30,7 +33,15 @@ pub(super) struct Slice {
     rules: PolicySet,
     ids: Vec<String>,
     needs: Needs,
-    always: Option<Decision>,
+    always: Option<Always>,
+}
+
+/// The decision of a slice of which no rule looks at the item.
+pub(super) enum Always {
+    /// By the grant with this id.
+    Permitted(Arc<str>),
+    /// No.
+    Denied(Denial),
 }
 
 impl Slice {
@@ -57,25 +68,27 @@ impl Slice {
         let (caller, always) = (caller.clone(), None);
         let mut slice = Self { caller, action, resource, surroundings, rules: set, ids, needs, always };
         if !needs.differ_per_item() {
-            let decision = slice.decide(question);
-            // A question that cannot be put says nothing about the next one.
-            if !matches!(decision, Decision::Denied(Denial::Unanswerable(_))) {
-                slice.always = Some(decision);
-            }
+            // Any payload will do, since no rule looks at it.
+            let facts = Facts::new(Kind::Digest, Digest::of(HashAlgorithm::Sha256, b"").into());
+            slice.always = match slice.decide(&Question { facts: Some(&facts), ..*question }) {
+                Decision::Permitted { rule } => Some(Always::Permitted(rule.into())),
+                // A question that cannot be put says nothing about the next one.
+                Decision::Denied(Denial::Unanswerable(_)) => None,
+                Decision::Denied(denial) => Some(Always::Denied(denial)),
+            };
         }
         Ok(slice)
     }
 
-    /// The decision, which is that of all rules.
+    /// The one decision, where no rule looks at the item.
+    pub(super) const fn always(&self) -> Option<&Always> {
+        self.always.as_ref()
+    }
+
+    /// The decision on one item, which is that of all rules.
     pub(super) fn decide(&self, question: &Question<'_>) -> Decision {
-        let put = *question.action != Action::Sign || question.facts.is_some();
-        match &self.always {
-            Some(decision) if put => decision.clone(),
-            _ => {
-                let rank = |id: &str| self.ids.iter().position(|known| known == id).unwrap_or(usize::MAX);
-                ask(&self.rules, &self.surroundings, question, self.needs, rank)
-            }
-        }
+        let rank = |id: &str| self.ids.iter().position(|known| known == id).unwrap_or(usize::MAX);
+        ask(&self.rules, &self.surroundings, question, self.needs, rank)
     }
 
     fn is_of(&self, caller: &Arc<Caller>, question: &Question<'_>) -> bool {

@@ -22,17 +22,13 @@ use crate::keyring::Snapshot;
 use crate::keys::ring::Ring;
 use crate::keys::state::KeyVersion;
 use crate::policy::caller::Caller;
-use crate::policy::facts::{Action, Resource};
+use crate::policy::facts::Action;
 
 /// The service.
 pub struct Service(pub Arc<Services>);
 
-fn resource(ring: &Ring) -> Resource {
-    Resource { key: ring.name().clone(), purpose: ring.purpose().clone(), owner: ring.owner().to_owned() }
-}
-
 fn may(snapshot: &Snapshot, caller: &Arc<Caller>, ring: &Ring, action: &Action) -> bool {
-    snapshot.decide(caller, action, Some(&resource(ring)), None).is_ok()
+    snapshot.decide(caller, action, snapshot.resource(ring.name()), None).is_ok()
 }
 
 /// The key of this name, if policy lets the caller do this with it.
@@ -50,7 +46,7 @@ pub async fn permitted<'s>(
     let ring = snapshot.ring(name).ok_or_else(|| {
         Refusal::new(Reason::UnknownKey, format!("there is no key `{name}` here")).with("key", name)
     })?;
-    denials.permit(snapshot, caller, action, Some(&resource(ring))).await.map(|_permit| ring)
+    denials.permit(snapshot, caller, action, snapshot.resource(name)).await.map(|_permit| ring)
 }
 
 /// The version of this number, or for 0 the one that signs.

@@ -19,8 +19,8 @@ use crate::keys::ring::Ring;
 use crate::keys::state::{KeyVersion, VersionState};
 use crate::log::Log;
 use crate::policy::caller::Caller;
-use crate::policy::facts::{Action, Facts, Resource};
-use crate::policy::{Denied, Permit};
+use crate::policy::facts::{Action, Facts};
+use crate::policy::{Approach, Denied, Permit};
 
 /// One version that is going to sign.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ pub(crate) struct Chosen {
     /// What it signs; for algorithms that sign the message, what is recorded.
     pub(crate) digest: Digest,
     /// What the fence looks at.
-    pub(crate) terms: Vec<Term>,
+    pub(crate) terms: Arc<[Term]>,
     /// The version's end, if it has one.
     pub(crate) not_after: Option<Time>,
 }
@@ -70,8 +70,83 @@ fn facts(reading: &Reading, digests: Digests, request: &SignRequest) -> Facts {
     }
 }
 
-/// Decides one request on this snapshot. Policy is asked before anything is said of the key's state or purpose, so that
-/// nobody learns them whom policy does not let near.
+/// What holds for everything that one caller asks of one key on one snapshot: found once a batch.
+pub(crate) struct Standing<'s> {
+    ring: &'s Ring,
+    approach: Approach<'s>,
+    active: Option<Signing<'s>>,
+}
+
+/// The version that signs, and what a signature by it requires.
+struct Signing<'s> {
+    version: &'s Arc<KeyVersion>,
+    terms: Arc<[Term]>,
+}
+
+impl<'s> Standing<'s> {
+    /// Finds it.
+    ///
+    /// # Errors
+    /// [`Unadmitted`] where there is no such key, or no grant is for the caller.
+    pub(crate) fn find(
+        snapshot: &'s Snapshot,
+        caller: &'s Arc<Caller>,
+        key: &KeyName,
+    ) -> Result<Self, Unadmitted> {
+        let ring = snapshot.ring(key).ok_or_else(|| {
+            Refusal::new(Reason::UnknownKey, format!("there is no key `{key}` here")).with("key", key)
+        })?;
+        let approach = snapshot.approach(caller, &Action::Sign, snapshot.resource(key))?;
+        let active = snapshot.active(key).map(|version| {
+            let terms = terms(ring.name(), version.key_id, &version.backend, caller).into();
+            Signing { version, terms }
+        });
+        Ok(Self { ring, approach, active })
+    }
+
+    /// Whether it is about this key.
+    pub(crate) fn is_of(&self, key: &KeyName) -> bool {
+        self.ring.name() == key
+    }
+
+    /// Decides one request. Policy is asked before anything is said of the key's state or purpose, so that nobody learns
+    /// them whom policy does not let near.
+    ///
+    /// # Errors
+    /// [`Unadmitted`].
+    pub(crate) fn admit(
+        &self,
+        log: &Log,
+        request: &SignRequest,
+        reading: &Reading,
+    ) -> Result<(Permit, Vec<Chosen>), Unadmitted> {
+        let digest = self.active.as_ref().map(|active| reading.body.digest(active.version.algorithm));
+        let gather = || {
+            let seen = match &digest {
+                Some(Ok(digest)) => digest.clone().into(),
+                _ => reading.body.digests(),
+            };
+            facts(reading, seen, request)
+        };
+        let permit = self.approach.decide(Some((&reading.kind, gather))).map_err(Unadmitted::Denied)?;
+        if request.versions == VersionChoice::Retiring {
+            let message = format!("`{}` has no retiring version", self.ring.name());
+            return Err(Refusal::new(Reason::RetiringUnavailable, message).into());
+        }
+        let (active, digest) = match (&self.active, digest) {
+            (Some(active), Some(digest)) => (active, digest?),
+            _ => return Err(inactive(self.ring).into()),
+        };
+        if let Some(stop) = log.covers(&active.terms) {
+            return Err(refuse::stopped(&stop).into());
+        }
+        let (version, terms) = (Arc::clone(active.version), Arc::clone(&active.terms));
+        let not_after = version.valid_until;
+        Ok((permit, vec![Chosen { version, digest, terms, not_after }]))
+    }
+}
+
+/// Decides one request on this snapshot: see [`Standing::admit`].
 ///
 /// # Errors
 /// [`Unadmitted`].
@@ -82,37 +157,7 @@ pub(crate) fn admit(
     request: &SignRequest,
     reading: &Reading,
 ) -> Result<(Permit, Vec<Chosen>), Unadmitted> {
-    let ring = snapshot.ring(&request.key).ok_or_else(|| {
-        Refusal::new(Reason::UnknownKey, format!("there is no key `{}` here", request.key))
-            .with("key", &request.key)
-    })?;
-    let active = snapshot.active(&request.key);
-    let digest = active.map(|version| reading.body.digest(version.algorithm));
-    let seen = match &digest {
-        Some(Ok(digest)) => digest.clone().into(),
-        _ => reading.body.digests(),
-    };
-    let resource = Resource {
-        key: ring.name().clone(),
-        purpose: ring.purpose().clone(),
-        owner: ring.owner().to_owned(),
-    };
-    let permit =
-        snapshot.decide(caller, &Action::Sign, Some(&resource), Some(&facts(reading, seen, request)))?;
-    if request.versions == VersionChoice::Retiring {
-        let message = format!("`{}` has no retiring version", ring.name());
-        return Err(Refusal::new(Reason::RetiringUnavailable, message).into());
-    }
-    let (version, digest) = match (active, digest) {
-        (Some(version), Some(digest)) => (version, digest?),
-        _ => return Err(inactive(ring).into()),
-    };
-    let terms = terms(ring.name(), version.key_id, &version.backend, caller);
-    if let Some(stop) = log.covers(&terms) {
-        return Err(refuse::stopped(&stop).into());
-    }
-    let chosen = Chosen { version: Arc::clone(version), digest, terms, not_after: version.valid_until };
-    Ok((permit, vec![chosen]))
+    Standing::find(snapshot, caller, &request.key)?.admit(log, request, reading)
 }
 
 fn inactive(ring: &Ring) -> Refusal {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use proto::hash::Hash;
 use proto::operation::OperationId;
 use proto::purpose::Kind;
@@ -34,10 +35,10 @@ pub(crate) struct Operation {
     pub(crate) signers: Vec<Result<Arc<dyn SigningKey>, Failure>>,
     /// Its id.
     pub(crate) id: OperationId,
-    /// Its record, every outcome still unknown.
-    pub(crate) record: SignRecord,
+    /// Its record, every outcome still unknown at first.
+    pub(crate) record: Arc<SignRecord>,
     /// The detail's canonical bytes.
-    pub(crate) detail: Vec<u8>,
+    pub(crate) detail: Bytes,
     /// Hash of the input, where there is a request id.
     pub(crate) input: Option<Hash>,
     /// The first failure, for the answer.
@@ -59,7 +60,7 @@ impl Operation {
             operation: self.id,
             caller: self.caller.id.as_str().into(),
             request: self.request_key(),
-            record: self.record.clone(),
+            record: SignRecord::clone(&self.record),
             detail: self.detail.clone(),
         }
     }
@@ -76,7 +77,7 @@ impl Operation {
     /// Notes what a backend gave for the version at `position`.
     pub(crate) fn note(&mut self, position: usize, result: Result<RawSignature, Failure>) {
         let backend = self.chosen[position].version.backend.clone();
-        let entry = &mut self.record.signatures[position];
+        let entry = &mut Arc::make_mut(&mut self.record).signatures[position];
         match result {
             Ok(signature) => {
                 entry.outcome = Outcome::Released;
@@ -94,13 +95,14 @@ impl Operation {
     /// Withholds every signature.
     pub(crate) fn withhold(&mut self, reason: Reason) {
         let all: Vec<_> = (0..self.record.signatures.len()).map(|position| (position, reason)).collect();
-        self.record.withhold(&all);
+        Arc::make_mut(&mut self.record).withhold(&all);
     }
 
     /// What the log's fence is asked.
-    pub(crate) fn seal(&self, intent: Option<Intent>) -> Seal {
-        let mut released = self.record.clone();
-        released.number = intent.as_ref().map(Intent::number);
+    pub(crate) fn seal(&mut self, intent: Option<Intent>) -> Seal {
+        if let Some(intent) = &intent {
+            Arc::make_mut(&mut self.record).number = Some(intent.number());
+        }
         let request = match &intent {
             Some(_) => None,
             None => self.request_key().map(|key| (Arc::from(self.caller.id.as_str()), key)),
@@ -112,10 +114,10 @@ impl Operation {
             requires: self
                 .chosen
                 .iter()
-                .map(|chosen| Requires { terms: chosen.terms.clone(), not_after: chosen.not_after })
+                .map(|chosen| Requires { terms: Arc::clone(&chosen.terms), not_after: chosen.not_after })
                 .collect(),
             saw: self.permit.control(),
-            released,
+            released: Arc::clone(&self.record),
             detail: self.detail.clone(),
         }
     }

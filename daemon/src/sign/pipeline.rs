@@ -10,7 +10,7 @@ use proto::refusal::Refusal;
 use proto::time::Time;
 use tokio::sync::oneshot;
 
-use super::admit::{self, Unadmitted};
+use super::admit::{self, Standing, Unadmitted};
 use super::operation::Operation;
 use super::reply::Reply;
 use super::{SignRequest, Signer, prepare, recorded, refuse};
@@ -56,16 +56,15 @@ impl Signer {
         let snapshot = self.keyring.snapshot();
         let mut answers: Vec<Option<Answer>> = requests.iter().map(|_| None).collect();
         let (mut inside, mut outside) = (vec![], vec![]);
-        let mut ids = HashSet::new();
+        let repeated = repeated(&requests);
+        let mut standing = None;
         for (position, request) in requests.into_iter().enumerate() {
-            if let Some(id) = &request.request_id
-                && !ids.insert(id.clone())
-            {
+            if repeated.contains(&position) {
                 let message = "this request id is given to an earlier item of the same batch";
                 answers[position] = Some(Err(Refusal::new(Reason::RequestIdReused, message)));
                 continue;
             }
-            match self.admit(&snapshot, caller, request, position, asked).await {
+            match self.admit(&snapshot, &mut standing, caller, request, position, asked).await {
                 Ok(Admitted::Operation(operation)) if self.is_external(&operation) => {
                     outside.push(*operation)
                 }
@@ -97,10 +96,12 @@ impl Signer {
         backends.into_iter().any(|backend| backend.is_none_or(|backend| backend.capabilities().external))
     }
 
-    async fn admit(
+    /// `standing` is what an earlier item of the same call found out about its key.
+    async fn admit<'s>(
         &self,
-        snapshot: &Snapshot,
-        caller: &Arc<Caller>,
+        snapshot: &'s Snapshot,
+        standing: &mut Option<Standing<'s>>,
+        caller: &'s Arc<Caller>,
         request: SignRequest,
         position: usize,
         asked: Time,
@@ -109,7 +110,12 @@ impl Signer {
         let reading = prepare::read(&request.input)?;
         let prepared = self.clock.monotonic();
         measure::stage(Stage::Prepare, prepared.since(began));
-        let admitted = admit::admit(snapshot, &self.log, caller, &request, &reading);
+        standing.take_if(|known| !known.is_of(&request.key));
+        let found = match standing {
+            Some(known) => Ok(&*known),
+            None => Standing::find(snapshot, caller, &request.key).map(|found| &*standing.insert(found)),
+        };
+        let admitted = found.and_then(|standing| standing.admit(&self.log, &request, &reading));
         measure::stage(Stage::Policy, self.clock.monotonic().since(prepared));
         let (permit, chosen) = match admitted {
             Ok(admitted) => admitted,
@@ -147,8 +153,8 @@ impl Signer {
             chosen,
             signers,
             id,
-            record,
-            detail,
+            record: Arc::new(record),
+            detail: detail.into(),
             input,
             failure: None,
             decided: 0,
@@ -291,7 +297,7 @@ impl Signer {
         answers.append(&mut nothing);
         while !pending.is_empty() {
             let (mut operations, mut seals) = (vec![], vec![]);
-            for (operation, intent) in pending.drain(..) {
+            for (mut operation, intent) in pending.drain(..) {
                 seals.push(operation.seal(intent));
                 operations.push(operation);
             }
@@ -343,6 +349,16 @@ impl Signer {
             operation.withhold(reason);
         }
     }
+}
+
+/// Positions of requests whose id an earlier one of the same batch has.
+fn repeated(requests: &[SignRequest]) -> HashSet<usize> {
+    if requests.len() < 2 {
+        return HashSet::new();
+    }
+    let mut ids = HashSet::with_capacity(requests.len());
+    let ids = requests.iter().map(|request| request.request_id.as_deref().is_none_or(|id| ids.insert(id)));
+    ids.enumerate().filter_map(|(position, new)| (!new).then_some(position)).collect()
 }
 
 fn same(before: &[admit::Chosen], now: &[admit::Chosen]) -> bool {

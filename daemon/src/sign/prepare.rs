@@ -14,6 +14,7 @@ mod sniff;
 
 use bytes::Bytes;
 use proto::algorithm::{Algorithm, HashAlgorithm};
+use proto::canonical::Map;
 use proto::digest::{Digest, Digests};
 use proto::hash::Hash;
 use proto::purpose::Kind;
@@ -145,41 +146,55 @@ fn short_enough(what: &str, bytes: &Bytes) -> Result<(), Refusal> {
 /// The hash that tells whether two requests with one id ask for the same: over key, kind of input, its bytes, the
 /// choice of versions and the annotations; not over receipt or encoding.
 pub fn input_hash(request: &SignRequest) -> Hash {
-    let mut parts: Vec<Vec<u8>> = vec![request.key.as_str().into(), request.versions.name().into()];
+    let mut parts = Parts(Vec::with_capacity(256));
+    parts.add(request.key.as_str());
+    parts.add(request.versions.name());
     match &request.input {
         Input::Digest(digests) => {
-            parts.push(b"digest".to_vec());
-            parts.extend(digests.iter().map(|digest| digest.to_string().into_bytes()));
+            parts.add("digest");
+            digests.iter().for_each(|digest| parts.add(digest.to_string()));
         }
-        Input::Message(message) => parts.extend([b"message".to_vec(), Hash::of(message).as_bytes().to_vec()]),
+        Input::Message(message) => {
+            parts.add("message");
+            parts.add(Hash::of(message).as_bytes());
+        }
         Input::Dsse { payload_type, payload } => {
-            parts.extend([
-                b"dsse".to_vec(),
-                payload_type.clone().into(),
-                Hash::of(payload).as_bytes().to_vec(),
-            ]);
+            parts.add("dsse");
+            parts.add(payload_type);
+            parts.add(Hash::of(payload).as_bytes());
         }
         Input::Oci { reference, digest, annotations } => {
-            parts.extend([b"oci".to_vec(), reference.clone().into(), digest.to_string().into()]);
-            parts.extend(pairs(annotations.iter()));
+            parts.add("oci");
+            parts.add(reference);
+            parts.add(digest.to_string());
+            parts.pairs(annotations);
         }
         Input::Notation(payload) => {
-            parts.extend([b"notation".to_vec(), Hash::of(payload).as_bytes().to_vec()])
+            parts.add("notation");
+            parts.add(Hash::of(payload).as_bytes());
         }
     }
-    parts.push(b"annotations".to_vec());
-    parts.extend(pairs(request.annotations.iter()));
-    // Each part with its length before it, so that no two lists of parts have the same bytes.
-    let mut all = Vec::with_capacity(256);
-    for part in parts {
-        all.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        all.extend_from_slice(&part);
-    }
-    Hash::of(&all)
+    parts.add("annotations");
+    parts.pairs(&request.annotations);
+    Hash::of(&parts.0)
 }
 
-fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a String)>) -> Vec<Vec<u8>> {
-    pairs.flat_map(|(name, value)| [name.into(), value.clone().into_bytes()]).collect()
+/// Parts, each with its length before it, so that no two lists of parts have the same bytes.
+struct Parts(Vec<u8>);
+
+impl Parts {
+    fn add(&mut self, part: impl AsRef<[u8]>) {
+        let part = part.as_ref();
+        self.0.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        self.0.extend_from_slice(part);
+    }
+
+    fn pairs(&mut self, pairs: &Map<String>) {
+        for (name, value) in pairs.iter() {
+            self.add(name);
+            self.add(value);
+        }
+    }
 }
 
 #[cfg(test)]

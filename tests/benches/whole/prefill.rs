@@ -130,7 +130,7 @@ impl Model {
             time: Times::asked(now),
             v: VERSION,
         };
-        let terms = vec![
+        let terms = [
             Term::Key(released.key.clone()),
             Term::KeyId(key_id),
             Term::Caller(self.caller.to_string()),
@@ -141,10 +141,10 @@ impl Model {
             intent: None,
             operation,
             request: Some((Arc::clone(&self.caller), request)),
-            requires: vec![Requires { terms, not_after: None }],
+            requires: vec![Requires { terms: terms.into(), not_after: None }],
             saw: self.saw,
-            released,
-            detail,
+            released: Arc::new(released),
+            detail: detail.into(),
         }
     }
 

@@ -130,9 +130,9 @@ async fn a_request_id_finds_its_first_answer() {
     // What came to nothing is tried anew, and the row moves.
     let intent = intend(&log, site.draft("a", Some("three"))).await;
     let mut nothing = site.seal(intent, "a", 0);
-    nothing.released.signatures[0].value = None;
-    nothing.released.signatures[0].outcome = Outcome::NotExecuted;
-    nothing.released.signatures[0].reason = Some(Reason::BackendBusy);
+    Arc::make_mut(&mut nothing.released).signatures[0].value = None;
+    Arc::make_mut(&mut nothing.released).signatures[0].outcome = Outcome::NotExecuted;
+    Arc::make_mut(&mut nothing.released).signatures[0].reason = Some(Reason::BackendBusy);
     assert!(matches!(seal(&log, nothing).await, Sealed::Withheld { .. }));
     let again = intend(&log, site.draft("a", Some("three"))).await;
     released(&log, site.seal(again, "a", 0)).await;

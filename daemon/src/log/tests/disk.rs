@@ -14,7 +14,7 @@ fn bound(site: &Site, pages: u32) {
 
 /// Longer than a page, so that it cannot go where there happens to be room.
 fn long(mut what: Seal) -> Seal {
-    what.detail = vec![b'x'; 20_000];
+    what.detail = vec![b'x'; 20_000].into();
     what
 }
 

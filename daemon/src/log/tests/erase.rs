@@ -25,7 +25,7 @@ async fn an_erased_detail_is_in_no_file_and_every_proof_still_holds() {
     let intent = intend(&log, site.draft("a", Some(secret))).await;
     let mut what = site.seal(intent, "a", 0);
     what.detail = site.detail(Some(secret));
-    what.released.detail = proto::hash::Hash::of(&what.detail);
+    Arc::make_mut(&mut what.released).detail = proto::hash::Hash::of(&what.detail);
     let done = released(&log, what).await;
     let sought = Sought::Request { caller: "unix:1000".into(), id: secret.into() };
     let found = |log: Log| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proto::hash::Hash;
-use proto::record::Record;
+use proto::record::{Record, SignRecord};
 
 use super::support::*;
 use crate::log::index::{FORMAT, Handed, Terms};
@@ -83,12 +83,13 @@ async fn what_is_handed_over_has_the_terms_of_what_is_read_again() {
     for number in 0..1100 {
         let key = format!("team-{number}");
         let mut what = site.software(&key, (number % 2 == 0).then_some(key.as_str()), 0);
-        what.released.signed.subjects = vec![format!("sha256:{}", Hash::of(key.as_bytes())), key.clone()];
+        Arc::make_mut(&mut what.released).signed.subjects =
+            vec![format!("sha256:{}", Hash::of(key.as_bytes())), key.clone()];
         let (record, detail) = (what.released.clone(), what.detail.clone());
         if number % 100 == 0 {
             let done = released(&log, what).await;
             let stored = log.record(done.index).await.unwrap();
-            assert_eq!(Record::parse(&stored.leaf).unwrap(), Record::Sign(record.clone()));
+            assert_eq!(Record::parse(&stored.leaf).unwrap(), Record::Sign(SignRecord::clone(&record)));
             let (mut read, private) = Terms::default().of(&stored, &done.leaf_hash);
             assert_eq!(private.len(), if number % 2 == 0 { 2 } else { 1 }, "caller, and request id");
             read.extend(private);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use proto::algorithm::{Algorithm, HashAlgorithm};
 use proto::digest::{Digest, Digests};
 use proto::hash::Hash;
@@ -140,12 +141,12 @@ impl Site {
         }
     }
 
-    pub(super) fn detail(&self, request: Option<&str>) -> Vec<u8> {
+    pub(super) fn detail(&self, request: Option<&str>) -> Bytes {
         let request = request.map(|id| format!(r#","request":"{id}""#)).unwrap_or_default();
         format!(
             r#"{{"caller":{{"id":"unix:1000","kind":"unix"}}{request},"salt":"AAAAAAAAAAAAAAAAAAAAAA=="}}"#
         )
-        .into_bytes()
+        .into()
     }
 
     pub(super) fn draft(&self, key: &str, request: Option<&str>) -> IntentDraft {
@@ -215,17 +216,17 @@ pub(super) fn request_key(id: &str) -> RequestKey {
 
 pub(super) fn requires(key: &str) -> Requires {
     Requires {
-        terms: vec![Term::Key(key.parse().unwrap()), Term::Caller("unix:1000".into())],
+        terms: [Term::Key(key.parse().unwrap()), Term::Caller("unix:1000".into())].into(),
         not_after: None,
     }
 }
 
-pub(super) fn signed(mut record: SignRecord) -> SignRecord {
+pub(super) fn signed(mut record: SignRecord) -> Arc<SignRecord> {
     for entry in &mut record.signatures {
         entry.outcome = Outcome::Released;
         entry.value = Some(record.operation.as_bytes().to_vec());
     }
-    record
+    Arc::new(record)
 }
 
 pub(super) async fn intend(log: &Log, draft: IntentDraft) -> Intent {

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
-use ceremonies::access::Facts;
+use ceremonies::access::{Decision, Facts};
 use proptest::prelude::*;
 use proto::algorithm::HashAlgorithm;
 use proto::digest::Digest;
@@ -9,7 +9,7 @@ use proto::record::StopTarget;
 
 use super::*;
 use crate::policy::facts::Resource;
-use crate::policy::permit::{Why, decide};
+use crate::policy::permit::{Approach, Why, decide};
 
 fn key(name: &str) -> Resource {
     Resource {
@@ -209,7 +209,28 @@ proptest! {
                     facts: (*action == Action::Sign).then_some(facts),
                 };
                 let whole = rules.policies().decide(&question);
-                let sliced = rules.answer(caller, &question);
+                let permitted = matches!(whole, Decision::Permitted { .. });
+                let approach = Approach::find(&rules, caller, action, Some(&resource), 0);
+                let sliced = approach.map(|approach| {
+                    let kind = facts.kind.clone();
+                    approach.decide(question.facts.map(|facts| (&kind, || facts.clone())))
+                });
+                let sliced = match sliced {
+                    Err(denied) | Ok(Err(denied)) => match denied.why {
+                        Why::Policy(denial) => Decision::Denied(denial),
+                        // No grant is for the caller, so none can permit it.
+                        Why::NotAdmitted => {
+                            prop_assert!(!permitted);
+                            continue;
+                        }
+                        // The rules permit it; what the key is for comes after them.
+                        Why::Purpose { .. } | Why::Elsewhere => {
+                            prop_assert!(permitted);
+                            continue;
+                        }
+                    },
+                    Ok(Ok(permit)) => Decision::Permitted { rule: permit.rule().to_string() },
+                };
                 let same = match (&whole, &sliced) {
                     (Decision::Denied(Denial::Failed { rule: a, .. }), Decision::Denied(Denial::Failed { rule: b, .. })) => a == b,
                     (a, b) => a == b,

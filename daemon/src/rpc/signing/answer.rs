@@ -42,6 +42,9 @@ impl Leaving {
 
     /// The stop that covers any of it.
     fn last_look(&self) -> Option<Refusal> {
+        if self.log.stops_nothing() {
+            return None;
+        }
         let snapshot = self.keyring.snapshot();
         let stop = self.versions.iter().find_map(|(key, number, key_id)| {
             let mut terms = self.caller.terms();
