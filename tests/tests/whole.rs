@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use softhsm::{Shape, Token};
-use tests::load::{Load, request, sign};
+use tests::load::{Callers, Load, request, sign};
 use tests::process::Process;
 use tests::world::{Plan, World};
 
@@ -72,7 +72,7 @@ fn a_file_is_signed_by_an_hsm_verified_and_the_key_stopped() {
 #[test]
 fn asked_to_end_under_load_it_loses_nothing_and_starts_where_it_was() {
     let mut world = Plan::new().key(KEY, "ecdsa-p256-sha256", &["blob"]).start();
-    let mut load = Load::start(&world, 4, 4, KEY);
+    let mut load = Load::start(&world, 4, Callers { single: 4, batches: 1 }, KEY);
     load.reach(20);
     assert!(world.stop().success());
     let received = load.end();

@@ -148,7 +148,7 @@ fn another_key_under_the_same_label_is_a_mismatch() {
     world.start();
     until(&world, &[Reason::KeyMismatch]);
     assert!(world.stop().success());
-    let ledger = accounted(&world, [&tests::load::Received { replies: vec![before] }], "another token");
+    let ledger = accounted(&world, [&before.into()], "another token");
     let keys: std::collections::BTreeSet<String> =
         ledger.released().into_iter().map(|(_, key, _)| key).collect();
     assert_eq!(keys.len(), 1, "only the recorded key has signed");
