@@ -1,6 +1,9 @@
 //! The signing path from outside, whole: a real client, a real daemon, real keys, other people's tools as witnesses.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "whole/redact.rs"]
+mod redact;
+
 use std::process::Command;
 
 use softhsm::{Shape, Token};
