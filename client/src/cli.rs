@@ -9,6 +9,7 @@ pub mod complete;
 pub mod input;
 pub mod keys;
 pub mod log;
+pub mod man;
 pub mod online;
 pub mod policy;
 pub mod progress;
@@ -59,6 +60,7 @@ pub fn execute(arguments: &Arguments, screen: &mut Screen, look: &dyn Fn(&str) -
         Command::Log(log) => log::run(&log.what, flags, look, screen),
         Command::Policy(policy) => policy::run(&policy.what, screen),
         Command::Completion(completion) => complete::run(completion.shell, screen),
+        Command::Man(manual) => man::run(manual, screen),
     };
     match ended {
         Ok(exit) => exit,

@@ -1,21 +1,37 @@
 //! Trying again, within one deadline, with the same request.
 //!
-//! Promises: nothing is tried again that the daemon refused for good; the daemon's own word about when is honoured; the whole takes
-//! no longer than the deadline. Invariant: an attempt after the first carries the same request id, so that it can never sign a second
-//! time; held by `the_same_request_is_sent_until_it_is_answered` here, and end to end by the daemon's replay tests.
+//! Promises: nothing is tried again that the daemon refused for good; nobody asks sooner than the daemon said, and each time later than
+//! before, because an attempt that a backend does not answer is a record in the log; many callers that were refused at one moment do
+//! not come back at one moment; the whole takes no longer than the deadline. Invariant: an attempt after the first carries the same
+//! request id, so that it can never sign a second time; held by `the_same_request_is_sent_until_it_is_answered` here, and end to end by
+//! the daemon's replay tests.
 
 use std::time::Duration;
 
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use tokio::time::Instant;
 use tonic::{Code, Request, Status};
 
 use crate::clock;
-use crate::refused::NoAnswer;
+use crate::refused::{NoAnswer, Refused};
 
-/// The first pause where the daemon names none; it doubles up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause between two attempts that the client chooses itself.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Pauses of the client's own choice: the first, which doubles up to the longest.
+#[derive(Debug, Clone, Copy)]
+struct Steps {
+    first: Duration,
+    longest: Duration,
+}
+
+/// Nobody heard the attempt, so it left nothing behind.
+const UNHEARD: Steps = Steps { first: Duration::from_millis(100), longest: Duration::from_secs(2) };
+/// The daemon refused it, and may have recorded that: ten attempts in the usual deadline.
+const REFUSED: Steps = Steps { first: Duration::from_millis(200), longest: Duration::from_secs(5) };
+
+impl Steps {
+    fn pause(self, attempt: u32) -> Duration {
+        self.longest.min(self.first.saturating_mul(1 << attempt.min(16)))
+    }
+}
 
 /// The moment at which a command gives up.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +61,8 @@ impl Patience {
     }
 
     /// Whether a pause of this length still leaves time for an attempt.
-    fn bears(self, pause: Duration) -> bool {
+    #[must_use]
+    pub fn bears(self, pause: Duration) -> bool {
         pause < self.left()
     }
 
@@ -54,23 +71,45 @@ impl Patience {
     }
 }
 
-/// How long to wait before the same request is sent again, where that may help.
+/// How long to wait before the same request is sent again after so many attempts, where that may help.
 ///
-/// `UNAVAILABLE` and broken connections are tried again after a growing pause. `RESOURCE_EXHAUSTED` and `ABORTED` only where
-/// the daemon says when.
+/// `UNAVAILABLE` and broken connections are tried again after a growing pause, which is never shorter than the daemon's word.
+/// `RESOURCE_EXHAUSTED` and `ABORTED` only where the daemon says when.
 #[must_use]
 pub fn pause(answer: &NoAnswer, attempt: u32) -> Option<Duration> {
-    let own =
-        LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(1_u32.checked_shl(attempt.min(8)).unwrap_or(u32::MAX)));
+    least(answer, attempt).map(scattered)
+}
+
+/// The same without chance.
+fn least(answer: &NoAnswer, attempt: u32) -> Option<Duration> {
     match answer {
-        NoAnswer::Unreachable(_) => Some(own),
+        NoAnswer::Unreachable(_) => Some(UNHEARD.pause(attempt)),
         NoAnswer::Refused(refused) if refused.outcome_unknown() => None,
-        NoAnswer::Refused(refused) => match refused.code {
-            Code::Unavailable => Some(refused.retry_after.unwrap_or(own)),
-            Code::ResourceExhausted | Code::Aborted => refused.retry_after,
-            _ => None,
-        },
+        NoAnswer::Refused(refused) => {
+            let own = REFUSED.pause(attempt);
+            match refused.code {
+                Code::Unavailable => Some(refused.retry_after.map_or(own, |word| word.max(own))),
+                Code::ResourceExhausted | Code::Aborted => refused.retry_after.map(|word| word.max(own)),
+                _ => None,
+            }
+        }
         NoAnswer::NotTrusted(_) | NoAnswer::Unusable(_) | NoAnswer::Late { .. } => None,
+    }
+}
+
+/// How long to wait before something is signed anew of which nobody will know how it ended.
+#[must_use]
+pub fn before_anew(refused: &Refused) -> Duration {
+    scattered(refused.retry_after.unwrap_or_default())
+}
+
+/// Up to a quarter more, by chance: never less than what somebody else said.
+fn scattered(pause: Duration) -> Duration {
+    let mut chance = [0_u8];
+    // Without chance the pause is what it is at least.
+    match SystemRandom::new().fill(&mut chance) {
+        Ok(()) => pause.saturating_add(pause / 1024 * u32::from(chance[0])),
+        Err(_no_chance) => pause,
     }
 }
 
@@ -98,7 +137,7 @@ where
         match pause(&answer, number) {
             Some(pause) if patience.bears(pause) => {
                 last = Some(answer);
-                tokio::time::sleep(pause).await;
+                clock::pause(pause).await;
             }
             _ => return Err(answer),
         }
@@ -112,86 +151,7 @@ fn timed_out_here(status: &Status) -> bool {
         && std::error::Error::source(status).is_some_and(|cause| cause.is::<tonic::TimeoutExpired>())
 }
 
+#[cfg(all(test, unix))]
+mod down;
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-    use super::*;
-    use tonic_types::{ErrorDetails, StatusExt};
-
-    fn status(code: Code, reason: &str, retry: Option<Duration>) -> Status {
-        let mut details = ErrorDetails::new();
-        details.set_error_info(reason, "countersign", []);
-        if let Some(retry) = retry {
-            details.set_retry_info(Some(retry));
-        }
-        Status::with_error_details(code, "no", details)
-    }
-
-    #[tokio::test]
-    async fn the_same_request_is_sent_until_it_is_answered() {
-        let mut sent = Vec::new();
-        let answer = patiently(Patience::of(Duration::from_secs(60)), |_| {
-            sent.push("the same");
-            let number = sent.len();
-            async move {
-                if number < 4 {
-                    Err(status(Code::Unavailable, "LOG_UNAVAILABLE", Some(Duration::from_millis(1))))
-                } else {
-                    Ok(number)
-                }
-            }
-        })
-        .await;
-        assert_eq!(answer.unwrap(), 4);
-        assert_eq!(sent.len(), 4);
-    }
-
-    #[tokio::test]
-    async fn a_refusal_is_final_at_once() {
-        let mut sent = 0;
-        let answer: Result<(), _> = patiently(Patience::of(Duration::from_secs(60)), |_| {
-            sent += 1;
-            async { Err(status(Code::PermissionDenied, "POLICY_DENIED", None)) }
-        })
-        .await;
-        assert!(matches!(answer, Err(NoAnswer::Refused(refused)) if refused.reason == "POLICY_DENIED"));
-        assert_eq!(sent, 1);
-    }
-
-    #[tokio::test]
-    async fn an_attempt_that_never_ends_ends_with_the_deadline() {
-        let answer: Result<(), _> =
-            patiently(Patience::of(Duration::from_millis(20)), |_| std::future::pending()).await;
-        assert!(
-            matches!(answer, Err(NoAnswer::Late { after, last: None }) if after == Duration::from_millis(20))
-        );
-    }
-
-    #[tokio::test]
-    async fn a_pause_beyond_the_deadline_is_not_slept_through() {
-        let mut sent = 0;
-        let answer: Result<(), _> = patiently(Patience::of(Duration::from_secs(5)), |_| {
-            sent += 1;
-            async { Err(status(Code::Unavailable, "BACKEND_UNAVAILABLE", Some(Duration::from_secs(60)))) }
-        })
-        .await;
-        assert!(
-            matches!(answer, Err(NoAnswer::Refused(refused)) if refused.retry_after == Some(Duration::from_secs(60)))
-        );
-        assert_eq!(sent, 1);
-    }
-
-    #[test]
-    fn the_daemons_word_about_when_is_honoured() {
-        let of = |code, reason, retry| pause(&NoAnswer::of(&status(code, reason, retry)), 0);
-        let second = Some(Duration::from_secs(1));
-        assert_eq!(of(Code::Unavailable, "BACKEND_UNAVAILABLE", second), second);
-        assert_eq!(of(Code::Unavailable, "BACKEND_UNAVAILABLE", None), Some(FIRST_PAUSE));
-        assert_eq!(of(Code::ResourceExhausted, "QUOTA_EXHAUSTED", second), second);
-        assert_eq!(of(Code::ResourceExhausted, "QUOTA_EXHAUSTED", None), None);
-        assert_eq!(of(Code::Aborted, "OUTCOME_UNKNOWN", second), None, "its id will never say how it ended");
-        assert_eq!(of(Code::Unavailable, "OUTCOME_UNKNOWN", second), None);
-        assert_eq!(pause(&NoAnswer::Unreachable("gone".into()), 30), Some(LONGEST_PAUSE));
-        assert_eq!(pause(&NoAnswer::NotTrusted("no".into()), 0), None);
-    }
-}
+mod tests;

@@ -14,11 +14,12 @@ use proto::proof::public_key::PublicKey;
 use proto::wire::v1;
 use tonic::Response;
 
+use crate::clock;
 use crate::connection::{CallError, Connection};
 use crate::log::prove;
 use crate::refused::{NoAnswer, Refused};
 use crate::request_id::{self, NoRandom};
-use crate::retry::{Patience, patiently, pause};
+use crate::retry::{Patience, before_anew, patiently, pause};
 use check::{Signed, Wrong};
 use order::Order;
 
@@ -75,8 +76,9 @@ impl<'a> Signer<'a> {
             .await;
             match answer {
                 Ok(answer) => return self.believe(&order, answer, lost, patience).await,
-                Err(NoAnswer::Refused(refused)) if anew(&refused, lost.len()) => {
+                Err(NoAnswer::Refused(refused)) if anew(&refused, lost.len(), patience) => {
                     lost.push(std::mem::replace(&mut order.request_id, request_id::fresh()?));
+                    clock::pause(before_anew(&refused)).await;
                 }
                 Err(other) => return Err(other.into()),
             }
@@ -139,17 +141,18 @@ impl<'a> Signer<'a> {
                     Ok(answer) => {
                         self.believe(&item.order, answer, std::mem::take(&mut item.lost), patience).await
                     }
-                    Err(NoAnswer::Refused(refused)) if anew(&refused, item.lost.len()) => {
+                    Err(NoAnswer::Refused(refused)) if anew(&refused, item.lost.len(), patience) => {
                         match request_id::fresh() {
                             Ok(id) => {
                                 item.lost.push(std::mem::replace(&mut item.order.request_id, id));
+                                longest = longest.max(Some(before_anew(&refused)));
                                 waiting.push_back(item);
                                 continue;
                             }
                             Err(cause) => Err(cause.into()),
                         }
                     }
-                    Err(answer) => match pause(&answer, attempt).filter(|pause| *pause < patience.left()) {
+                    Err(answer) => match pause(&answer, attempt).filter(|pause| patience.bears(*pause)) {
                         Some(pause) if matches!(answer, NoAnswer::Refused(_)) => {
                             longest = longest.max(Some(pause));
                             waiting.push_back(item);
@@ -161,7 +164,7 @@ impl<'a> Signer<'a> {
                 results[item.place] = Some(result);
             }
             if let Some(pause) = longest {
-                tokio::time::sleep(pause).await;
+                clock::pause(pause).await;
             }
         }
         let lost = || Err(CallError::Answer("an item without a result".to_owned()).into());
@@ -240,7 +243,8 @@ struct Item {
     lost: Vec<String>,
 }
 
-/// Whether to take a new id: the log says that nobody will ever know how this one ended.
-fn anew(refused: &Refused, lost: usize) -> bool {
-    refused.outcome_unknown() && lost < ANEW as usize
+/// Whether to take a new id: the log says that nobody will ever know how this one ended, and there is time to sign anew.
+fn anew(refused: &Refused, lost: usize, patience: Patience) -> bool {
+    let time = patience.bears(refused.retry_after.unwrap_or_default());
+    refused.outcome_unknown() && lost < ANEW as usize && time
 }

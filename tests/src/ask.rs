@@ -7,7 +7,8 @@ use proto::reason::Reason;
 use proto::wire::v1::incident_service_client::IncidentServiceClient;
 use proto::wire::v1::log_service_client::LogServiceClient;
 use proto::wire::v1::{
-    PresentCheckpointRequest, SignRequest, SignResponse, StopRequest, StopResponse, StopTarget, stop_target,
+    PresentCheckpointRequest, SignRequest, SignResponse, StopRequest, StopResponse, StopTarget, sign_result,
+    stop_target,
 };
 use tokio::runtime::Runtime;
 use tonic::Status;
@@ -24,6 +25,14 @@ use crate::world::World;
 /// The daemon's refusal, or that it is gone.
 pub fn sign(world: &World, request: SignRequest) -> Result<SignResponse, Status> {
     Runtime::new().unwrap().block_on(async { load::sign(&world.channel(), request).await })
+}
+
+/// Asks for many signatures: one outcome each.
+///
+/// # Errors
+/// The daemon's refusal of the whole, or that it is gone.
+pub fn sign_batch(world: &World, requests: Vec<SignRequest>) -> Result<Vec<sign_result::Outcome>, Status> {
+    Runtime::new().unwrap().block_on(async { load::sign_batch(&world.channel(), requests).await })
 }
 
 /// Stops something.

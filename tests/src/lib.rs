@@ -10,6 +10,7 @@ pub mod binaries;
 pub mod crowd;
 pub mod disk;
 pub mod fuzz;
+pub mod inside;
 pub mod ledger;
 pub mod load;
 pub mod performance;

@@ -4,6 +4,9 @@
 //! checked. Whether a command does what the page says is not checked here.
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
+#[path = "docs/man.rs"]
+mod man;
+
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory as _, Parser as _};

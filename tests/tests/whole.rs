@@ -1,10 +1,13 @@
 //! The signing path from outside, whole: a real client, a real daemon, real keys, other people's tools as witnesses.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "whole/redact.rs"]
+mod redact;
+
 use std::process::Command;
 
 use softhsm::{Shape, Token};
-use tests::load::{Load, request, sign};
+use tests::load::{Callers, Load, request, sign};
 use tests::process::Process;
 use tests::world::{Plan, World};
 
@@ -127,7 +130,7 @@ fn what_policy_refuses_one_caller_is_found_by_another() {
 #[test]
 fn asked_to_end_under_load_it_loses_nothing_and_starts_where_it_was() {
     let mut world = Plan::new().key(KEY, "ecdsa-p256-sha256", &["blob"]).start();
-    let mut load = Load::start(&world, 4, 4, KEY);
+    let mut load = Load::start(&world, 4, Callers { single: 4, batches: 1 }, KEY);
     load.reach(20);
     assert!(world.stop().success());
     let received = load.end();

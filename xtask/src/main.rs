@@ -8,6 +8,7 @@ mod bench;
 mod demo;
 mod errors;
 mod generate;
+mod pages;
 mod run;
 mod step;
 mod tally;
@@ -44,7 +45,8 @@ enum Task {
     Audit,
     /// Measure the release daemon against ceilings measured in the same run. Takes a while; not part of CI.
     Bench(bench::Bench),
-    /// Make what is checked in and made from something else again: code of the protobuf messages, docs/errors.md.
+    /// Make what is checked in and made from something else again: code of the protobuf messages, docs/errors.md,
+    /// docs/metrics.md, docs/man.
     Generate,
 }
 
@@ -55,7 +57,11 @@ fn main() -> ExitCode {
         Task::Demo { keep } => demo::run(keep),
         Task::Audit => Ok(audit::run()),
         Task::Bench(bench) => bench::run(&bench).map(|()| true),
-        Task::Generate => generate::run().and_then(|()| errors::write()).map(|()| true),
+        // Built with the protobuf compiler, this is the inner run of the one that does the rest.
+        Task::Generate if cfg!(feature = "codegen") => generate::run().map(|()| true),
+        Task::Generate => {
+            generate::run().and_then(|()| errors::write()).and_then(|()| pages::write()).map(|()| true)
+        }
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

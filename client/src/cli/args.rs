@@ -8,6 +8,8 @@ pub mod policy;
 pub mod signing;
 pub mod stopping;
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 
 use super::screen::Output;
@@ -17,7 +19,6 @@ use super::screen::Output;
 #[command(
     name = "countersign",
     version,
-    about,
     disable_help_subcommand = true,
     propagate_version = true,
     after_help = "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 unavailable: try again.\n\
@@ -60,6 +61,8 @@ pub enum Command {
     Policy(policy::Policy),
     /// Print the completion script of a shell
     Completion(Completion),
+    /// Print a manual page, or write all of them
+    Man(Manual),
 }
 
 /// Keys, their versions and states.
@@ -103,6 +106,20 @@ pub struct Completion {
     /// Which shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// Print a manual page, or write all of them.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    countersign man log search | man -l -\n  \
+    countersign man --directory /usr/local/share/man/man1")]
+pub struct Manual {
+    /// Command whose page is printed, for instance `log search`; the page of the whole where absent
+    #[arg(value_name = "COMMAND", conflicts_with = "directory")]
+    pub command: Vec<String>,
+    /// Write the page of every command into this directory; older ones there are replaced
+    #[arg(long, value_name = "DIR")]
+    pub directory: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::complaint::Complaint;
 use super::input;
 use super::screen::{Screen, Tone};
 use super::table::{Entry, Rows};
+use crate::clock;
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::keys;
@@ -241,7 +242,7 @@ async fn watch(connection: &Connection, prefix: &str, screen: &mut Screen) -> Re
             screen.note(&format!("{broken}; trying again"))?;
         }
         failures = failures.saturating_add(1);
-        tokio::time::sleep(pause).await;
+        clock::pause(pause).await;
     }
 }
 

@@ -9,6 +9,7 @@ use proto::proof::leaf::leaf_hash;
 use proto::wire::v1;
 use tonic::{Request, Streaming};
 
+use crate::clock;
 use crate::connection::{CallError, Connection};
 use crate::refused::NoAnswer;
 use crate::retry::{Patience, pause};
@@ -131,7 +132,7 @@ impl<'a> Records<'a> {
             return Err(answer.into());
         }
         self.failures = self.failures.saturating_add(1);
-        tokio::time::sleep(pause).await;
+        clock::pause(pause).await;
         Ok(())
     }
 }

@@ -12,7 +12,6 @@ use proto::purpose::Kind;
 #[command(
     name = "countersignd",
     version,
-    about,
     args_conflicts_with_subcommands = true,
     arg_required_else_help = true
 )]

@@ -12,7 +12,7 @@ use proto::wire::v1;
 use proto::wire::v1::signing_service_server::SigningService;
 use tonic::{Request, Response, Status};
 
-use super::front::RequestId;
+use super::front::{Held, RequestId};
 use super::services::{self, Services};
 use super::{keys, status};
 use crate::policy::facts::Action;
@@ -35,6 +35,15 @@ fn told(id: Option<RequestId>, refusal: Refusal) -> Status {
     }
 }
 
+/// A reply with what it holds until it has left.
+fn holding<T>(message: T, held: Option<Held>) -> Response<T> {
+    let mut response = Response::new(message);
+    if let Some(held) = held {
+        response.extensions_mut().insert(held);
+    }
+    response
+}
+
 #[tonic::async_trait]
 impl SigningService for Service {
     async fn sign(&self, request: Request<v1::SignRequest>) -> Result<Response<v1::SignResponse>, Status> {
@@ -47,9 +56,7 @@ impl SigningService for Service {
         }
         let reply = self.0.signer.sign(&caller, asked, by).await.map_err(|refusal| told(id, refusal))?;
         let (response, held) = answer::one(&self.0, &caller, reply);
-        let mut response = Response::new(response);
-        response.extensions_mut().insert(held);
-        Ok(response)
+        Ok(holding(response, held))
     }
 
     async fn sign_batch(
@@ -78,9 +85,7 @@ impl SigningService for Service {
             .map(|answer| answer.or_else(|| signed.next()).unwrap_or_else(missing))
             .collect();
         let (response, held) = answer::many(&self.0, &caller, answers);
-        let mut response = Response::new(response);
-        response.extensions_mut().insert(held);
-        Ok(response)
+        Ok(holding(response, held))
     }
 
     async fn get_public_key(

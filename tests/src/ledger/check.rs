@@ -16,6 +16,7 @@ pub(super) fn complaints(ledger: &Ledger) -> Vec<String> {
     stops(&ledger.records, &mut complaints);
     details(&ledger.records, &mut complaints);
     denials(&ledger.records, &mut complaints);
+    requests(&ledger.records, &mut complaints);
     complaints
 }
 
@@ -92,8 +93,7 @@ fn stops(records: &[Record], complaints: &mut Vec<String>) {
     for (index, record) in records.iter().enumerate() {
         let terms = record.body["stops"].as_array().into_iter().flatten();
         stopped.extend(terms.map(|term| (index, term.clone())));
-        let detail: Value =
-            record.detail.as_deref().map_or(Value::Null, |bytes| serde_json::from_slice(bytes).unwrap());
+        let detail = detail(record);
         for signature in record.body["signatures"].as_array().into_iter().flatten() {
             let covers = |term: &Value| {
                 term == "all"
@@ -113,6 +113,26 @@ fn stops(records: &[Record], complaints: &mut Vec<String>) {
 
 fn same(term: &Value, own: &Value) -> bool {
     term.is_string() && term == own
+}
+
+fn detail(record: &Record) -> Value {
+    record.detail.as_deref().map_or(Value::Null, |bytes| serde_json::from_slice(bytes).unwrap())
+}
+
+/// What a caller asked for under one request id is released once.
+fn requests(records: &[Record], complaints: &mut Vec<String>) {
+    let mut seen = BTreeMap::new();
+    for (index, record) in records.iter().enumerate() {
+        let signatures = record.body["signatures"].as_array().into_iter().flatten();
+        let released = signatures.filter(|signature| signature["outcome"] == "released").count() > 0;
+        let detail = detail(record);
+        let (Some(caller), Some(id)) = (detail["caller"]["id"].as_str(), detail["request"].as_str()) else {
+            continue;
+        };
+        if released && let Some(first) = seen.insert((caller.to_owned(), id.to_owned()), index) {
+            complaints.push(format!("record {index} releases request {id}, which record {first} released"));
+        }
+    }
 }
 
 /// A detail is the one that its leaf names.
@@ -352,6 +372,19 @@ mod tests {
         caught(&refused(|body, _| body["target"] = "unix:8".into()), "refusal 1 says `target`");
         caught(&refused(|_, detail| detail["annotations"] = json!({})), "says `annotations` beside");
         caught(&refused(|_, detail| detail["caller"]["claims"] = json!({})), "claims of its caller");
+    }
+
+    #[test]
+    fn a_request_that_is_released_twice_is_noticed() {
+        let of = |number: u64, caller: &str, outcome: &str| {
+            let mut body = sign(number, number).body;
+            body["signatures"][0]["outcome"] = outcome.into();
+            record(body, &json!({"caller": {"id": caller}, "request": "build-1"}))
+        };
+        let good = [of(1, "dns:a", "withheld"), of(2, "dns:a", "released"), of(3, "dns:b", "released")];
+        assert_eq!(ledger(good.to_vec()).complaints(), Vec::<String>::new());
+        let bad = [&good[..], &[of(4, "dns:a", "released")]].concat();
+        caught(&ledger(bad), "record 3 releases request build-1, which record 1 released");
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub fn unavailable(status: &Status) {
 pub fn sign_again(world: &mut World, key: &str) -> Received {
     for _ in 0..200 {
         match ask::sign(world, request(key, b"a file")) {
-            Ok(reply) => return Received { replies: vec![reply] },
+            Ok(reply) => return reply.into(),
             Err(status) => {
                 unavailable(&status);
                 let wait = status.get_details_retry_info().and_then(|retry| retry.retry_delay);

@@ -29,7 +29,7 @@ fn one(world: &mut World, tracer: impl FnOnce(u32) -> Attached) -> Received {
         let warm = GetPublicKeyRequest { key: KEY.to_owned(), version: 0 };
         let _key = SigningServiceClient::new(channel.clone()).get_public_key(warm).await.unwrap();
         let _tracer = tracer(number);
-        Received { replies: sign(&channel, request(KEY, b"the file")).await.into_iter().collect() }
+        sign(&channel, request(KEY, b"the file")).await.map(Received::from).unwrap_or_default()
     })
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use rustix::process::Signal;
 use tests::PATIENCE;
 use tests::ask;
-use tests::load::{Load, Received, request, sign};
+use tests::load::{Callers, Load, Received, request, sign};
 use tests::process::Process;
 use tests::world::World;
 use tokio::runtime::Runtime;
@@ -70,7 +70,7 @@ fn renewed_certificates_are_shown_and_an_old_connection_goes_on() {
 #[test]
 fn changed_grants_are_recorded_before_they_are_used() {
     let mut world = software().start();
-    let mut received = Received { replies: vec![ask::sign(&world, request(KEY, b"before")).unwrap()] };
+    let mut received = Received::from(ask::sign(&world, request(KEY, b"before")).unwrap());
     let grants = world.place().join("grants.cedar");
     let text = std::fs::read_to_string(&grants).unwrap();
     std::fs::write(&grants, text.replace("@id(\"first-client\")", "@id(\"renamed\")")).unwrap();
@@ -104,7 +104,10 @@ fn changed_grants_are_recorded_before_they_are_used() {
 #[test]
 fn a_drain_under_load_loses_nothing() {
     let mut world = hsm().start();
-    let mut loads = [Load::start(&world, 4, 8, KEY), Load::start(&world, 2, 4, OTHER)];
+    let mut loads = [
+        Load::start(&world, 4, Callers { single: 8, batches: 2 }, KEY),
+        Load::start(&world, 2, Callers { single: 4, batches: 2 }, OTHER),
+    ];
     loads.iter_mut().for_each(|load| load.reach(20));
     assert!(world.stop().success());
     let received = loads.map(Load::end);

@@ -1,17 +1,18 @@
-//! A stop is final from the moment it has an index: 64 callers sign flat out while it comes, again and again.
+//! A stop is final from the moment it has an index: 64 callers sign flat out while it comes, and others in batches, again
+//! and again.
 
 use proto::reason::Reason;
 use proto::wire::v1::stop_target::Target;
 use softhsm::{Shape, Token};
 use tests::ledger::Ledger;
-use tests::load::{Load, Received, request};
+use tests::load::{Callers, Load, Received, request};
 use tests::process::killed;
 use tests::world::{Plan, World};
 use tests::{ask, repeated, tell};
 
 use super::{P256, accounted};
 
-const CALLERS: usize = 64;
+const CALLERS: Callers = Callers { single: 64, batches: 6 };
 const CONNECTIONS: usize = 4;
 /// Replies with signatures that a connection has taken.
 const HANDED: &str = "countersign_replies_handed_over_total";
@@ -114,7 +115,7 @@ fn stops_of_a_version_a_caller_a_backend_and_everything_hold_after_a_kill() {
         assert!(expected.contains(&ask::reason(&refused)), "{target:?} after a kill: {refused:?}");
         assert!(world.stop().success());
         let index = first.receipt.as_ref().unwrap().log_index;
-        let ledger = accounted(&world, [&Received { replies: vec![first] }], "a stop");
+        let ledger = accounted(&world, [&Received::from(first)], "a stop");
         assert!(stops(&ledger).len() == 1 && index < stops(&ledger)[0]);
     }
 }

@@ -11,7 +11,7 @@ use proto::term::Term;
 use proto::wire::{receipt, v1};
 
 use crate::keyring::Keyring;
-use crate::log::Log;
+use crate::log::{HandOver, Log};
 use crate::policy::caller::Caller;
 use crate::rpc::front::Held;
 use crate::rpc::services::Services;
@@ -40,6 +40,15 @@ impl Leaving {
         }
     }
 
+    /// Holds these guards until the reply has left; nothing where it hands out no signature.
+    fn holding(
+        self,
+        guards: Vec<HandOver>,
+        told: impl Fn(Refusal) -> Refusal + Send + Sync + 'static,
+    ) -> Option<Held> {
+        (!self.versions.is_empty()).then(|| Held::new(guards, move || self.last_look().map(&told)))
+    }
+
     /// The stop that covers any of it.
     fn last_look(&self) -> Option<Refusal> {
         if self.log.stops_nothing() {
@@ -59,11 +68,11 @@ impl Leaving {
 }
 
 /// The answer to one request.
-pub fn one(services: &Services, caller: &Arc<Caller>, mut reply: Reply) -> (v1::SignResponse, Held) {
-    let guard = reply.guard.take();
+pub fn one(services: &Services, caller: &Arc<Caller>, mut reply: Reply) -> (v1::SignResponse, Option<Held>) {
+    let guards = reply.guard.take().into_iter().collect();
     let mut leaving = Leaving::new(services, caller);
     leaving.with(&reply.signatures);
-    (response(reply), Held::new(guard, move || leaving.last_look()))
+    (response(reply), leaving.holding(guards, |refusal| refusal))
 }
 
 /// The answer to a batch: one result each, in order.
@@ -71,7 +80,7 @@ pub fn many(
     services: &Services,
     caller: &Arc<Caller>,
     answers: Vec<Result<Reply, Refusal>>,
-) -> (v1::SignBatchResponse, Held) {
+) -> (v1::SignBatchResponse, Option<Held>) {
     let mut leaving = Leaving::new(services, caller);
     let mut guards = Vec::with_capacity(answers.len());
     let results = answers.into_iter().map(|answer| {
@@ -86,14 +95,13 @@ pub fn many(
         v1::SignResult { outcome: Some(outcome) }
     });
     let response = v1::SignBatchResponse { results: results.collect() };
-    let look = move || {
+    let held = leaving.holding(guards, |refusal| {
         // One stopped item holds back the whole reply; ids fetch what is not stopped.
-        let refusal = leaving.last_look()?;
         let message =
             format!("{}; ask again: items with a request id are given, not signed twice", refusal.message);
-        Some(Refusal { reason: Reason::ChangedMeanwhile, message, ..refusal })
-    };
-    (response, Held::new(guards, look))
+        Refusal { reason: Reason::ChangedMeanwhile, message, ..refusal }
+    });
+    (response, held)
 }
 
 fn response(reply: Reply) -> v1::SignResponse {

@@ -42,7 +42,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, spawner: Spawner) {
         };
         match next {
             Next::Start(pause) => {
-                shared.say(Health::Down { cause });
+                shared.rest(Health::Down { cause }, pause);
                 tokio::time::sleep(pause).await;
             }
             Next::Broken(pause) => {
@@ -50,7 +50,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, spawner: Spawner) {
                     "{cause}, three times in ten minutes; it is left alone for {} s",
                     pause.as_secs()
                 );
-                shared.say(Health::Broken { cause });
+                shared.rest(Health::Broken { cause }, pause);
                 tokio::time::sleep(pause).await;
             }
         }

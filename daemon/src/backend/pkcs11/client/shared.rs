@@ -11,10 +11,11 @@ use super::super::{Place, Settings, latch, patience};
 use super::line::{Gone, Line};
 use crate::backend::queue::{Bounds, Gate, Pass};
 use crate::backend::{Capabilities, Deadline, Failure, Health, Lost, Turn};
-use crate::clock::Clock;
+use crate::clock::{Clock, Monotonic};
 use crate::measure;
 
-/// How long a caller is told to wait while a host comes back, and while a token does.
+/// How long a caller is told to wait for what is asked again all the time, a token that is away or a host that starts, and
+/// for what a person must do.
 const SOON: Duration = Duration::from_millis(250);
 const LATER: Duration = Duration::from_secs(5);
 
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     gate: Arc<Gate>,
     line: Mutex<Option<Arc<Line>>>,
+    /// When the next host is started, where there is none.
+    due: Mutex<Monotonic>,
     health: watch::Sender<Health>,
     epoch: AtomicU64,
     starts: AtomicU64,
@@ -50,6 +53,7 @@ impl Shared {
             capabilities,
             clock,
             line: Mutex::new(None),
+            due: Mutex::new(Monotonic::START),
             health: watch::Sender::new(Health::Starting),
             epoch: AtomicU64::new(0),
             starts: AtomicU64::new(0),
@@ -111,12 +115,26 @@ impl Shared {
             return Ok(line.clone());
         }
         Err(match &*self.health.borrow() {
-            Health::Broken { cause } => Failure::Broken { cause: self.named(cause), retry_after: LATER },
+            Health::Broken { cause } => {
+                Failure::Broken { cause: self.named(cause), retry_after: self.comes_back() }
+            }
             health => {
                 let cause = health.cause().unwrap_or("its host is being started again");
-                Failure::Unavailable { cause: self.named(cause), retry_after: SOON }
+                Failure::Unavailable { cause: self.named(cause), retry_after: self.comes_back() }
             }
         })
+    }
+
+    /// How long until the next host is started, and at least as long as starting one takes.
+    fn comes_back(&self) -> Duration {
+        let due = *self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        due.since(self.clock.monotonic()).max(SOON)
+    }
+
+    /// There is no host, and after this pause there is a next one. Callers are told to come back then.
+    pub(super) fn rest(&self, health: Health, pause: Duration) {
+        *self.due.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.monotonic().after(pause);
+        self.say(health);
     }
 
     pub(super) fn up(&self, line: Arc<Line>, process: Option<u32>) {
@@ -232,4 +250,37 @@ pub(crate) fn nonsense(answer: &Answer) -> Failure {
         Answer::Failed(_) => "a failure",
     };
     Failure::Broken { cause: format!("the host answered {kind} to another question"), retry_after: LATER }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+    use super::*;
+    use crate::clock::ManualClock;
+
+    #[test]
+    fn a_caller_is_told_to_come_back_when_the_next_host_is_there() {
+        let clock = Arc::new(ManualClock::default());
+        let settings = Settings::new("/m.so", "pkcs11:token=t".parse().unwrap(), None);
+        let place = Place { program: "/d".into(), state_directory: "/s".into() };
+        let capabilities =
+            Capabilities { kind: "pkcs11", abilities: vec![], external: true, generates: true, in_flight: 2 };
+        let shared = Shared::new("hsm", settings, place, capabilities, clock.clone());
+        let told = || match shared.line() {
+            Err(failure) => (failure.reason(), failure.retry_after().unwrap()),
+            Ok(_) => panic!("there is no host"),
+        };
+        let seconds = Duration::from_secs;
+        use proto::reason::Reason::{BackendBroken, BackendUnavailable};
+        assert_eq!(told(), (BackendUnavailable, SOON), "the first one is being started");
+        shared.rest(Health::Down { cause: "it ended".to_owned() }, seconds(5));
+        assert_eq!(told(), (BackendUnavailable, seconds(5)));
+        clock.advance(seconds(3));
+        assert_eq!(told(), (BackendUnavailable, seconds(2)));
+        clock.advance(seconds(3));
+        assert_eq!(told(), (BackendUnavailable, SOON), "it is being started");
+        shared.rest(Health::Broken { cause: "it hangs".to_owned() }, seconds(360));
+        clock.advance(seconds(60));
+        assert_eq!(told(), (BackendBroken, seconds(300)));
+    }
 }

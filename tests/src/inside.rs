@@ -1,0 +1,108 @@
+//! An instance that runs inside the test's own process, under a clock that the test moves: for what takes a day.
+//!
+//! Its files are those of a [`World`] that was made and does not run. Listeners, services, log, keys and policy are the
+//! daemon's library, put together as its `app` puts them together; a real client reaches them by the same addresses.
+//! Only software keys: a host of a PKCS#11 module is the daemon's program.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use daemon::audit::Reads;
+use daemon::backend::software::{Admission, Software};
+use daemon::backend::{Backend, Settings};
+use daemon::clock::{Clock, ManualClock};
+use daemon::config::{self, Config};
+use daemon::incident::Responder;
+use daemon::keyring::{self, Keyring};
+use daemon::keys::fold::State;
+use daemon::log::{self, Log, LogKey};
+use daemon::rpc::edge::Edge;
+use daemon::rpc::listen::Inherited;
+use daemon::rpc::services::Services;
+use daemon::rpc::tls;
+use daemon::secret::SecretReference;
+use daemon::sign::Signer;
+
+use crate::PATIENCE;
+use crate::world::World;
+
+/// The running instance.
+pub struct Inside {
+    edge: Edge,
+    log: Log,
+}
+
+impl Inside {
+    /// Starts it where the world's configuration says, and writes down where it listens, as the daemon does.
+    ///
+    /// # Panics
+    /// If something of it cannot be started.
+    pub async fn start(world: &World, clock: Arc<ManualClock>) -> Self {
+        let clock: Arc<dyn Clock> = clock;
+        let config = config::load(&world.config()).unwrap();
+        let opened =
+            log::open(config.log.settings.clone(), Arc::clone(&clock), log_key(&config.log.key)).unwrap();
+        let mut history = opened.history.iter();
+        let genesis = history.next().unwrap();
+        let mut state = State::genesis(genesis.hash, &genesis.record).unwrap();
+        for control in history {
+            state.apply(control.index, control.hash, &control.record).unwrap();
+        }
+        let log = opened.log;
+        let keyring = Keyring::new(state, backends(&config, &clock), Arc::clone(&clock));
+        tokio::spawn(keyring::follow(Arc::clone(&keyring), opened.controls));
+        let loaded = keyring::load(&config.policy.guardrails, &config.policy.grants).unwrap();
+        keyring.adopt(&log, loaded).await.unwrap();
+        assert_eq!(keyring.open_all().await, 0, "a key cannot be opened");
+        let authorities =
+            tls::authorities(&keyring.snapshot().in_force().unwrap().loaded.client_cas).unwrap();
+        let services = Services {
+            signer: Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock)),
+            keyring: Arc::clone(&keyring),
+            log: log.clone(),
+            responder: Arc::new(Responder::new(log.clone(), keyring)),
+            reads: Arc::new(Reads::new(log.clone())),
+            clock: Arc::clone(&clock),
+        };
+        let (routes, board) = services.routes().unwrap();
+        let (listen, limits) = (&config.listen, config.limits.clone());
+        let edge =
+            Edge::start(listen, &mut Inherited::default(), &authorities, routes, board, limits, clock).await;
+        let edge = edge.unwrap();
+        let local = listen.local.as_ref().unwrap().socket.clone();
+        let addresses = serde_json::json!({ "network": edge.address().unwrap(), "local": local });
+        let run = world.state().join("run");
+        std::fs::create_dir_all(&run).unwrap();
+        std::fs::write(run.join("addresses.json"), addresses.to_string()).unwrap();
+        Self { edge, log }
+    }
+
+    /// Drains it and closes the log.
+    ///
+    /// # Panics
+    /// If a connection does not end.
+    pub async fn end(self) {
+        assert_eq!(self.edge.drain(PATIENCE).await, 0, "a connection did not end");
+        self.log.close().await;
+    }
+}
+
+/// The log's key as `countersignd init` writes it: `PRIVATE+KEY+origin+hash+base64(1, seed)`.
+fn log_key(place: &SecretReference) -> LogKey {
+    let secret = place.read().unwrap().without_line_end();
+    let words: Vec<&str> = secret.text().unwrap().splitn(5, '+').collect();
+    let seed = STANDARD.decode(words[4]).unwrap();
+    LogKey::from_seed(words[2], &seed[1..]).unwrap()
+}
+
+fn backends(config: &Config, clock: &Arc<dyn Clock>) -> BTreeMap<String, Arc<dyn Backend>> {
+    let software = |(name, settings): (&String, &Settings)| {
+        let Settings::Software(settings) = settings else { panic!("backend {name} is not in software") };
+        let keys = config.instance.state_directory.join("software");
+        let backend = Software::open(name, settings, Admission::Admitted, keys, Arc::clone(clock)).unwrap();
+        (name.clone(), Arc::new(backend) as Arc<dyn Backend>)
+    };
+    config.backends.iter().map(software).collect()
+}
