@@ -14,6 +14,7 @@ use daemon::backend::software::{Admission, Software};
 use daemon::backend::{Backend, Settings};
 use daemon::clock::{Clock, ManualClock};
 use daemon::config::{self, Config};
+use daemon::denials::Denials;
 use daemon::incident::Responder;
 use daemon::keyring::{self, Keyring};
 use daemon::keys::fold::State;
@@ -58,12 +59,14 @@ impl Inside {
         assert_eq!(keyring.open_all().await, 0, "a key cannot be opened");
         let authorities =
             tls::authorities(&keyring.snapshot().in_force().unwrap().loaded.client_cas).unwrap();
+        let denials = Denials::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock));
         let services = Services {
-            signer: Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock)),
+            signer: Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&denials)),
             keyring: Arc::clone(&keyring),
             log: log.clone(),
-            responder: Arc::new(Responder::new(log.clone(), keyring)),
+            responder: Arc::new(Responder::new(log.clone(), keyring, Arc::clone(&denials))),
             reads: Arc::new(Reads::new(log.clone())),
+            denials,
             clock: Arc::clone(&clock),
         };
         let (routes, board) = services.routes().unwrap();
