@@ -5,6 +5,7 @@
 //! a metric or an error: secrets redact themselves, and messages are never given to a span.
 
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
@@ -95,6 +96,20 @@ pub fn start(settings: &Settings) -> Result<PrometheusHandle, TelemetryError> {
     measure::describe();
     measure::bind();
     Ok(handle)
+}
+
+/// How often samples are folded into their histograms.
+const FOLD: Duration = Duration::from_secs(5);
+
+/// Folds samples into their histograms until it is aborted. Each sample is kept until then, and every signature leaves
+/// several: without this a daemon whose metrics nobody asks for would grow without bound.
+pub async fn fold(metrics: PrometheusHandle) {
+    let mut due = tokio::time::interval(FOLD);
+    due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        due.tick().await;
+        metrics.run_upkeep();
+    }
 }
 
 fn recorder() -> Result<PrometheusBuilder, BuildError> {

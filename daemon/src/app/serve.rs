@@ -40,6 +40,7 @@ async fn serve(
     metrics: metrics_exporter_prometheus::PrometheusHandle,
 ) -> Result<(), Failed> {
     let mut signals = Signals::listen()?;
+    let folding = tokio::spawn(telemetry::fold(metrics.clone()));
     let mut inherited = Inherited::from_environment()?;
     // Beside the log: a thousand rules take as long to read as everything else.
     let loading = loading(&config);
@@ -98,6 +99,7 @@ async fn serve(
         }),
     };
     ticking.abort();
+    folding.abort();
     tracing::info!("draining");
     let left = Box::pin(async {
         let open = edge.drain(drain::BOUND).await;
