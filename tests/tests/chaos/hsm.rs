@@ -98,6 +98,13 @@ fn named(world: &World, words: &str) {
     panic!("health never said {words:?}: {:?}", ask::trouble(world, "backend/hsm"));
 }
 
+/// Whether a record is of a request with this id.
+fn is_of(record: &tests::ledger::Record, request_id: &str) -> bool {
+    let named =
+        |detail: &[u8]| serde_json::from_slice::<serde_json::Value>(detail).unwrap()["request"] == request_id;
+    record.detail.as_deref().is_some_and(named)
+}
+
 /// With its host killed too, or under the host that runs.
 fn token_away(and_host: bool) {
     let mut world = hsm().start();
@@ -112,6 +119,20 @@ fn token_away(and_host: bool) {
     assert_eq!(ask::trouble(&world, "backend/software"), None);
     let mut soft = Crowd::gather(&world, OTHER, 1);
     soft.more(5);
+    // The client asks again and again, and ever less often.
+    std::fs::write(world.scratch().join("app.tar"), "the real file").unwrap();
+    let (code, _, said) = world.run(&[
+        "sign",
+        KEY,
+        "app.tar",
+        "--request-id",
+        "build-1",
+        "--deadline",
+        "2s",
+        "--address",
+        &world.address(),
+    ]);
+    assert_ne!(code, 0, "{said}");
     world.token().unwrap().put_back().unwrap();
     crowd.more(5);
     assert_eq!(ask::trouble(&world, "backend/hsm"), None);
@@ -121,7 +142,13 @@ fn token_away(and_host: bool) {
     let (others, undisturbed) = soft.end();
     assert!(undisturbed.is_empty(), "{undisturbed:?}");
     assert!(world.stop().success());
-    accounted(&world, [&received, &others], "a token away");
+    let ledger = accounted(&world, [&received, &others], "a token away");
+    let of_client = ledger.records.iter().filter(|record| is_of(record, "build-1"));
+    let outcomes: Vec<_> = of_client.map(|record| record.body["signatures"][0]["outcome"].clone()).collect();
+    tell(&format!("the client asked {} times", outcomes.len()));
+    // At once, and after 0.25, 0.65 and 1.45 s: where the machine is slow there are fewer, and never more.
+    assert!((1..=4).contains(&outcomes.len()), "{outcomes:?}");
+    assert!(outcomes.iter().all(|outcome| outcome == "not-executed"), "{outcomes:?}");
 }
 
 #[test]
