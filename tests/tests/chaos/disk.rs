@@ -42,12 +42,9 @@ fn refused(world: &World, words: &str) {
     assert!(cause.contains(words), "{cause}");
 }
 
-/// An instance on a small disk of its own, of which it uses all but a little.
+/// An instance on a small disk of its own.
 fn small(disk: &SmallDisk) -> World {
-    let mut world = software().on(disk.path()).make();
-    world.configure("[log]\n", "[log]\nreserve = \"64KiB\"\n");
-    world.start();
-    world
+    software().on(disk.path()).start()
 }
 
 #[test]

@@ -44,7 +44,7 @@ async fn an_intent_that_is_dropped_is_closed_as_unknown() {
 
 #[tokio::test]
 async fn a_stop_withholds_what_is_on_its_way_and_what_comes_after() {
-    let site = Site::new();
+    let site = Site::unhurried();
     let log = site.open().log;
     let intent = intend(&log, site.draft("a", None)).await;
     let other = intend(&log, site.draft("b", None)).await;
@@ -171,7 +171,7 @@ fn digest_of(released: &Released) -> Sought {
 
 #[tokio::test]
 async fn records_survive_closing_and_reopening_and_search_finds_them() {
-    let site = Site::new();
+    let site = Site::unhurried();
     let log = site.open().log;
     let mut last = None;
     for _ in 0..300 {

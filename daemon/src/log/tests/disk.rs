@@ -128,7 +128,7 @@ async fn a_store_that_is_gone_is_noticed_and_taken_up_again_when_it_is_back() {
 
 #[tokio::test]
 async fn below_the_reserve_nothing_new_is_taken_and_everything_else_is() {
-    let mut other = Site::new();
+    let mut other = Site::unhurried();
     other.settings.limits.reserve = u64::MAX;
     let log = other.open().log;
     // The keeper looks at the disk on its first beat; both clocks stand still, so it is moved.

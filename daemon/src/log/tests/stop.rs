@@ -11,7 +11,7 @@ use crate::log::*;
 /// Callers sign flat out; one stop at a moment of its own. Nothing above its index is released, what was received lies
 /// below it, and once the stop has answered nobody receives anything more.
 async fn storm(callers: usize, before: usize) {
-    let mut site = Site::new();
+    let mut site = Site::unhurried();
     // The bound is for connections that stand still; a busy machine is no reason to give up earlier.
     site.settings.limits.hand_over = std::time::Duration::from_secs(60);
     let site = Arc::new(site);

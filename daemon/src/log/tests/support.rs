@@ -38,6 +38,14 @@ impl Site {
         site
     }
 
+    /// One whose stops wait for their record however long a busy machine takes: the usual bound is for a log that stands
+    /// still.
+    pub(super) fn unhurried() -> Self {
+        let mut site = Self::new();
+        site.settings.limits.stop_patience = std::time::Duration::from_secs(60);
+        site
+    }
+
     pub(super) fn empty() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let state = directory.path().join("state");

@@ -9,7 +9,7 @@ use crate::log::*;
 
 /// A log with a stop in it, closed cleanly.
 async fn written() -> Site {
-    let site = Site::new();
+    let site = Site::unhurried();
     let log = site.open().log;
     for _ in 0..20 {
         released(&log, site.software("a", None, 0)).await;
