@@ -27,6 +27,8 @@ pub struct State {
     pub refusals: VecDeque<Status>,
     /// Flips a bit of every signature.
     pub lies: bool,
+    /// The newest records, as many as this, are not in the search index.
+    pub unsearched: u64,
     /// Names of calls, and request ids of signatures, in order.
     pub calls: Vec<String>,
 }
@@ -57,6 +59,7 @@ impl Daemon {
             key: Key::new(),
             refusals: VecDeque::new(),
             lies: false,
+            unsearched: 0,
             calls: Vec::new(),
         };
         let state = Arc::new(Mutex::new(state));

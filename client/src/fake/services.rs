@@ -198,12 +198,15 @@ impl LogService for Service {
         _: Request<v1::SearchRecordsRequest>,
     ) -> Result<Response<Self::SearchRecordsStream>, Status> {
         let state = self.state();
-        let found = (1..state.log.size()).rev().map(|index| v1::SearchRecordsResponse {
-            record: Some(state.record(index)),
-            receipt: None,
-            indexed_to: state.log.size(),
-        });
-        Ok(stream(found.collect()))
+        let tree_size = state.log.size();
+        let indexed_to = tree_size - state.unsearched;
+        let answer = |record| v1::SearchRecordsResponse { record, receipt: None, indexed_to, tree_size };
+        let mut found: Vec<_> =
+            (1..indexed_to).rev().map(|index| answer(Some(state.record(index)))).collect();
+        if found.is_empty() {
+            found.push(answer(None));
+        }
+        Ok(stream(found))
     }
 
     async fn get_receipt(

@@ -153,8 +153,10 @@ async fn within<T>(
 pub struct Found {
     /// Matching records.
     pub records: Vec<v1::Record>,
-    /// The answer holds for records below this index; none where nothing was found and the daemon did not say.
+    /// The answer holds for records below this index; none where the daemon did not say.
     pub indexed_to: Option<u64>,
+    /// How many records the log had; above `indexed_to`, the newest were not searched.
+    pub tree_size: u64,
 }
 
 /// Searches.
@@ -165,9 +167,9 @@ pub async fn search(connection: &Connection, request: v1::SearchRecordsRequest) 
     let deadline = connection.settings().deadline;
     let mut client = connection.log();
     let mut stream = within(deadline, client.search_records(Request::new(request))).await?.into_inner();
-    let mut found = Found { records: Vec::new(), indexed_to: None };
+    let mut found = Found { records: Vec::new(), indexed_to: None, tree_size: 0 };
     while let Some(message) = within(deadline, stream.message()).await? {
-        found.indexed_to = Some(message.indexed_to);
+        (found.indexed_to, found.tree_size) = (Some(message.indexed_to), message.tree_size);
         found.records.extend(message.record);
     }
     Ok(found)

@@ -43,6 +43,16 @@ impl Log {
         Ok(found.indices)
     }
 
+    /// How many records can be found: waits up to a second for `size` of them to be.
+    pub async fn indexed_soon(&self, size: u64) -> u64 {
+        match self.indexed(size, PATIENCE).await {
+            // More may be by now, but who asked counted these.
+            Ok(()) => size,
+            Err(LogError::Behind { indexed_to, .. }) => indexed_to,
+            Err(_) => 0,
+        }
+    }
+
     /// Waits until the index has read the first `size` records.
     ///
     /// # Errors

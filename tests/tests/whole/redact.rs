@@ -65,9 +65,16 @@ impl Site {
         assert!(err.contains(words), "{words}: {err}");
     }
 
-    /// Indices that a search finds.
+    /// Indices that a search of all records finds.
     fn found(&self, terms: &str) -> Vec<u64> {
-        let out = self.done(&format!("log search {terms} --output json"));
+        let line = format!("log search {terms} --output json");
+        // Each try waits for the index; it is a second at most for the few records here, on a machine that does other things.
+        let all = (0..60).find_map(|_| {
+            let (code, out, err) = self.operator(&line);
+            assert_eq!(code, 0, "{out}{err}");
+            (!err.contains("not searched yet")).then_some(out)
+        });
+        let out = all.expect("the index reads the log");
         out.lines()
             .map(|line| serde_json::from_str::<Value>(line).unwrap()["index"].as_u64().unwrap())
             .collect()

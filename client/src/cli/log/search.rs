@@ -27,6 +27,10 @@ pub async fn run(arguments: &Search, connection: &Connection, screen: &mut Scree
         screen
             .note(&format!("there may be more than these {number}: give a higher --limit, or 0 for all"))?;
     }
+    if let Some(to) = found.indexed_to.filter(|to| *to < found.tree_size) {
+        let newest = found.tree_size - 1;
+        screen.note(&format!("records {to} to {newest} are not searched yet: search again in a moment"))?;
+    }
     Ok(())
 }
 

@@ -232,6 +232,19 @@ fn records_are_proven_exported_and_checked_offline() {
 }
 
 #[test]
+fn a_search_says_which_records_it_has_not_looked_at() {
+    let daemon = with_file("app", "an artefact");
+    assert_eq!(run(&daemon, "sign release/linux @app").0, Exit::Done);
+    let size = daemon.state().log.size();
+    let search = "log search --key release/linux";
+    assert!(!run(&daemon, search).2.contains("not searched"));
+    daemon.state().unsearched = size - 1;
+    let (exit, out, err) = run(&daemon, search);
+    assert_eq!((exit, out.as_str()), (Exit::Done, "No record below index 1 matches.\n"), "{err}");
+    assert!(err.contains(&format!("records 1 to {} are not searched yet", size - 1)), "{err}");
+}
+
+#[test]
 fn a_leaf_is_proven_by_its_hash_and_a_proof_of_another_place_is_not_believed() {
     let daemon = with_file("app", "an artefact");
     for _ in 0..3 {

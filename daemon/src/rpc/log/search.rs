@@ -1,4 +1,7 @@
 //! Searches, a page of indices at a time.
+//!
+//! Promises: an answer covers the records that were there when the search came, or says up to which it goes; also where
+//! nothing was found.
 
 use std::collections::VecDeque;
 
@@ -27,9 +30,18 @@ pub struct Search {
     receipt: ReceiptDetail,
     left: Option<u64>,
     /// Fixed by the first page: what comes into the index later is for the next search.
-    indexed_to: Option<u64>,
+    reach: Option<Reach>,
+    /// Whether a message has said how far the search went.
+    said: bool,
     found: VecDeque<u64>,
     more: bool,
+}
+
+/// How far a search goes.
+#[derive(Clone, Copy)]
+struct Reach {
+    indexed_to: u64,
+    tree_size: u64,
 }
 
 impl Search {
@@ -46,7 +58,8 @@ impl Search {
             query,
             receipt,
             left,
-            indexed_to: None,
+            reach: None,
+            said: false,
             found: VecDeque::new(),
             more: true,
         })
@@ -68,15 +81,21 @@ impl Search {
         if self.left == Some(0) {
             return Ok(None);
         }
-        while self.found.is_empty() {
-            if !self.more {
-                return Ok(None);
-            }
-            self.page().await?;
+        let reach = self.reach().await;
+        while self.found.is_empty() && self.more {
+            self.page(reach).await?;
         }
-        let (Some(index), Some(indexed_to)) = (self.found.pop_front(), self.indexed_to) else {
-            return Ok(None);
+        let answer = match self.found.pop_front() {
+            Some(index) => self.matched(index).await?,
+            None if self.said => return Ok(None),
+            None => v1::SearchRecordsResponse::default(),
         };
+        self.said = true;
+        let Reach { indexed_to, tree_size } = reach;
+        Ok(Some(v1::SearchRecordsResponse { indexed_to, tree_size, ..answer }))
+    }
+
+    async fn matched(&mut self, index: u64) -> Result<v1::SearchRecordsResponse, LogError> {
         self.left = self.left.map(|left| left - 1);
         let record = self.log.record(index).await?;
         let receipt = match self.receipt {
@@ -87,19 +106,34 @@ impl Search {
             }
             ReceiptDetail::Full => Some(proof::receipt(self.log.receipt(index, None).await?)),
         };
-        Ok(Some(v1::SearchRecordsResponse { record: Some(message(record)), receipt, indexed_to }))
+        Ok(v1::SearchRecordsResponse { record: Some(message(record)), receipt, ..Default::default() })
     }
 
-    async fn page(&mut self) -> Result<(), LogError> {
+    /// Waits for the index the first time. What it has not read by then is not searched, and the answer says so.
+    async fn reach(&mut self) -> Reach {
+        match self.reach {
+            Some(reach) => reach,
+            None => {
+                let tree_size = self.log.head().size;
+                let indexed_to = self.log.indexed_soon(tree_size).await;
+                *self.reach.insert(Reach { indexed_to, tree_size })
+            }
+        }
+    }
+
+    async fn page(&mut self, reach: Reach) -> Result<(), LogError> {
         let matches = self.log.search(self.query.clone()).await?;
-        let indexed_to = *self.indexed_to.get_or_insert(matches.indexed_to);
+        if matches.indexed_to < reach.indexed_to {
+            // The index is built again meanwhile: what was promised would be missing.
+            return Err(LogError::Behind { indexed_to: matches.indexed_to, needed: reach.indexed_to });
+        }
         self.more = matches.more;
         if let Some(last) = matches.indices.last() {
             self.query.after = Some(*last);
             // Oldest first, a later page may reach records that were indexed meanwhile.
-            self.more &= *last < indexed_to;
+            self.more &= *last < reach.indexed_to;
         }
-        self.found.extend(matches.indices.into_iter().filter(|index| *index < indexed_to));
+        self.found.extend(matches.indices.into_iter().filter(|index| *index < reach.indexed_to));
         Ok(())
     }
 }

@@ -206,7 +206,7 @@ async fn the_log_is_read_searched_and_proven_and_the_reading_is_recorded_once() 
     let beyond = v1::ListRecordsRequest { start: 99, ..v1::ListRecordsRequest::default() };
     assert_eq!(client.call(list, &beyond).await.refusal().reason, Reason::OutOfRange);
 
-    site.log.indexed(7, std::time::Duration::from_secs(30)).await.unwrap();
+    let search_records = "/countersign.v1.LogService/SearchRecords";
     let search = v1::SearchRecordsRequest {
         key: "team/a".into(),
         kinds: vec!["sign".into()],
@@ -214,10 +214,14 @@ async fn the_log_is_read_searched_and_proven_and_the_reading_is_recorded_once() 
         receipt: v1::ReceiptDetail::Full as i32,
         ..v1::SearchRecordsRequest::default()
     };
-    let found: v1::SearchRecordsResponse =
-        client.call("/countersign.v1.LogService/SearchRecords", &search).await.message();
+    // The index follows the log: a search waits for it, and says that it did; its own record is the eighth.
+    let found: v1::SearchRecordsResponse = client.call(search_records, &search).await.message();
+    assert_eq!((found.indexed_to, found.tree_size), (8, 8));
     assert_eq!(found.record.unwrap().log_index, 5, "newest first");
     assert_eq!(checked(found.receipt.unwrap(), &site.log_key), 5);
+    let of_another = v1::SearchRecordsRequest { key: "team/nobody".into(), ..search };
+    let nothing: v1::SearchRecordsResponse = client.call(search_records, &of_another).await.message();
+    assert_eq!((nothing.record, nothing.indexed_to, nothing.tree_size), (None, 8, 8));
 
     let proof: v1::GetConsistencyProofResponse = client
         .call(

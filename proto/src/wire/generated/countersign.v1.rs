@@ -1227,6 +1227,7 @@ pub struct SearchRecordsRequest {
     #[prost(enumeration = "ReceiptDetail", tag = "11")]
     pub receipt: i32,
 }
+/// A search that finds nothing is answered with one message that has no record.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SearchRecordsResponse {
     /// One match.
@@ -1235,10 +1236,14 @@ pub struct SearchRecordsResponse {
     /// As asked for.
     #[prost(message, optional, tag = "2")]
     pub receipt: ::core::option::Option<Receipt>,
-    /// The whole stream holds for records below this index; the same in every message. The index may
-    /// lag behind the log.
+    /// The whole stream holds for records below this index; the same in every message. The index follows the
+    /// log, and a search waits for it up to a second.
     #[prost(uint64, tag = "3")]
     pub indexed_to: u64,
+    /// How many records the log had when the search came; above `indexed_to`, the newest were not
+    /// searched. The same in every message.
+    #[prost(uint64, tag = "4")]
+    pub tree_size: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetReceiptRequest {
