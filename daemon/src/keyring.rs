@@ -1,6 +1,6 @@
 //! The live keys: who may do what with which opened key, as one immutable snapshot.
 //!
-//! Many readers share a snapshot; [`follow`] alone makes the next one, from control records in the order of the log. A
+//! Many readers share a snapshot; `follow` alone makes the next one, from control records in the order of the log. A
 //! snapshot holds the state that these records fold to, the rules that they put in force, and the opened keys.
 //!
 //! Promises: a reader sees state, rules and keys of one moment; a snapshot is never older than the control record that it

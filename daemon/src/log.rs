@@ -14,7 +14,7 @@
 //! **Does not** know keyrings, policies or backends, decide who may do anything, or read a record's meaning beyond what
 //! closing, fencing and searching need.
 //!
-//! [`writer`] owns thread and batching; [`crate::store`] owns bytes.
+//! `writer` owns thread and batching; [`crate::store`] owns bytes.
 
 mod anchor;
 mod backup;

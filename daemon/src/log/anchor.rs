@@ -1,6 +1,6 @@
 //! Anchors: places outside the database that keep the newest released checkpoint and the highest operation number.
 //!
-//! A [`file`] is written with each commit, before anything of it is released; at least one is configured. A place
+//! A [`mod@file`] is written with each commit, before anything of it is released; at least one is configured. A place
 //! [`off the host`](off_host) is told beside the commits and may fail: then a person is told, and signing goes on.
 //!
 //! Nothing here judges: [`super::judge`] compares.

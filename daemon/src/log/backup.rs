@@ -37,7 +37,7 @@ pub struct Backup {
 
 impl Log {
     /// Copies the log into `directory`, which must be empty or new: `log.db`, `anchor` and `anchor.stops`, as
-    /// [`super::open`] wants them. `progress` is told how many records of how many have been copied.
+    /// [`super::open()`] wants them. `progress` is told how many records of how many have been copied.
     ///
     /// # Errors
     /// [`LogError::Unavailable`] says what failed; what was copied until then is of no use.

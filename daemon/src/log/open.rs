@@ -40,7 +40,7 @@ pub struct Opened {
     pub controls: Controls,
 }
 
-/// Opens a log that [`super::create`] made. Stops of the stop file are in the log, and intents of dead processes closed,
+/// Opens a log that [`super::create()`] made. Stops of the stop file are in the log, and intents of dead processes closed,
 /// before this returns, unless the disk is full: then they are in force, and written as soon as it is not.
 ///
 /// # Errors

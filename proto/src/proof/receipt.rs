@@ -11,7 +11,7 @@
 //!
 //! The specification leaves `extra` unauthenticated; here it is the leaf itself, so the inclusion proof
 //! authenticates it. A verified receipt says that the log holds this record, and *nothing* about what the record
-//! says: that is for [`check`].
+//! says: that is for `check`.
 
 use std::fmt;
 use std::str::FromStr;

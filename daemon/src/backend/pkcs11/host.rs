@@ -6,7 +6,7 @@
 //! while a call is in progress; here that costs this process, which the daemon starts again.
 //!
 //! Promises: the PIN is read here, used and wiped, and travels nowhere; one that the token refused is not tried again
-//! (see [`super::latch`]); a key's public key is compared whenever its handle is found, in every epoch; a request of an old
+//! (see [`mod@super::latch`]); a key's public key is compared whenever its handle is found, in every epoch; a request of an old
 //! epoch is never tried. The process ends with the daemon: at the end of the stream, and by the kernel.
 //!
 //! What it does not do: verify signatures (the daemon does, and does not trust this process with it), queue, or decide
