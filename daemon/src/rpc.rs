@@ -18,6 +18,7 @@ mod keys;
 pub mod limit;
 pub mod listen;
 mod log;
+mod outgoing;
 pub mod reflection;
 pub mod services;
 pub mod signing;

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::front::Front;
 use super::identity::Identity;
 use super::limit::{Count, Limits};
+use super::outgoing;
 use crate::clock::Monotonic;
 
 /// Where the other end is.
@@ -119,16 +120,17 @@ where
         // Calls that are cancelled before they were looked at: many at once are a client's end, endlessly many an attack.
         .max_pending_accept_reset_streams(256)
         .auto_date_header(false);
+    let (io, outgoing) = outgoing::held(io);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), front));
     tokio::select! {
-        done = &mut connection => return done,
+        done = outgoing.turns(connection.as_mut()) => return done,
         () = tokio::time::sleep(age) => {}
         // An error means that the sender is gone, and with it the daemon's main task: that is draining, too.
         _stopping = draining.wait_for(|draining| *draining) => {}
     }
     state.ending.send_replace(true);
     connection.as_mut().graceful_shutdown();
-    match tokio::time::timeout(limits.grace, connection).await {
+    match tokio::time::timeout(limits.grace, outgoing.turns(connection)).await {
         Ok(done) => done,
         Err(_elapsed) => Ok(()),
     }
