@@ -34,8 +34,12 @@ pub struct Responder {
 pub struct Stopped {
     /// Index of the control record; absent while the log cannot take it.
     pub index: Option<u64>,
-    /// In force in memory and in the stop file, not yet in the log.
+    /// In force in memory and, unless volatile, in the stop file; not yet in the log.
     pub pending: bool,
+    /// In force in memory alone: a restart loses it.
+    pub volatile: bool,
+    /// The stop file had no room, so everything is stopped.
+    pub everything: bool,
     /// What still signs beside it, as version names.
     pub still_signing: Vec<String>,
     /// Operations that were under way and are withheld.
@@ -110,7 +114,14 @@ impl Responder {
             self.keyring.at_least(index).await;
         }
         tracing::warn!(caller = caller.id, index = done.index, pending = done.pending, "stopped");
-        Ok(Stopped { index: done.index, pending: done.pending, still_signing, withheld: done.withheld })
+        Ok(Stopped {
+            index: done.index,
+            pending: done.pending,
+            volatile: !done.durable,
+            everything: done.everything,
+            still_signing,
+            withheld: done.withheld,
+        })
     }
 
     fn names_something(&self, target: &StopTarget) -> Result<(), Refusal> {

@@ -1,4 +1,4 @@
-//! A small disk of its own for one test: filled up, made read-only, emptied again.
+//! A small disk of its own for one test: filled up, made read-only, emptied again; or broken and mended.
 //!
 //! A tmpfs, which takes root (CI, containers) or a user namespace: without either the test says how to get one.
 
@@ -76,10 +76,83 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a process of the test may still be on its way out.
-        let unmounted = Command::new("umount").arg("--lazy").arg(self.path()).status();
-        if !unmounted.is_ok_and(|status| status.success()) {
-            eprintln!("{} stays mounted", self.path().display());
-        }
+        unmount(self.path());
+    }
+}
+
+/// An ext4 file system in a file, which can break as a dying disk breaks one. Unmounted when dropped.
+#[derive(Debug)]
+pub struct BreakingDisk {
+    image: tempfile::NamedTempFile,
+    directory: TempDir,
+}
+
+impl BreakingDisk {
+    /// Mounts one of this many MiB.
+    ///
+    /// # Panics
+    /// Without root, loop devices and `mkfs.ext4` (Debian package e2fsprogs).
+    #[must_use]
+    pub fn mount(mebibytes: u64) -> Self {
+        let image = tempfile::NamedTempFile::new().unwrap();
+        image.as_file().set_len(mebibytes << 20).unwrap();
+        let mut make = Command::new("mkfs.ext4");
+        make.args(["-q", "-F"]).arg(image.path());
+        let _made = Process::output(make);
+        let disk = Self { image, directory: tempfile::tempdir().unwrap() };
+        disk.attach();
+        disk
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Breaks it: the kernel takes it for damaged and makes it read-only, under everybody who has files open for writing.
+    ///
+    /// # Panics
+    /// If the kernel has no switch for it.
+    pub fn fail(&self) {
+        let mut find = Command::new("findmnt");
+        find.args(["--noheadings", "--output", "SOURCE"]).arg(self.path());
+        let device = Process::output(find);
+        let name = Path::new(device.trim()).file_name().unwrap().to_owned();
+        std::fs::write(Path::new("/sys/fs/ext4").join(name).join("trigger_fs_error"), "1").unwrap();
+    }
+
+    /// Unmounts it, has it checked, and mounts it again, as an operator would. Nobody may use it.
+    ///
+    /// # Panics
+    /// If somebody does, or it cannot be mended.
+    pub fn mend(&self) {
+        let mut unmount = Command::new("umount");
+        unmount.arg(self.path());
+        let _gone = Process::output(unmount);
+        // 1: errors were found and mended.
+        let checked = Command::new("fsck.ext4").args(["-f", "-y"]).arg(self.image.path()).output().unwrap();
+        assert!(matches!(checked.status.code(), Some(0 | 1)), "{checked:?}");
+        self.attach();
+    }
+
+    fn attach(&self) {
+        let mut mount = Command::new("mount");
+        mount.args(["-o", "loop,errors=remount-ro"]).arg(self.image.path()).arg(self.path());
+        let _mounted = Process::output(mount);
+    }
+}
+
+impl Drop for BreakingDisk {
+    fn drop(&mut self) {
+        unmount(self.path());
+    }
+}
+
+/// Lazily: a process of the test may still be on its way out.
+fn unmount(path: &Path) {
+    let unmounted = Command::new("umount").arg("--lazy").arg(path).status();
+    if !unmounted.is_ok_and(|status| status.success()) {
+        eprintln!("{} stays mounted", path.display());
     }
 }

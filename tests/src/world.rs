@@ -84,8 +84,10 @@ impl Plan {
             Some(place) => tempfile::tempdir_in(place).unwrap(),
             None => tempfile::tempdir().unwrap(),
         };
-        let ready = Ready::listen(directory.path());
-        let world = World { ready, daemon: None, token: self.token, directory };
+        // The test holds the socket, and a disk is not unmounted while somebody holds anything of it.
+        let post = tempfile::tempdir().unwrap();
+        let ready = Ready::listen(post.path());
+        let world = World { ready, daemon: None, token: self.token, directory, _post: post };
         let mut init = world.countersignd("init");
         init.args(["--rehearsal", "--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--directory"]);
         init.arg(world.place());
@@ -121,6 +123,8 @@ pub struct World {
     ready: Ready,
     token: Option<Token>,
     directory: TempDir,
+    /// Where the daemon says that it is ready.
+    _post: TempDir,
 }
 
 impl World {

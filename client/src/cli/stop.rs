@@ -34,7 +34,7 @@ pub async fn run(arguments: &Stop, connection: Connection, screen: &mut Screen) 
         },
     )?;
     show(&target, &answer, screen)?;
-    Ok(Exit::Done)
+    Ok(if answer.volatile { Exit::Retry } else { Exit::Done })
 }
 
 /// What is to be stopped.
@@ -69,6 +69,8 @@ fn show(target: &Target, answer: &v1::StopResponse, screen: &mut Screen) -> Resu
         let mut document = json!({
             "stopped": what,
             "pending": answer.pending,
+            "volatile": answer.volatile,
+            "everything": answer.everything,
             "still_signing": answer.still_signing,
             "withheld": answer.withheld,
         });
@@ -82,7 +84,9 @@ fn show(target: &Target, answer: &v1::StopResponse, screen: &mut Screen) -> Resu
         [] => "nothing that this covers still signs".to_owned(),
         some => format!("STILL SIGNING: {}", some.join(", ")),
     };
-    if answer.pending {
+    if answer.volatile {
+        screen.headline(Tone::Bad, "stopped IN MEMORY ONLY:", &format!("{what}; {still}"))?;
+    } else if answer.pending {
         screen.headline(Tone::Warn, "stopped, not yet in the log:", &format!("{what}; {still}"))?;
     } else {
         screen.headline(Tone::Good, "stopped:", &format!("{what}; {still}"))?;
@@ -90,7 +94,16 @@ fn show(target: &Target, answer: &v1::StopResponse, screen: &mut Screen) -> Resu
     let mut facts = Vec::new();
     match answer.log_index {
         Some(index) => facts.push(("record", format!("{index}; no released signature that this covers has a higher index"))),
+        None if answer.volatile => facts.push((
+            "record",
+            "none: neither log nor stop file could be written, and a restart of the daemon loses the stop. Mend its disk \
+             and send the stop again, or end the daemon and keep it from starting"
+                .to_owned(),
+        )),
         None => facts.push(("record", "none yet: the stop is in force and on the disk, and the log takes it as soon as it can be written".to_owned())),
+    }
+    if answer.everything {
+        facts.push(("covers", "EVERYTHING: the stop file had no room for this stop alone".to_owned()));
     }
     if answer.withheld > 0 {
         facts.push((
@@ -136,5 +149,18 @@ mod tests {
             text.starts_with("stopped, not yet in the log: key release/linux; nothing that this covers"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_stop_that_a_restart_would_lose_says_so_first() {
+        let text = said(&v1::StopResponse { pending: true, volatile: true, ..Default::default() });
+        assert!(text.starts_with("stopped IN MEMORY ONLY: key release/linux"), "{text}");
+        assert!(text.contains("a restart of the daemon loses the stop"), "{text}");
+    }
+
+    #[test]
+    fn a_stop_for_which_there_was_no_room_says_that_it_stops_everything() {
+        let text = said(&v1::StopResponse { pending: true, everything: true, ..Default::default() });
+        assert!(text.contains("EVERYTHING"), "{text}");
     }
 }

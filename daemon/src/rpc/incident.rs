@@ -28,6 +28,8 @@ impl IncidentService for Service {
             pending: stopped.pending,
             still_signing: stopped.still_signing,
             withheld: stopped.withheld,
+            volatile: stopped.volatile,
+            everything: stopped.everything,
         }))
     }
 }

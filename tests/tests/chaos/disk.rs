@@ -2,7 +2,7 @@
 //! by itself where it may.
 
 use proto::wire::v1::stop_target::Target;
-use tests::disk::SmallDisk;
+use tests::disk::{BreakingDisk, SmallDisk};
 use tests::load::{Received, request};
 use tests::process::killed;
 use tests::strace::{Attached, Failing, Fault, Point};
@@ -89,7 +89,7 @@ fn a_store_that_cannot_be_written_for_a_while_is_taken_up_again_and_keeps_its_st
     unavailable(&ask::sign(&world, request(KEY, b"a file")).unwrap_err());
     assert!(ask::trouble(&world, "log").is_some());
     let answer = ask::stop(&world, Target::Key(OTHER.to_owned())).unwrap();
-    assert!(answer.pending && answer.log_index.is_none(), "{answer:?}");
+    assert!(answer.pending && answer.volatile && answer.log_index.is_none(), "{answer:?}");
     drop(failing);
     received.replies.extend(sign_again(&mut world, KEY).replies);
     let stopped = ask::sign(&world, request(OTHER, b"a file")).unwrap_err();
@@ -98,6 +98,37 @@ fn a_store_that_cannot_be_written_for_a_while_is_taken_up_again_and_keeps_its_st
     let ledger = accounted(&world, [&received], "read-only for a while");
     let stops = ledger.records.iter().filter(|record| record.body["kind"] == "incident.stopped").count();
     assert_eq!(stops, 1, "the stop is in the log, once");
+}
+
+/// The real thing, which takes loop devices and ends with the daemon: part of a full run.
+#[test]
+fn on_a_file_system_that_the_kernel_makes_read_only_nothing_is_signed_until_it_is_mended() {
+    if !tests::full() {
+        return tell("a file system that breaks is part of `cargo xtask test --full`");
+    }
+    let disk = BreakingDisk::mount(64);
+    let mut world = software().on(disk.path()).start();
+    let mut received = sign_again(&mut world, KEY);
+    disk.fail();
+    unavailable(&ask::sign(&world, request(KEY, b"a file")).unwrap_err());
+    // The write that failed says little; the load that is tried after it finds out.
+    let named = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        ask::trouble(&world, "log").is_some_and(|cause| cause.contains("readonly"))
+    });
+    assert!(named, "{:?}", ask::trouble(&world, "log"));
+    refused(&world, "");
+    // Neither log nor stop file take it, and the answer says that a restart will lose it.
+    let stop = ask::stop(&world, Target::Key(OTHER.to_owned())).unwrap();
+    assert!(stop.pending && stop.volatile && stop.log_index.is_none(), "{stop:?}");
+    assert!(killed(world.kill()));
+    disk.mend();
+    world.start();
+    received.replies.extend(sign_again(&mut world, KEY).replies);
+    let stop = ask::stop(&world, Target::Key(OTHER.to_owned())).unwrap();
+    assert!(!stop.pending && !stop.volatile, "{stop:?}");
+    assert!(world.stop().success());
+    accounted(&world, [&received], "a broken file system");
 }
 
 #[test]

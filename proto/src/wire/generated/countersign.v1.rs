@@ -83,7 +83,7 @@ pub struct StopResponse {
     /// Index of the control record; absent while the log cannot take it.
     #[prost(uint64, optional, tag = "1")]
     pub log_index: ::core::option::Option<u64>,
-    /// Effective in memory and in the stop file, not yet in the log.
+    /// Effective in memory and, unless `volatile`, in the stop file; not yet in the log.
     #[prost(bool, tag = "2")]
     pub pending: bool,
     /// What still signs, for the first line of the answer.
@@ -92,6 +92,13 @@ pub struct StopResponse {
     /// Operations that were under way and will be withheld.
     #[prost(uint32, tag = "4")]
     pub withheld: u32,
+    /// Effective in memory alone, for neither log nor stop file could be written: a restart of this
+    /// daemon loses the stop. Never without `pending`.
+    #[prost(bool, tag = "5")]
+    pub volatile: bool,
+    /// The stop file had no room, so everything is stopped, not the target alone.
+    #[prost(bool, tag = "6")]
+    pub everything: bool,
 }
 /// Generated client implementations.
 pub mod incident_service_client {
