@@ -128,8 +128,9 @@ pub fn check(text: &str) -> Result<Config, Vec<Problem>> {
             form.problem_on(None, format!("web.address: {address} is that of [listen.network] already"));
         }
         let state = instance.as_ref().map(|instance| instance.state_directory.clone());
-        let log = form
-            .section("log", "[log] says where the log's key and anchors are", |form| log::read(form, state, &known));
+        let log = form.section("log", "[log] says where the log's key and anchors are", |form| {
+            log::read(form, state, &known)
+        });
         let policy = form.section("policy", "[policy] names the guardrails and the grants", policy);
         if backends.is_empty() && !form.has_problems() {
             form.problem("no [backend.NAME]: keys live in backends, and without one nothing could sign");

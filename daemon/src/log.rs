@@ -65,7 +65,8 @@ use shared::Shared;
 
 pub use crate::store::Stored;
 pub use anchor::{
-    Access, Address, AnchorFailure, AnchorHealth, AnchorPlace, Authorization, Exchange, NotAnAddress, Reach, Remote,
+    Access, Address, AnchorFailure, AnchorHealth, AnchorPlace, Authorization, Exchange, NotAnAddress, Reach,
+    Remote,
 };
 pub use backup::Backup;
 pub use create::create;

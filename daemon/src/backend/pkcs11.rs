@@ -31,8 +31,8 @@ use tokio::task::JoinHandle;
 
 use self::client::{Key, Shared};
 use self::message::{Answer, Ask, Seen};
-use self::octets::Octets;
 pub use self::object::{DataObject, ObjectError};
+use self::octets::Octets;
 pub use self::settings::Settings;
 use self::uri::Uri;
 use super::{

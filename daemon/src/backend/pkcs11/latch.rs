@@ -51,7 +51,9 @@ pub enum LatchError {
     )]
     KnownWrong,
     /// Another host is logging in with it, and how that ends is waited for.
-    #[error("another host of this backend is logging in; this one tries as soon as it is known whether the PIN is right")]
+    #[error(
+        "another host of this backend is logging in; this one tries as soon as it is known whether the PIN is right"
+    )]
     Busy,
     /// The file cannot be read or written.
     #[error("the memory of wrong PINs cannot be kept, so no PIN is tried: {path}: {cause}", path = path.display())]
@@ -146,7 +148,12 @@ impl Latch {
     fn alone(&self) -> Result<fs::File, LatchError> {
         let opened = fs::create_dir_all(self.path.parent().unwrap_or(Path::new("."))).and_then(|()| {
             let mut options = fs::OpenOptions::new();
-            options.write(true).create(true).truncate(false).mode(0o600).open(self.path.with_extension("lock"))
+            options
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(self.path.with_extension("lock"))
         });
         let file = opened.map_err(|cause| self.memory(cause))?;
         let mut waited = Duration::ZERO;

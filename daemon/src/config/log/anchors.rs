@@ -83,8 +83,8 @@ fn place(
 fn token(form: &mut Form<'_, '_>, known: &Known<'_>) -> Option<TokenAnchor> {
     let (line, backend_line) = (form.line_of("pkcs11"), form.line_of("backend"));
     let object: Option<Uri> = form.required("pkcs11", "pkcs11:token=LABEL;serial=NUMBER;object=LABEL");
-    let backend: String =
-        form.required("backend", "the name of a [backend.NAME] of kind \"pkcs11\": how the token is reached")?;
+    let backend: String = form
+        .required("backend", "the name of a [backend.NAME] of kind \"pkcs11\": how the token is reached")?;
     let object = object?;
     let named = object.object.is_some() && (object.token.is_some() || object.serial.is_some());
     if !named || object.id.is_some() || object.private {
@@ -97,7 +97,10 @@ fn token(form: &mut Form<'_, '_>, known: &Known<'_>) -> Option<TokenAnchor> {
     match known.backends.get(&backend) {
         Some(Settings::Pkcs11(settings)) if object.contradicts(&settings.token) => {
             let theirs = &settings.token;
-            form.problem_on(line, format!("pkcs11: another token than that of [backend.{backend}], {theirs}"));
+            form.problem_on(
+                line,
+                format!("pkcs11: another token than that of [backend.{backend}], {theirs}"),
+            );
         }
         Some(Settings::Pkcs11(_)) => {}
         Some(Settings::Software(_)) => {

@@ -136,7 +136,8 @@ impl OffHost {
         let failed =
             |source| LoadError::Io { doing: "starting the thread", path: "log-anchors".into(), source };
         let newest = watch::Sender::new(None);
-        let clients = settings.anchors.iter().filter_map(|place| Some((place, Client::of(place, settings, clock)?)));
+        let clients =
+            settings.anchors.iter().filter_map(|place| Some((place, Client::of(place, settings, clock)?)));
         let (kept, keepings): (Vec<_>, Vec<_>) = clients
             .map(|(named, client)| {
                 let (asks, asked) = unbounded_channel();
@@ -266,7 +267,8 @@ impl OffHost {
 impl Reading {
     /// What each place answered, or that it has not within this time.
     pub(in crate::log) fn wait(self, patience: Duration) -> Vec<(Arc<str>, Answer)> {
-        let late = |_late| Err(AnchorFailure::Away(format!("it has not answered within {} s", patience.as_secs())));
+        let late =
+            |_late| Err(AnchorFailure::Away(format!("it has not answered within {} s", patience.as_secs())));
         let answers = self.0.into_iter();
         answers.map(|(name, answer)| (name, answer.recv_timeout(patience).unwrap_or_else(late))).collect()
     }
