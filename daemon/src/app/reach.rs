@@ -24,7 +24,9 @@ pub(super) fn log_settings(config: &Config) -> log::Settings {
         };
         Some((name.clone(), seed))
     });
-    log::Settings { reach: Some(Arc::new(Tokens(objects.collect()))), ..config.log.settings.clone() }
+    let mut settings = config.log.settings.clone();
+    settings.reach = Some(Arc::new(Tokens(objects.collect())));
+    settings
 }
 
 /// Every data object that is an anchor, by its name.
