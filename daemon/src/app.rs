@@ -12,6 +12,7 @@ mod enroll;
 mod harden;
 mod init;
 mod log_key;
+mod reach;
 mod serve;
 mod unlock;
 

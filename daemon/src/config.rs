@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use ceremonies::form::{self, Form, Problem};
 use proto::hash::Hash;
 
-pub use log::LogSection;
+pub use log::{LogSection, TokenAnchor};
 
 use crate::{backend as backends, rpc, telemetry};
 
@@ -113,6 +113,9 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 /// Everything that is wrong, in the order of the lines.
 pub fn check(text: &str) -> Result<Config, Vec<Problem>> {
     form::read(text, |form| {
+        // First, because anchors name them; whether there are any is looked at last.
+        let backends = form.named("backend", backend::read);
+        let known = log::Known { backends: &backends, whole: !form.has_problems() };
         let instance = form.section("instance", "[instance] says which instance this is", instance);
         let listen =
             form.section("listen", "[listen.network] or [listen.local]: where callers come in", listen::read);
@@ -125,10 +128,10 @@ pub fn check(text: &str) -> Result<Config, Vec<Problem>> {
             form.problem_on(None, format!("web.address: {address} is that of [listen.network] already"));
         }
         let state = instance.as_ref().map(|instance| instance.state_directory.clone());
-        let log = form
-            .section("log", "[log] says where the log's key and anchors are", |form| log::read(form, state));
+        let log = form.section("log", "[log] says where the log's key and anchors are", |form| {
+            log::read(form, state, &known)
+        });
         let policy = form.section("policy", "[policy] names the guardrails and the grants", policy);
-        let backends = form.named("backend", backend::read);
         if backends.is_empty() && !form.has_problems() {
             form.problem("no [backend.NAME]: keys live in backends, and without one nothing could sign");
         }

@@ -64,7 +64,10 @@ use queue::{ControlJob, IntendItem, IntendJob, PlainJob, SealJob};
 use shared::Shared;
 
 pub use crate::store::Stored;
-pub use anchor::{Access, Address, AnchorHealth, AnchorPlace, Authorization, NotAnAddress};
+pub use anchor::{
+    Access, Address, AnchorFailure, AnchorHealth, AnchorPlace, Authorization, Exchange, NotAnAddress, Reach,
+    Remote,
+};
 pub use backup::Backup;
 pub use create::create;
 pub use error::{CreateError, LoadError, LogError};

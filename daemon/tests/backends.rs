@@ -7,6 +7,8 @@ mod conformance;
 mod faults;
 #[path = "backends/hosts.rs"]
 mod hosts;
+#[path = "backends/objects.rs"]
+mod objects;
 #[path = "backends/protocol.rs"]
 mod protocol;
 #[path = "backends/queueing.rs"]

@@ -166,6 +166,7 @@ impl Token {
             "--id",
             &id,
         ])
+        .map(|_said| ())
     }
 
     /// Destroys the key pairs with this label.
@@ -174,7 +175,46 @@ impl Token {
     /// If `pkcs11-tool` is not installed or fails.
     pub fn destroy(&self, label: &str) -> Result<(), TokenError> {
         self.tool(&["--delete-object", "--type", "privkey", "--label", label])?;
-        self.tool(&["--delete-object", "--type", "pubkey", "--label", label])
+        self.tool(&["--delete-object", "--type", "pubkey", "--label", label]).map(|_said| ())
+    }
+
+    /// The labels of the token's data objects, private ones too; a label twice where two objects have it.
+    ///
+    /// # Errors
+    /// If `pkcs11-tool` is not installed or fails.
+    pub fn data_labels(&self) -> Result<Vec<String>, TokenError> {
+        let text = self.tool(&["--list-objects", "--type", "data"])?;
+        let labels = text.lines().filter_map(|line| line.trim().strip_prefix("label:"));
+        Ok(labels.map(|label| label.trim().trim_matches('\'').to_owned()).collect())
+    }
+
+    /// What the data object of this application and label holds; of several, any. Nothing where there is none.
+    ///
+    /// # Errors
+    /// If `pkcs11-tool` is not installed or fails.
+    pub fn data(&self, application: &str, label: &str) -> Result<Option<String>, TokenError> {
+        if !self.data_labels()?.iter().any(|other| other == label) {
+            return Ok(None);
+        }
+        let named = ["--type", "data", "--label", label, "--application-label", application];
+        self.tool(&[&["--read-object"], &named[..]].concat()).map(Some)
+    }
+
+    /// Destroys every data object with this label, and makes one with this value if there is one.
+    ///
+    /// # Errors
+    /// If `pkcs11-tool` is not installed or fails.
+    pub fn put_data(&self, application: &str, label: &str, value: Option<&str>) -> Result<(), TokenError> {
+        let named = ["--type", "data", "--label", label];
+        while self.data_labels()?.iter().any(|other| other == label) {
+            self.tool(&[&["--delete-object"], &named[..]].concat())?;
+        }
+        let Some(value) = value else { return Ok(()) };
+        let path = self.root.join("data");
+        file("writing what a data object is to hold", std::fs::write(&path, value))?;
+        let path = path.display().to_string();
+        let new = ["--write-object", &path, "--private", "--application-label", application];
+        self.tool(&[&new[..], &named[..]].concat()).map(|_said| ())
     }
 
     /// Changes the token's user PIN. The PIN file keeps the old one.
@@ -237,11 +277,11 @@ impl Token {
         run("softhsm2-util", Command::new("softhsm2-util").env(name, value).args(arguments))
     }
 
-    fn tool(&self, arguments: &[&str]) -> Result<(), TokenError> {
+    fn tool(&self, arguments: &[&str]) -> Result<String, TokenError> {
         let (name, value) = self.environment();
         let mut command = Command::new("pkcs11-tool");
         command.env(name, value).arg("--module").arg(&self.module);
         command.args(["--token-label", &self.label, "--login", "--pin", &self.pin]).args(arguments);
-        run("pkcs11-tool", &mut command).map(|_said| ())
+        run("pkcs11-tool", &mut command)
     }
 }

@@ -81,6 +81,8 @@ FRONT(Finalize, 1, (void *reserved), (reserved))
 FRONT(GetTokenInfo, 6, (ul slot, void *info), (slot, info))
 FRONT(OpenSession, 12, (ul slot, ul flags, void *p, void *notify, ul *session), (slot, flags, p, notify, session))
 FRONT(Login, 18, (ul session, ul user, unsigned char *pin, ul length), (session, user, pin, length))
+FRONT(CreateObject, 20, (ul session, void *template, ul count, ul *object), (session, template, count, object))
+FRONT(DestroyObject, 22, (ul session, ul object), (session, object))
 FRONT(FindObjectsInit, 26, (ul session, void *template, ul count), (session, template, count))
 FRONT(GenerateKeyPair, 59, (ul s, void *m, void *a, ul b, void *c, ul d, ul *e, ul *f), (s, m, a, b, c, d, e, f))
 
@@ -116,6 +118,8 @@ static int connect_real(void) {
   ours.function[6] = (void *)front_GetTokenInfo;
   ours.function[12] = (void *)front_OpenSession;
   ours.function[18] = (void *)front_Login;
+  ours.function[20] = (void *)front_CreateObject;
+  ours.function[22] = (void *)front_DestroyObject;
   ours.function[26] = (void *)front_FindObjectsInit;
   ours.function[42] = (void *)front_SignInit;
   ours.function[43] = (void *)front_Sign;

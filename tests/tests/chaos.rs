@@ -23,6 +23,8 @@ mod stops;
 mod store;
 #[path = "chaos/story.rs"]
 mod story;
+#[path = "chaos/token_anchor.rs"]
+mod token_anchor;
 
 use softhsm::{Shape, Token};
 use tests::ledger::Ledger;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use proto::record::{Actor, ActorKind, Body};
 
-use super::{Failed, boot, runtime};
+use super::{Failed, boot, reach, runtime};
+use crate::backend::pkcs11::uri::Uri;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::log::{self, Address, AnchorPlace, ControlDraft};
@@ -19,24 +20,20 @@ pub(super) fn add(mut config: Config, place: &str, clock: Arc<dyn Clock>) -> Res
     anchors.retain(|other| *other != place);
     let shared = Arc::clone(&clock);
     runtime()?.block_on(async move {
-        log::vacant(&place, shared).await?;
+        log::vacant(&reach::log_settings(&config), &place, shared).await?;
         record(&config, &place, configured, clock).await
     })
 }
 
-/// What the command line names: an address of which the configuration says how it is reached, or a file.
+/// What the command line names: something of which the configuration says how it is reached, or a file.
 fn named(config: &Config, place: &str) -> Result<AnchorPlace, Failed> {
     if place.contains("://") {
         let address: Address = place.parse()?;
-        let anchors = config.log.settings.anchors.iter();
-        let mut known =
-            anchors.filter(|anchor| anchor.https().is_some_and(|access| access.address == address));
-        return known.next().cloned().ok_or_else(|| {
-            Failed::new(format!(
-                "how {address} is reached is not configured: add it to `anchors` in [log] first, and say this again:\n  \
-                 {{ https = \"{address}\", ca = {{ file = \"…\" }} }}"
-            ))
-        });
+        return configured(config, &address.to_string(), "https", "ca = { file = \"…\" }");
+    }
+    if place.starts_with("pkcs11:") {
+        let object: Uri = place.parse()?;
+        return configured(config, &object.to_string(), "pkcs11", "backend = \"…\"");
     }
     let path: PathBuf = std::path::absolute(Path::new(place))?;
     if path.starts_with(&config.instance.state_directory) {
@@ -45,6 +42,16 @@ fn named(config: &Config, place: &str) -> Result<AnchorPlace, Failed> {
         ));
     }
     Ok(AnchorPlace::File(path))
+}
+
+fn configured(config: &Config, name: &str, kind: &str, more: &str) -> Result<AnchorPlace, Failed> {
+    let mut anchors = config.log.settings.anchors.iter();
+    anchors.find(|anchor| anchor.is_off_host() && anchor.to_string() == name).cloned().ok_or_else(|| {
+        Failed::new(format!(
+            "how {name} is reached is not configured: add it to `anchors` in [log] first, and say this again:\n  \
+             {{ {kind} = \"{name}\", {more} }}"
+        ))
+    })
 }
 
 async fn record(

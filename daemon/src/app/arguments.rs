@@ -128,8 +128,9 @@ pub struct EnrollKey {
 pub enum Anchor {
     /// Make a new anchor, record it, and say which line to add to the configuration. The daemon must not be running.
     Add {
-        /// The file, or the address of one that the configuration names with how it is reached. Nothing may be there yet.
-        #[arg(value_name = "FILE|URL")]
+        /// The file; or the address, or the PKCS#11 URI of a data object, that the configuration names with how it is
+        /// reached. Nothing may be there yet.
+        #[arg(value_name = "FILE|URL|URI")]
         place: String,
         /// Configuration file.
         #[arg(long, value_name = "FILE")]

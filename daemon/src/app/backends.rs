@@ -29,12 +29,8 @@ pub(super) fn start(config: &Config, state: &State, clock: &Arc<dyn Clock>) -> R
                 Arc::new(Software::open(name, settings, admission(state), directory, Arc::clone(clock))?)
             }
             Settings::Pkcs11(settings) => {
-                let place = Place {
-                    // Not its path: after an upgrade on disk that is another build, which hosts of this one refuse.
-                    program: "/proc/self/exe".into(),
-                    state_directory: config.instance.state_directory.clone(),
-                };
-                let backend = Arc::new(Pkcs11::start(name, (**settings).clone(), place, Arc::clone(clock))?);
+                let (settings, place) = ((**settings).clone(), place(config));
+                let backend = Arc::new(Pkcs11::start(name, settings, place, Arc::clone(clock))?);
                 started.hosted.push(Arc::clone(&backend));
                 backend
             }
@@ -42,6 +38,15 @@ pub(super) fn start(config: &Config, state: &State, clock: &Arc<dyn Clock>) -> R
         started.all.insert(name.clone(), backend);
     }
     Ok(started)
+}
+
+/// Where hosts come from, and where wrong PINs are remembered.
+pub(super) fn place(config: &Config) -> Place {
+    Place {
+        // Not its path: after an upgrade on disk that is another build, which hosts of this one refuse.
+        program: "/proc/self/exe".into(),
+        state_directory: config.instance.state_directory.clone(),
+    }
 }
 
 fn admission(state: &State) -> Admission {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ceremonies::genesis::Mode;
 
-use super::{Failed, log_key};
+use super::{Failed, log_key, reach};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::keys::fold::State;
@@ -21,7 +21,7 @@ pub(super) struct Booted {
 pub(super) fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Booted, Failed> {
     let key = log_key::read(&config.log.key)?;
     let verifier = key.verifier().to_string();
-    let opened = log::open(config.log.settings.clone(), clock, key)?;
+    let opened = log::open(reach::log_settings(config), clock, key)?;
     let mut history = opened.history.iter();
     let first = history.next().ok_or_else(|| Failed::new("the log has no genesis record"))?;
     let mut state = State::genesis(first.hash, &first.record)?;

@@ -16,6 +16,7 @@ pub mod frame;
 pub mod host;
 pub mod latch;
 pub mod message;
+mod object;
 pub mod octets;
 mod settings;
 pub mod uri;
@@ -30,6 +31,7 @@ use tokio::task::JoinHandle;
 
 use self::client::{Key, Shared};
 use self::message::{Answer, Ask, Seen};
+pub use self::object::{DataObject, ObjectError};
 use self::octets::Octets;
 pub use self::settings::Settings;
 use self::uri::Uri;

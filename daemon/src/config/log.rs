@@ -2,10 +2,13 @@
 
 mod anchors;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ceremonies::form::{Form, Period, Size};
 
+use crate::backend;
+use crate::backend::pkcs11::uri::Uri;
 use crate::log::Settings;
 use crate::secret::SecretReference;
 
@@ -16,11 +19,29 @@ pub struct LogSection {
     pub key: SecretReference,
     /// State directory, anchors, bounds.
     pub settings: Settings,
+    /// The anchors that are data objects in tokens, by their names in `settings`.
+    pub tokens: BTreeMap<String, TokenAnchor>,
 }
 
-pub(super) fn read(form: &mut Form<'_, '_>, state: Option<PathBuf>) -> Option<LogSection> {
+/// An anchor that is a data object in a token.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TokenAnchor {
+    /// Token and label.
+    pub object: Uri,
+    /// The name of a backend of kind `pkcs11`, by whose settings the token is reached.
+    pub backend: String,
+}
+
+/// The backends, which anchors may name.
+pub(super) struct Known<'a> {
+    pub(super) backends: &'a BTreeMap<String, backend::Settings>,
+    /// Whether these are all: none was left out because something is wrong with it.
+    pub(super) whole: bool,
+}
+
+pub(super) fn read(form: &mut Form<'_, '_>, state: Option<PathBuf>, known: &Known<'_>) -> Option<LogSection> {
     let key = form.required("key", "{ file = \"…\" } or { credential = \"…\" }");
-    let places = anchors::read(form, state.as_deref());
+    let (places, tokens) = anchors::read(form, state.as_deref(), known);
     let mut settings = Settings::new(state.unwrap_or_default(), places);
     let limits = &mut settings.limits;
     if let Some(reserve) = form.optional::<Size>("reserve") {
@@ -28,5 +49,5 @@ pub(super) fn read(form: &mut Form<'_, '_>, state: Option<PathBuf>) -> Option<Lo
     }
     let seconds = |period: &Period| (Period::milliseconds(100)..=Period::seconds(300)).contains(period);
     limits.skew = form.checked("clock_skew", Period::of(limits.skew), seconds, "100ms to 300s").duration();
-    Some(LogSection { key: key?, settings })
+    Some(LogSection { key: key?, settings, tokens })
 }

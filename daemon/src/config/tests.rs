@@ -224,7 +224,7 @@ fn an_anchor_off_the_host_is_read_with_how_it_is_reached() {
     let anchors = check(&text).unwrap().log.settings.anchors;
     assert_eq!(anchors[1], AnchorPlace::File("/srv/a".into()));
     assert_eq!(anchors[0].to_string(), "https://a.example.org/log");
-    let access = anchors[0].https().unwrap();
+    let AnchorPlace::Https(access) = &anchors[0] else { panic!("{anchors:?}") };
     let secret = |name| SecretReference::credential(name).unwrap();
     assert_eq!(access.ca, SecretReference::file("/ca.pem"));
     assert_eq!(access.identity, Some((SecretReference::file("/c.pem"), secret("a.key"))));
@@ -256,7 +256,7 @@ fn an_anchor_off_the_host_that_cannot_be_is_refused() {
         ),
         (
             format!("[{file}, {{ https = \"https://a.example.org/log\", file = \"/b\", {ca} }}]"),
-            "one of `file` and `https`",
+            "one of `file`, `https` and `pkcs11`",
         ),
         (format!("[{file}, {{ htps = \"https://a.example.org/log\" }}]"), "htps: unknown"),
         (
@@ -291,6 +291,46 @@ fn an_anchor_off_the_host_that_cannot_be_is_refused() {
         assert!(found.iter().all(|problem| problem.starts_with("line 21: ")), "{found:#?}");
         assert!(!found.join("").contains("hunter2"), "{found:#?}");
     }
+}
+
+#[test]
+fn an_anchor_in_a_token_is_read_with_the_backend_that_reaches_it() {
+    let uri = "pkcs11:token=release;object=countersign%20log";
+    let text = anchored(&format!("[{{ file = \"/srv/a\" }}, {{ pkcs11 = \"{uri}\", backend = \"hsm-a\" }}]"));
+    let log = check(&text).unwrap().log;
+    assert_eq!(log.settings.anchors[1], AnchorPlace::Object(uri.into()));
+    let token = TokenAnchor { object: uri.parse().unwrap(), backend: "hsm-a".to_owned() };
+    assert_eq!(log.tokens, [(uri.to_owned(), token)].into());
+}
+
+#[test]
+fn an_anchor_in_a_token_that_cannot_be_is_refused() {
+    let soft = "[backend.soft]\nkind = \"software\"\nidentity = { file = \"/k\" }\n";
+    let good = "{ pkcs11 = \"pkcs11:token=release;object=a\", backend = \"hsm-a\" }";
+    for (anchor, words) in [
+        (format!("{good}, {good}"), "pkcs11:token=release;object=a is given twice"),
+        (good.replace("hsm-a", "hsm-b"), "there is no [backend.hsm-b]"),
+        (good.replace("hsm-a", "soft"), "[backend.soft] has no token"),
+        (good.replace(", backend = \"hsm-a\"", ""), "backend: is missing"),
+        (good.replace("token=release", "token=other"), "another token than that of [backend.hsm-a]"),
+        (good.replace("token=release", "serial=77"), "another token than that of [backend.hsm-a]"),
+        (good.replace("token=release;", ""), "expected a token and a label in it"),
+        (good.replace(";object=a", ""), "expected a token and a label in it"),
+        (good.replace("object=a", "object=a;id=%01"), "without `id` and `type`"),
+        (good.replace("object=a", "object=a;type=private"), "without `id` and `type`"),
+        (good.replace("object=a", "object=a?pin-value=hunter2"), "never stands in a URI"),
+        (good.replace("backend", "https"), "one of `file`, `https` and `pkcs11`"),
+    ] {
+        let found = problems(&(anchored(&format!("[{{ file = \"/srv/a\" }}, {anchor}]")) + soft));
+        assert!(found.iter().any(|problem| problem.contains(words)), "{words}: {found:#?}");
+        assert!(found.iter().all(|problem| problem.starts_with("line 21: ")), "{found:#?}");
+        assert!(!found.join("").contains("hunter2"), "{found:#?}");
+    }
+    // What is wrong with the backend is not said of the anchor too.
+    let found = problems(
+        &anchored(&format!("[{{ file = \"/srv/a\" }}, {good}]")).replace("sessions = 8", "sessions = 0"),
+    );
+    assert_eq!(found.len(), 1, "{found:#?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! Nothing here judges: [`super::judge`] compares.
 
 mod address;
+mod client;
 mod file;
 mod https;
 mod off_host;
@@ -16,9 +17,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use address::{Address, NotAnAddress};
+pub(super) use client::Client;
+pub use client::{AnchorFailure, Exchange, Reach, Remote};
 pub(super) use file::Anchor;
+use https::Https;
 pub use https::{Access, Authorization};
-pub(super) use https::{Failure, Https};
 pub use off_host::AnchorHealth;
 pub(super) use off_host::{OffHost, Reading};
 pub(super) use proto::proof::anchor::Kept;
@@ -30,6 +33,8 @@ pub enum AnchorPlace {
     File(PathBuf),
     /// An object that an HTTPS server keeps.
     Https(Arc<Access>),
+    /// An object that something outside the log reaches ([`Reach`]), by its name: a data object in a token.
+    Object(Arc<str>),
 }
 
 impl AnchorPlace {
@@ -37,16 +42,13 @@ impl AnchorPlace {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
-            Self::Https(_) => None,
+            Self::Https(_) | Self::Object(_) => None,
         }
     }
 
-    /// How it is reached, if it is off the host.
-    pub fn https(&self) -> Option<&Arc<Access>> {
-        match self {
-            Self::File(_) => None,
-            Self::Https(access) => Some(access),
-        }
+    /// Whether it is off the host.
+    pub fn is_off_host(&self) -> bool {
+        self.file().is_none()
     }
 }
 
@@ -56,6 +58,7 @@ impl fmt::Display for AnchorPlace {
         match self {
             Self::File(path) => write!(out, "file:{}", path.display()),
             Self::Https(access) => write!(out, "{}", access.address),
+            Self::Object(name) => out.write_str(name),
         }
     }
 }

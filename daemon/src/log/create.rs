@@ -8,7 +8,7 @@ use proto::proof::leaf::leaf_hash;
 use proto::record::Body;
 
 use super::ControlDraft;
-use super::anchor::{Anchor, AnchorPlace, Kept};
+use super::anchor::{Anchor, Kept};
 use super::error::{CreateError, LoadError};
 use super::settings::Settings;
 use super::signer::LogKey;
@@ -32,8 +32,8 @@ pub fn create(settings: &Settings, key: &LogKey, first: Vec<ControlDraft>) -> Re
     }
     let _lock = StoreLock::take(&settings.state_directory)?;
     let store_path = Store::path_in(&settings.state_directory);
-    if let Some(access) = settings.anchors.iter().find_map(AnchorPlace::https) {
-        return Err(CreateError::OffHost { place: access.address.to_string() });
+    if let Some(place) = settings.anchors.iter().find(|place| place.is_off_host()) {
+        return Err(CreateError::OffHost { place: place.to_string() });
     }
     let anchors = settings.files().map(Path::to_owned);
     for path in anchors.chain([stop_file.clone(), store_path]) {

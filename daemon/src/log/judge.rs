@@ -5,7 +5,7 @@ use std::path::Path;
 use proto::hash::Hash;
 use proto::proof::checkpoint::Checkpoint;
 
-use super::anchor::{Failure, Kept, OffHost, Reading};
+use super::anchor::{AnchorFailure, Kept, OffHost, Reading};
 use super::error::LoadError;
 use super::load::broken;
 use super::signer::LogKey;
@@ -94,15 +94,15 @@ impl Stored<'_> {
                     self.extends(&kept, &name)?;
                     agreed.push(Some(kept));
                 }
-                Err(Failure::Missing) => {
+                Err(AnchorFailure::Missing) => {
                     return Err(LoadError::Gone { what: "anchor", place: name.to_string() });
                 }
-                Err(failure @ (Failure::Wrong(_) | Failure::Taken)) => {
+                Err(failure @ (AnchorFailure::Wrong(_) | AnchorFailure::Taken)) => {
                     return Err(broken(format!(
                         "the anchor {name} holds no checkpoint of this log: {failure}"
                     )));
                 }
-                Err(Failure::Away(cause)) => {
+                Err(AnchorFailure::Away(cause)) => {
                     places.alarm(position, &cause);
                     agreed.push(None);
                 }

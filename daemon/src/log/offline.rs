@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Log;
-use super::anchor::{Anchor, AnchorPlace, Failure, Https, Kept};
+use super::anchor::{Anchor, AnchorFailure, AnchorPlace, Client, Kept};
 use super::backup::{self, Backup};
 use super::error::LoadError;
+use super::settings::Settings;
 use super::signer::LogKey;
 use crate::clock::Clock;
 use crate::store::Store;
@@ -25,30 +26,37 @@ impl Log {
             .ok_or_else(|| LoadError::Inconsistent("it is not loaded".into()))?;
         let number = readers.read(|view| view.counter())?;
         let kept = Kept { checkpoint: self.head().checkpoint.to_string(), number };
-        match place {
-            AnchorPlace::File(path) => Anchor::create(path, &kept),
-            AnchorPlace::Https(access) => {
-                let mut client = Https::new(Arc::clone(access), Arc::clone(&self.shared.clock));
-                client.create(&kept).await.map_err(|failure| not_made(place, &failure))
-            }
-        }
+        let Some(mut client) = Client::of(place, &self.shared.settings, &self.shared.clock) else {
+            return place.file().map_or(Ok(()), |path| Anchor::create(path, &kept));
+        };
+        let made = client.create(&kept).await;
+        client.close().await;
+        made.map_err(|failure| not_made(place, &failure))
     }
 }
 
-/// Whether there is nothing yet where an anchor is to be made.
+/// Whether there is nothing yet where an anchor is to be made; the settings say how it is reached.
 ///
 /// # Errors
 /// [`LoadError::NotMade`] where something is there, or it cannot be known.
-pub async fn vacant(place: &AnchorPlace, clock: Arc<dyn Clock>) -> Result<(), LoadError> {
-    let found = match place {
-        AnchorPlace::File(path) if path.exists() => Err(Failure::Taken),
-        AnchorPlace::File(_) => Ok(()),
-        AnchorPlace::Https(access) => Https::new(Arc::clone(access), clock).vacant().await,
+pub async fn vacant(
+    settings: &Settings,
+    place: &AnchorPlace,
+    clock: Arc<dyn Clock>,
+) -> Result<(), LoadError> {
+    let found = match Client::of(place, settings, &clock) {
+        None if place.file().is_some_and(Path::exists) => Err(AnchorFailure::Taken),
+        None => Ok(()),
+        Some(mut client) => {
+            let found = client.vacant().await;
+            client.close().await;
+            found
+        }
     };
     found.map_err(|failure| not_made(place, &failure))
 }
 
-fn not_made(place: &AnchorPlace, failure: &Failure) -> LoadError {
+fn not_made(place: &AnchorPlace, failure: &AnchorFailure) -> LoadError {
     LoadError::NotMade { place: place.to_string(), cause: failure.to_string() }
 }
 

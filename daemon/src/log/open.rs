@@ -51,7 +51,7 @@ pub fn open(settings: Settings, clock: Arc<dyn Clock>, key: LogKey) -> Result<Op
         LoadError::Inconsistent("no anchor is configured that is a file: at least one is needed".into())
     })?;
     let (stop_file, found) = StopFile::open(&stop_path)?;
-    let off_host = OffHost::start(&settings.anchors, &clock)?;
+    let off_host = OffHost::start(&settings, &clock)?;
     let mut loaded = load::load(&settings, &key, None, &off_host)?;
     let logged = loaded.operations();
     let queue = Arc::new(Queue::new(settings.limits.clone()));

@@ -1,9 +1,10 @@
 //! Where the log lives and what bounds it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::AnchorPlace;
+use super::{AnchorPlace, Reach};
 
 /// Settings of the log.
 #[derive(Clone, Debug)]
@@ -12,11 +13,13 @@ pub struct Settings {
     pub state_directory: PathBuf,
     /// At least one file. The stop file lies beside the first of them, named `<anchor>.stops`.
     pub anchors: Vec<AnchorPlace>,
+    /// Who reaches those that are an [`AnchorPlace::Object`].
+    pub reach: Option<Arc<dyn Reach>>,
     /// Bounds.
     pub limits: Limits,
     /// What goes wrong: in tests alone.
     #[cfg(test)]
-    pub(super) faults: std::sync::Arc<Faults>,
+    pub(super) faults: Arc<Faults>,
 }
 
 /// Faults that tests switch on.
@@ -85,9 +88,10 @@ impl Settings {
         Self {
             state_directory: state_directory.into(),
             anchors,
+            reach: None,
             limits: Limits::default(),
             #[cfg(test)]
-            faults: std::sync::Arc::default(),
+            faults: Arc::default(),
         }
     }
 

@@ -54,6 +54,15 @@ pub enum AnchorTextError {
     Checkpoint(#[from] CheckpointError),
 }
 
+impl Kept {
+    /// How far the log was: its records, and the highest operation number. Of two that one log wrote the greater is the
+    /// later.
+    pub fn position(&self) -> (u64, u64) {
+        let size = note::parse(&self.checkpoint).ok().and_then(|note| Checkpoint::parse(note.text()).ok());
+        (size.map_or(0, |checkpoint| checkpoint.size), self.number)
+    }
+}
+
 impl FromStr for Kept {
     type Err = AnchorTextError;
 

@@ -65,6 +65,7 @@ proptest! {
         let checkpoint = Checkpoint { origin: "log.example.org".into(), size, root: Hash::from(root), control };
         let kept = Kept { checkpoint: checkpoint.sign(&signer()).unwrap(), number };
         let text = kept.to_string();
+        prop_assert_eq!(kept.position(), (checkpoint.size, number));
         prop_assert_eq!(text.parse::<Kept>(), Ok(kept));
         prop_assert!(text[..text.len() - cut].parse::<Kept>().is_err());
         let longer = text + "\n";

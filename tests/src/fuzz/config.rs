@@ -4,6 +4,7 @@
 use ceremonies::form::Problem;
 use daemon::backend::Settings;
 use daemon::config;
+use daemon::log::AnchorPlace;
 
 /// Words of configurations.
 pub const WORDS: &[&str] = &[
@@ -19,6 +20,7 @@ pub const WORDS: &[&str] = &[
     "= [",
     "{ file = \"/x\" }",
     "{ credential = \"../x\" }",
+    "{ pkcs11 = \"pkcs11:token=release;object=a\", backend = \"hsm-a\" }",
     "\"\"\"",
     "\0",
     "\u{feff}",
@@ -28,7 +30,7 @@ pub const WORDS: &[&str] = &[
 /// What no message may repeat: it stands in a seed where a reference belongs.
 const SECRET: &str = "hunter2-8675309";
 
-/// The configuration beside the systemd unit, one of the software backend, and one with a PIN where a reference belongs.
+/// The configuration beside the systemd unit, the same with an anchor in the token, and one of the software backend.
 #[must_use]
 pub fn seeds() -> Vec<Vec<u8>> {
     let unit = super::golden("daemon/systemd", "countersignd.toml").remove(0);
@@ -38,7 +40,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "{}[backend.software]\nkind = \"software\"\nidentity = {{ file = \"/k\" }}\n[telemetry]\nformat = \"json\"\n",
         &text[..at]
     );
-    vec![unit, software.into_bytes()]
+    let anchor = "{ pkcs11 = \"pkcs11:object=anchor;token=release\", backend = \"hsm-a\" }";
+    let token = text.replace("anchors = [", &format!("anchors = [{anchor}, "));
+    assert_ne!(token, text);
+    vec![unit, token.into_bytes(), software.into_bytes()]
 }
 
 /// A configuration with a PIN in the place of its reference: it is refused, whatever else happens to it.
@@ -72,6 +77,12 @@ pub fn fuzz_one(bytes: &[u8]) -> bool {
     for settings in read.backends.values() {
         if let Settings::Pkcs11(settings) = settings {
             assert_eq!(settings.problems(), Vec::<String>::new());
+        }
+    }
+    for anchor in &read.log.settings.anchors {
+        if let AnchorPlace::Object(name) = anchor {
+            let token = &read.log.tokens[&**name];
+            assert!(matches!(read.backends.get(&token.backend), Some(Settings::Pkcs11(_))), "{token:?}");
         }
     }
     true

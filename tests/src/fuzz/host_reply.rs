@@ -30,6 +30,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
         Answer::Listed(vec![seen.clone(), seen.clone()]),
         Answer::Generated { key: seen, attributes: [("CKA_SENSITIVE".to_owned(), "true".to_owned())].into() },
         Answer::Destroyed,
+        Answer::Object(Octets(b"countersign-anchor/v1\n".to_vec())),
+        Answer::Written,
+        Answer::Failed(Fault { class: Class::Taken, cause: "there is such a data object already".into() }),
         Answer::Failed(fault.clone()),
     ];
     let mut seeds = vec![

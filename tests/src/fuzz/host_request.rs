@@ -32,7 +32,14 @@ pub fn seeds() -> Vec<Vec<u8>> {
         Ask::Sign { epoch: 42, key: 3, algorithm, input: Octets(vec![7; 32]) },
         Ask::Generate { algorithm, label: "linux".into(), id: Octets(vec![1]) },
         Ask::Destroy { place: place.clone(), expected },
-        Ask::List { place },
+        Ask::List { place: place.clone() },
+        Ask::ReadObject { place: place.clone() },
+        Ask::WriteObject {
+            place: place.clone(),
+            value: Octets(b"countersign-anchor/v1\n".to_vec()),
+            first: true,
+        },
+        Ask::WriteObject { place, value: Octets(Vec::new()), first: false },
         Ask::Probe,
         Ask::Quit,
     ];

@@ -14,17 +14,18 @@ use super::store::{copy, refuses_to_start};
 use super::{KEY, accounted, hsm, software};
 
 const PATH: &str = "/countersign/log";
-const FILE: &str = "countersign.anchor\" }";
+/// Where its line goes in the configuration.
+pub const FILE: &str = "countersign.anchor\" }";
 
 /// The command that makes the anchor.
-fn add(world: &World, place: &str) -> std::process::Command {
+pub fn add(world: &World, place: &str) -> std::process::Command {
     let mut command = world.countersignd("anchor");
     command.args(["add", place, "--config"]).arg(world.config());
     command
 }
 
 /// What it says when it fails.
-fn refused(world: &World, place: &str) -> String {
+pub fn refused(world: &World, place: &str) -> String {
     let output = add(world, place).output().unwrap();
     assert!(!output.status.success(), "it was made");
     String::from_utf8(output.stderr).unwrap()
@@ -57,7 +58,8 @@ fn read(shelf: &Shelf) -> Kept {
     shelf.kept(PATH).expect("it keeps something").parse().unwrap()
 }
 
-fn verifier(world: &World) -> Verifier {
+/// The log's key.
+pub fn verifier(world: &World) -> Verifier {
     std::fs::read_to_string(world.place().join("log.pub")).unwrap().trim().parse().unwrap()
 }
 
@@ -80,7 +82,12 @@ fn sign_and_keep(world: &mut World, shelf: &Shelf) -> tests::load::Received {
 
 /// Waits until the health of the shelf is this, and returns the cause.
 fn until(world: &World, shelf: &Shelf, trouble: bool) -> String {
-    let name = format!("anchor/{}", shelf.url(PATH));
+    fares(world, &shelf.url(PATH), trouble)
+}
+
+/// Waits until the health of an anchor is this, and returns the cause.
+pub fn fares(world: &World, anchor: &str, trouble: bool) -> String {
+    let name = format!("anchor/{anchor}");
     let end = std::time::Instant::now() + PATIENCE;
     loop {
         let cause = ask::trouble(world, &name);
@@ -333,7 +340,7 @@ fn it_is_made_once_where_nothing_is_by_whoever_is_configured() {
     assert_eq!(shelf.kept(PATH).as_deref(), Some("somebody's"));
     shelf.put(PATH, None);
     for (mood, words) in [
-        (Mood::Forgets, "does not give back what was PUT"),
+        (Mood::Forgets, "does not give back what was written"),
         (Mood::Away, "no TLS"),
         (Mood::ReadOnly, "look at its credentials"),
     ] {

@@ -18,6 +18,7 @@ mod generate;
 mod harden;
 mod live;
 mod mechanism;
+mod object;
 mod point;
 mod recover;
 mod seat;

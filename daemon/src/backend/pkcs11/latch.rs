@@ -8,6 +8,9 @@
 //! A host that dies in the middle of a log-in leaves *not known*: that may be tried again, twice in a row, then it
 //! counts as wrong, because nobody can tell a lost answer from a refusal.
 //!
+//! Hosts of one backend log in one after the other: one that signs, and one for each anchor in the token. While the
+//! outcome of one log-in is not known no other host gives the token the PIN.
+//!
 //! Invariant: at most one log-in with a PIN that the token refused, whatever restarts; held by
 //! `a_bad_pin_is_tried_once_over_three_restarts`.
 
@@ -16,6 +19,7 @@ use std::io::Write as _;
 use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aws_lc_rs::{pbkdf2, rand};
 use serde::{Deserialize, Serialize};
@@ -26,6 +30,10 @@ use crate::secret::Secret;
 const LOST_AT_MOST: u8 = 2;
 /// Slows down whoever reads the file and tries PINs.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(50_000).expect("not zero");
+
+/// How long a log-in of another host is waited for, and how often is looked; the token is asked again later.
+const PATIENCE: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The memory of one token's PIN: a file in the state directory.
 #[derive(Clone, Debug)]
@@ -42,6 +50,11 @@ pub enum LatchError {
          write the right PIN to its file, or run `countersignd backends unlock` if the token was changed"
     )]
     KnownWrong,
+    /// Another host is logging in with it, and how that ends is waited for.
+    #[error(
+        "another host of this backend is logging in; this one tries as soon as it is known whether the PIN is right"
+    )]
+    Busy,
     /// The file cannot be read or written.
     #[error("the memory of wrong PINs cannot be kept, so no PIN is tried: {path}: {cause}", path = path.display())]
     Memory {
@@ -69,6 +82,8 @@ pub struct Attempt {
     salt: [u8; 16],
     hash: String,
     lost_before: u8,
+    /// Other hosts wait for its end.
+    _alone: fs::File,
 }
 
 impl Latch {
@@ -87,8 +102,9 @@ impl Latch {
     /// What is safe now: the mark is on disk before the token sees the PIN. A crash from here on counts as a lost log-in.
     ///
     /// # Errors
-    /// If the PIN is known to be wrong, or the mark cannot be written.
+    /// If the PIN is known to be wrong, another host is logging in, or the mark cannot be written.
     pub fn announce(&self, token: &str, pin: &Secret) -> Result<Attempt, LatchError> {
+        let alone = self.alone()?;
         let earlier = self.read()?;
         let mut lost_before = 0;
         if let Some(mark) = &earlier {
@@ -102,7 +118,8 @@ impl Latch {
         }
         let mut salt = [0; 16];
         rand::fill(&mut salt).map_err(|_unspecified| self.memory(std::io::Error::other("no randomness")))?;
-        let attempt = Attempt { latch: self.clone(), salt, hash: hash(&salt, token, pin), lost_before };
+        let hash = hash(&salt, token, pin);
+        let attempt = Attempt { latch: self.clone(), salt, hash, lost_before, _alone: alone };
         attempt.mark(false, lost_before + 1)?;
         Ok(attempt)
     }
@@ -125,6 +142,32 @@ impl Latch {
     /// If the file is there and cannot be read.
     pub fn is_latched(&self) -> Result<bool, LatchError> {
         Ok(self.read()?.is_some_and(|mark| mark.wrong || mark.lost >= LOST_AT_MOST))
+    }
+
+    /// The right to log in, until the file is closed: by the kernel, where a process dies with it.
+    fn alone(&self) -> Result<fs::File, LatchError> {
+        let opened = fs::create_dir_all(self.path.parent().unwrap_or(Path::new("."))).and_then(|()| {
+            let mut options = fs::OpenOptions::new();
+            options
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(self.path.with_extension("lock"))
+        });
+        let file = opened.map_err(|cause| self.memory(cause))?;
+        let mut waited = Duration::ZERO;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(fs::TryLockError::WouldBlock) if waited < PATIENCE => {
+                    std::thread::sleep(LOOK);
+                    waited += LOOK;
+                }
+                Err(fs::TryLockError::WouldBlock) => return Err(LatchError::Busy),
+                Err(fs::TryLockError::Error(cause)) => return Err(self.memory(cause)),
+            }
+        }
     }
 
     fn read(&self) -> Result<Option<Mark>, LatchError> {
@@ -207,8 +250,24 @@ mod tests {
         latch.announce("t", &pin("2222")).unwrap().refused().unwrap();
         assert!(latch.unlock().unwrap() && !latch.unlock().unwrap());
         latch.announce("t", &pin("2222")).unwrap().forget().unwrap();
-        let left = fs::read_dir(directory.path().join("deep")).unwrap().count();
-        assert_eq!(left, 0, "nothing about a PIN that works is kept");
+        let left = fs::read_dir(directory.path().join("deep")).unwrap().map(|entry| entry.unwrap());
+        let left: Vec<_> = left.map(|entry| (entry.file_name(), entry.metadata().unwrap().len())).collect();
+        assert_eq!(left, [("hsm-a.lock".into(), 0)], "nothing about a PIN that works is kept");
+    }
+
+    #[test]
+    fn one_host_waits_for_the_log_in_of_another_and_learns_its_outcome() {
+        let directory = tempfile::tempdir().unwrap();
+        let latch = Latch::at(directory.path().join("hsm-a.pin"));
+        let first = latch.announce("t", &pin("1111")).unwrap();
+        assert!(matches!(latch.announce("t", &pin("1111")), Err(LatchError::Busy)));
+        let waiting = {
+            let latch = latch.clone();
+            std::thread::Builder::new().spawn(move || latch.announce("t", &pin("1111")).map(drop)).unwrap()
+        };
+        std::thread::sleep(5 * LOOK);
+        first.refused().unwrap();
+        assert!(matches!(waiting.join().unwrap(), Err(LatchError::KnownWrong)));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::uri::Uri;
 use crate::secret::SecretReference;
 
 /// Goes up with every change of these types.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The first word of each end.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -118,6 +118,20 @@ pub enum Ask {
         /// Which.
         place: Uri,
     },
+    /// Read an anchor's data object: the later one where a crash has left two.
+    ReadObject {
+        /// The token, and the object's label.
+        place: Uri,
+    },
+    /// Write it: a new object, and then the one before is destroyed.
+    WriteObject {
+        /// The token, and the object's label.
+        place: Uri,
+        /// `CKA_VALUE`.
+        value: Octets,
+        /// It is the first: there must be none, where else there must be one.
+        first: bool,
+    },
     /// Ask the token how it is; bring it back if it is down.
     Probe,
     /// Log out and end.
@@ -192,6 +206,10 @@ pub enum Answer {
     },
     /// To `Destroy`.
     Destroyed,
+    /// To `ReadObject`: `CKA_VALUE`, cut off behind what an anchor may have.
+    Object(Octets),
+    /// To `WriteObject`.
+    Written,
     /// It failed.
     Failed(Fault),
 }
@@ -242,8 +260,10 @@ pub enum Class {
     Pin,
     /// The token refuses this request.
     Refused,
-    /// No such key.
+    /// No such key or data object.
     NotFound,
+    /// There is a data object where the first was to be made.
+    Taken,
     /// The key may not be used.
     KeyDisabled,
     /// Not possible with this key or token.

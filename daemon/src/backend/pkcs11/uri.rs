@@ -83,6 +83,18 @@ impl Uri {
         Self { object: None, id: None, private: false, ..self.clone() }
     }
 
+    /// Whether no token is both this one and that one: where both name a property, it differs.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        let apart = |one: &Option<String>, two: &Option<String>| match (one, two) {
+            (Some(one), Some(two)) => one.trim_end() != two.trim_end(),
+            _ => false,
+        };
+        apart(&self.token, &other.token)
+            || apart(&self.manufacturer, &other.manufacturer)
+            || apart(&self.model, &other.model)
+            || apart(&self.serial, &other.serial)
+    }
+
     /// Whether a token with these properties is the one named. Tokens pad their properties with blanks; those are not
     /// compared.
     pub fn matches_token(&self, label: &str, manufacturer: &str, model: &str, serial: &str) -> bool {

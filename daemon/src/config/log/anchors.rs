@@ -1,4 +1,4 @@
-//! `anchors` in `[log]`: files, and objects that HTTPS servers keep.
+//! `anchors` in `[log]`: files, objects that HTTPS servers keep, and data objects in tokens.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,6 +7,9 @@ use std::sync::Arc;
 use ceremonies::form::Form;
 use http::{HeaderName, HeaderValue, header};
 
+use super::{Known, TokenAnchor};
+use crate::backend::Settings;
+use crate::backend::pkcs11::uri::Uri;
 use crate::log::{Access, Address, AnchorPlace, Authorization};
 
 /// Headers that an anchor's requests have by themselves.
@@ -22,10 +25,15 @@ const OURS: [HeaderName; 9] = [
     header::USER_AGENT,
 ];
 
-pub(super) fn read(form: &mut Form<'_, '_>, state: Option<&Path>) -> Vec<AnchorPlace> {
+pub(super) fn read(
+    form: &mut Form<'_, '_>,
+    state: Option<&Path>,
+    known: &Known<'_>,
+) -> (Vec<AnchorPlace>, BTreeMap<String, TokenAnchor>) {
+    let mut tokens = BTreeMap::new();
     let given = form.has("anchors");
     let line = form.line_of("anchors");
-    let places: Vec<AnchorPlace> = form.list("anchors", place);
+    let places: Vec<AnchorPlace> = form.list("anchors", |form| place(form, known, &mut tokens));
     if !given {
         form.problem("anchors is missing: [{ file = \"…\" }], best on another disk: what the log is held against at start");
     } else if places.iter().all(|place| place.file().is_none()) {
@@ -47,19 +55,62 @@ pub(super) fn read(form: &mut Form<'_, '_>, state: Option<&Path>) -> Vec<AnchorP
             form.problem_on(line, format!("anchors: {shown} is given twice"));
         }
     }
-    places
+    (places, tokens)
 }
 
-fn place(form: &mut Form<'_, '_>) -> Option<AnchorPlace> {
-    if !form.has("https") {
-        return super::super::path(form, "file", "where the anchor is").map(AnchorPlace::File);
+fn place(
+    form: &mut Form<'_, '_>,
+    known: &Known<'_>,
+    tokens: &mut BTreeMap<String, TokenAnchor>,
+) -> Option<AnchorPlace> {
+    let kinds: Vec<&str> = ["file", "https", "pkcs11"].into_iter().filter(|kind| form.has(kind)).collect();
+    match kinds[..] {
+        ["https"] => https(form).map(|access| AnchorPlace::Https(Arc::new(access))),
+        ["pkcs11"] => token(form, known).map(|anchor| {
+            let name = anchor.object.to_string();
+            tokens.insert(name.clone(), anchor);
+            AnchorPlace::Object(name.into())
+        }),
+        [] | ["file"] => super::super::path(form, "file", "where the anchor is").map(AnchorPlace::File),
+        [first, ..] => {
+            form.problem_at(first, "an anchor is one of `file`, `https` and `pkcs11`");
+            form.ignore_the_rest();
+            None
+        }
     }
-    if form.has("file") {
-        form.problem_at("file", "an anchor is one of `file` and `https`");
-        form.ignore_the_rest();
-        return None;
+}
+
+fn token(form: &mut Form<'_, '_>, known: &Known<'_>) -> Option<TokenAnchor> {
+    let (line, backend_line) = (form.line_of("pkcs11"), form.line_of("backend"));
+    let object: Option<Uri> = form.required("pkcs11", "pkcs11:token=LABEL;serial=NUMBER;object=LABEL");
+    let backend: String = form
+        .required("backend", "the name of a [backend.NAME] of kind \"pkcs11\": how the token is reached")?;
+    let object = object?;
+    let named = object.object.is_some() && (object.token.is_some() || object.serial.is_some());
+    if !named || object.id.is_some() || object.private {
+        form.problem_on(
+            line,
+            "pkcs11: expected a token and a label in it, pkcs11:token=LABEL;serial=NUMBER;object=LABEL, without `id` and \
+             `type`",
+        );
     }
-    https(form).map(|access| AnchorPlace::Https(Arc::new(access)))
+    match known.backends.get(&backend) {
+        Some(Settings::Pkcs11(settings)) if object.contradicts(&settings.token) => {
+            let theirs = &settings.token;
+            form.problem_on(
+                line,
+                format!("pkcs11: another token than that of [backend.{backend}], {theirs}"),
+            );
+        }
+        Some(Settings::Pkcs11(_)) => {}
+        Some(Settings::Software(_)) => {
+            form.problem_on(backend_line, format!("backend: [backend.{backend}] has no token"));
+        }
+        // One with something wrong in it was left out, and that has been said.
+        None if !known.whole => {}
+        None => form.problem_on(backend_line, format!("backend: there is no [backend.{backend}]")),
+    }
+    Some(TokenAnchor { object, backend })
 }
 
 fn https(form: &mut Form<'_, '_>) -> Option<Access> {

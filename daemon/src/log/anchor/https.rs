@@ -1,10 +1,10 @@
 //! An anchor that an HTTPS server keeps: `PUT` writes it, `GET` reads it, and nothing else is asked of the server.
 //!
 //! HTTP/1.1 over one connection that is kept while both sides like it. Redirects are not followed, bodies are bounded,
-//! and every exchange ends within [`PATIENCE`]. Secrets are read for each request and sent to this one address.
+//! and whoever asks does not wait for ever. Secrets are read for each request and sent to this one address.
 
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,12 +20,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
-use super::{Address, Kept, tls};
+use super::{Address, AnchorFailure, Exchange, Remote, tls};
 use crate::clock::Clock;
 use crate::secret::{Secret, SecretReference};
-
-/// How long one exchange may take, the connection included.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How an anchor is reached.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -53,31 +50,6 @@ pub enum Authorization {
     Basic(SecretReference),
 }
 
-/// Why an anchor was not read or written.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(in crate::log) enum Failure {
-    /// The server says that there is no such object.
-    Missing,
-    /// Something is there that was to be made.
-    Taken,
-    /// Something is there that is no anchor: a person must look.
-    Wrong(String),
-    /// No answer that says anything about the object. Worth trying again.
-    Away(String),
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Missing => {
-                out.write_str("the server says that it is missing; put it back, or the next start is refused")
-            }
-            Self::Taken => out.write_str("something is there already"),
-            Self::Wrong(cause) | Self::Away(cause) => out.write_str(cause),
-        }
-    }
-}
-
 /// A client of one anchor.
 pub(in crate::log) struct Https {
     access: Arc<Access>,
@@ -97,63 +69,31 @@ impl Https {
         Self { access, clock, connection: None }
     }
 
-    /// What is kept.
-    pub(in crate::log) async fn read(&mut self) -> Result<Kept, Failure> {
+    async fn get(&mut self) -> Result<Vec<u8>, AnchorFailure> {
         let answer = self.ask(Method::GET, Bytes::new(), false).await?;
         match answer.status {
             StatusCode::OK => {}
-            StatusCode::NOT_FOUND | StatusCode::GONE => return Err(Failure::Missing),
-            status => return Err(Failure::Away(unhelpful("GET", status))),
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Err(AnchorFailure::Missing),
+            status => return Err(AnchorFailure::Away(unhelpful("GET", status))),
         }
-        let long = || Failure::Wrong(format!("what is there has more than {LONGEST} bytes and is no anchor"));
-        let body = answer.body.ok_or_else(long)?;
-        let text = std::str::from_utf8(&body)
-            .map_err(|_bytes| Failure::Wrong("what is there is no text, and no anchor".to_owned()))?;
-        text.parse().map_err(|why: proto::proof::anchor::AnchorTextError| Failure::Wrong(why.to_string()))
+        Ok(answer.body.map_or_else(|| vec![0; LONGEST + 1], |body| body.to_vec()))
     }
 
-    /// Replaces what is kept.
-    pub(in crate::log) async fn write(&mut self, kept: &Kept) -> Result<(), Failure> {
-        let answer = self.ask(Method::PUT, kept.to_string().into(), false).await?;
-        if answer.status.is_success() { Ok(()) } else { Err(Failure::Away(unhelpful("PUT", answer.status))) }
-    }
-
-    /// Makes it where there is nothing, and reads it back: a server that gives back something else is no anchor.
-    pub(in crate::log) async fn create(&mut self, kept: &Kept) -> Result<(), Failure> {
-        self.vacant().await?;
-        // A connection of its own: a request that is sent twice would find what it made itself.
-        self.connection = None;
-        let answer = self.ask(Method::PUT, kept.to_string().into(), true).await?;
+    async fn put(&mut self, text: String, only_new: bool) -> Result<(), AnchorFailure> {
+        if only_new {
+            // A connection of its own: a request that is sent twice would find what it made itself.
+            self.connection = None;
+        }
+        let answer = self.ask(Method::PUT, text.into(), only_new).await?;
         match answer.status {
-            StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT => return Err(Failure::Taken),
-            status if !status.is_success() => return Err(Failure::Away(unhelpful("PUT", status))),
-            _ => {}
-        }
-        match self.read().await {
-            Ok(found) if found == *kept => Ok(()),
-            Ok(_) | Err(Failure::Missing | Failure::Wrong(_)) => {
-                Err(Failure::Wrong("the server does not give back what was PUT".to_owned()))
-            }
-            Err(other) => Err(other),
+            StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT if only_new => Err(AnchorFailure::Taken),
+            status if !status.is_success() => Err(AnchorFailure::Away(unhelpful("PUT", status))),
+            _ => Ok(()),
         }
     }
 
-    /// Whether there is nothing yet.
-    pub(in crate::log) async fn vacant(&mut self) -> Result<(), Failure> {
-        match self.read().await {
-            Err(Failure::Missing) => Ok(()),
-            Ok(_) | Err(Failure::Wrong(_)) => Err(Failure::Taken),
-            Err(other) => Err(other),
-        }
-    }
-
-    async fn ask(&mut self, method: Method, body: Bytes, only_new: bool) -> Result<Answer, Failure> {
-        match tokio::time::timeout(PATIENCE, self.exchange(&method, &body, only_new)).await {
-            Ok(answer) => answer.map_err(Failure::Away),
-            Err(_elapsed) => {
-                Err(Failure::Away(format!("it has not answered a {method} within {} s", PATIENCE.as_secs())))
-            }
-        }
+    async fn ask(&mut self, method: Method, body: Bytes, only_new: bool) -> Result<Answer, AnchorFailure> {
+        self.exchange(&method, &body, only_new).await.map_err(AnchorFailure::Away)
     }
 
     /// One request and its answer. A kept connection that the server has closed meanwhile is replaced by a new one.
@@ -240,6 +180,24 @@ impl Https {
             Ok(_) if !query.contains('#') => Ok(target),
             _ => Err(format!("{place} holds something that cannot stand behind the ? of an address")),
         }
+    }
+}
+
+impl Remote for Https {
+    fn read(&mut self) -> Exchange<'_, Vec<u8>> {
+        Box::pin(self.get())
+    }
+
+    fn replace(&mut self, text: String) -> Exchange<'_, ()> {
+        Box::pin(self.put(text, false))
+    }
+
+    fn create(&mut self, text: String) -> Exchange<'_, ()> {
+        Box::pin(self.put(text, true))
+    }
+
+    fn close(self: Box<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::ready(()))
     }
 }
 

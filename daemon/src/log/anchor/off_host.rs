@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!            load: read           it agrees                newest changed
-//! at rest ──────────────► at rest ───────────────► kept ◄────────────────► PUT, again and again until it succeeds
+//! at rest ──────────────► at rest ───────────────► kept ◄────────────────► written, again and again until it succeeds
 //!    ▲                       │ no answer             ▲ │
 //!    │                       ▼                       │ │ load again
 //!    │                    unread ──── read ──► at rest, the keeper judges
@@ -24,9 +24,10 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
-use super::{AnchorPlace, Failure, Https, Kept};
+use super::{AnchorFailure, Client, Kept};
 use crate::clock::{Clock, Monotonic};
 use crate::log::error::LoadError;
+use crate::log::settings::Settings;
 use keeping::Keeping;
 
 /// Whether an anchor off the host keeps the newest checkpoint.
@@ -52,7 +53,7 @@ enum Ask {
 }
 
 /// What a place keeps, or why that is not known.
-pub(in crate::log) type Answer = Result<Kept, Failure>;
+pub(in crate::log) type Answer = Result<Kept, AnchorFailure>;
 
 /// One place, as everybody sees it.
 struct Place {
@@ -131,17 +132,16 @@ pub(in crate::log) struct Reading(Vec<(Arc<str>, mpsc::Receiver<Answer>)>);
 
 impl OffHost {
     /// Starts the thread, if any of the places is off the host.
-    pub(in crate::log) fn start(places: &[AnchorPlace], clock: &Arc<dyn Clock>) -> Result<Self, LoadError> {
+    pub(in crate::log) fn start(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Self, LoadError> {
         let failed =
             |source| LoadError::Io { doing: "starting the thread", path: "log-anchors".into(), source };
         let newest = watch::Sender::new(None);
-        let accesses: Vec<_> = places.iter().filter_map(AnchorPlace::https).collect();
-        let (kept, keepings): (Vec<_>, Vec<_>) = accesses
-            .iter()
-            .map(|access| {
+        let clients =
+            settings.anchors.iter().filter_map(|place| Some((place, Client::of(place, settings, clock)?)));
+        let (kept, keepings): (Vec<_>, Vec<_>) = clients
+            .map(|(named, client)| {
                 let (asks, asked) = unbounded_channel();
-                let place = Arc::new(Place::new(access.address.to_string().into(), asks));
-                let client = Https::new(Arc::clone(access), Arc::clone(clock));
+                let place = Arc::new(Place::new(named.to_string().into(), asks));
                 let keeping = Keeping::new(Arc::clone(&place), client, asked, newest.subscribe());
                 (place, keeping)
             })
@@ -267,7 +267,8 @@ impl OffHost {
 impl Reading {
     /// What each place answered, or that it has not within this time.
     pub(in crate::log) fn wait(self, patience: Duration) -> Vec<(Arc<str>, Answer)> {
-        let late = |_late| Err(Failure::Away(format!("it has not answered within {} s", patience.as_secs())));
+        let late =
+            |_late| Err(AnchorFailure::Away(format!("it has not answered within {} s", patience.as_secs())));
         let answers = self.0.into_iter();
         answers.map(|(name, answer)| (name, answer.recv_timeout(patience).unwrap_or_else(late))).collect()
     }

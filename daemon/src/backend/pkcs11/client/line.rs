@@ -17,17 +17,17 @@ use crate::backend::Lost;
 
 /// A connection that is over, for a call.
 #[derive(Clone, Debug)]
-pub(super) struct Gone {
+pub(crate) struct Gone {
     /// Whether the request had been sent: then it may have been executed.
     pub(super) sent: bool,
     /// How the answer got lost.
     pub(super) how: Lost,
     /// What happened.
-    pub(super) cause: String,
+    pub(crate) cause: String,
 }
 
 /// One running host.
-pub(super) struct Line {
+pub(crate) struct Line {
     workers: usize,
     flights: Mutex<Flights>,
     epoch: AtomicU64,
@@ -98,7 +98,7 @@ impl Line {
 
     /// Sends a request and waits for its answer, as long as the line holds. `limit` is the module's, in time that a
     /// worker has the request in hand.
-    pub(super) async fn call(&self, body: Ask, timeout: u32, limit: Duration) -> Result<Reply, Gone> {
+    pub(crate) async fn call(&self, body: Ask, timeout: u32, limit: Duration) -> Result<Reply, Gone> {
         let (done, reply) = oneshot::channel();
         {
             let mut flights = self.locked();

@@ -34,9 +34,22 @@ pub(crate) struct Shared {
     epoch: AtomicU64,
     starts: AtomicU64,
     process: AtomicU32,
+    /// Whether its health is a backend's, which is measured and said. An anchor's is said by the log.
+    signs: bool,
 }
 
 impl Shared {
+    /// For an anchor's data object, of whose host only the log speaks.
+    pub(crate) fn quiet(
+        name: &str,
+        settings: Settings,
+        place: Place,
+        capabilities: Capabilities,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { signs: false, ..Self::new(name, settings, place, capabilities, clock) }
+    }
+
     pub(crate) fn new(
         name: &str,
         settings: Settings,
@@ -58,6 +71,7 @@ impl Shared {
             epoch: AtomicU64::new(0),
             starts: AtomicU64::new(0),
             process: AtomicU32::new(0),
+            signs: true,
         }
     }
 
@@ -75,11 +89,21 @@ impl Shared {
 
     /// Waits until the first start has ended, well or not, or the deadline passes.
     pub(crate) async fn started(&self, by: Deadline) {
-        let mut health = self.health();
         let left = by.left(self.clock.monotonic());
-        let settled = health.wait_for(|health| *health != Health::Starting);
         // Whoever waits looks at the health itself.
-        let _late = tokio::time::timeout(left, settled).await;
+        let _late = tokio::time::timeout(left, self.settled()).await;
+    }
+
+    /// Waits until the first start has ended, well or not.
+    pub(crate) async fn settled(&self) {
+        let mut health = self.health();
+        // The sender is here: it does not go before the one who waits.
+        let _ended = health.wait_for(|health| *health != Health::Starting).await;
+    }
+
+    /// Why there is no host.
+    pub(crate) fn cause(&self) -> String {
+        self.health.borrow().cause().unwrap_or("its host is being started again").to_owned()
     }
 
     /// Asks the host to log out and end.
@@ -110,7 +134,7 @@ impl Shared {
     }
 
     /// The host that runs, or why there is none.
-    pub(super) fn line(&self) -> Result<Arc<Line>, Failure> {
+    pub(crate) fn line(&self) -> Result<Arc<Line>, Failure> {
         if let Some(line) = self.locked().as_ref() {
             return Ok(line.clone());
         }
@@ -158,14 +182,18 @@ impl Shared {
     }
 
     pub(super) fn say(&self, health: Health) {
-        measure::backend_healthy(&self.name, health.is_ready());
+        if self.signs {
+            measure::backend_healthy(&self.name, health.is_ready());
+        }
         self.health.send_if_modified(|now| {
             let changed = *now != health;
-            if changed {
+            if changed && self.signs {
                 match health.cause() {
                     None => tracing::info!(backend = self.name, "the backend signs"),
                     Some(cause) => tracing::warn!(backend = self.name, cause, "the backend does not sign"),
                 }
+            }
+            if changed {
                 *now = health;
             }
             changed
@@ -175,7 +203,7 @@ impl Shared {
     /// What a new host is told. Its first epoch is one that no host before had.
     pub(super) fn opening(&self) -> Open {
         let pin = self.settings.pin.as_ref().map(PinPlace::from);
-        if self.starts.fetch_add(1, Ordering::AcqRel) > 0 {
+        if self.starts.fetch_add(1, Ordering::AcqRel) > 0 && self.signs {
             measure::host_restarted(&self.name);
         }
         Open {
@@ -197,7 +225,7 @@ impl Shared {
             Class::Unavailable => Failure::Unavailable { cause: self.named(&cause), retry_after: SOON },
             Class::Pin => Failure::Unavailable { cause: self.named(&cause), retry_after: LATER },
             Class::Late => Failure::Late { what: cause, at_admission: false },
-            Class::Refused => Failure::Refused { cause: self.named(&cause) },
+            Class::Refused | Class::Taken => Failure::Refused { cause: self.named(&cause) },
             Class::NotFound => Failure::NotFound { what: cause },
             Class::KeyDisabled => Failure::KeyDisabled { cause },
             Class::Unsupported => Failure::Unsupported { what: cause },
@@ -229,7 +257,7 @@ impl Shared {
         }
     }
 
-    fn named(&self, cause: &str) -> String {
+    pub(crate) fn named(&self, cause: &str) -> String {
         format!("{}: {cause}", self.name)
     }
 
@@ -247,6 +275,8 @@ pub(crate) fn nonsense(answer: &Answer) -> Failure {
         Answer::Listed(_) => "a list",
         Answer::Generated { .. } => "a new key",
         Answer::Destroyed => "destroyed",
+        Answer::Object(_) => "a data object",
+        Answer::Written => "written",
         Answer::Failed(_) => "a failure",
     };
     Failure::Broken { cause: format!("the host answered {kind} to another question"), retry_after: LATER }

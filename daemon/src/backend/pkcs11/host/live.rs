@@ -8,7 +8,7 @@ use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki::types::AuthPin;
 
-use super::super::latch::Latch;
+use super::super::latch::{Latch, LatchError};
 use super::super::message::{Class, Fault, Open, PinPlace, Token};
 use super::super::uri::Uri;
 use super::fault::{Remedy, Trouble, fault, name, remedy};
@@ -20,6 +20,8 @@ pub(super) struct Live {
     pub(super) epoch: u64,
     pub(super) slot: Slot,
     pub(super) token: Token,
+    /// Whether the token wants a log-in; then there was one.
+    pub(super) login: bool,
     /// Held open for the log-in: in PKCS#11 the last session that closes logs the application out.
     parent: Mutex<Session>,
     keys: RwLock<Vec<Known>>,
@@ -40,8 +42,8 @@ impl Live {
         if info.login_required() {
             login(&parent, open, &info)?;
         }
-        let token = describe(&info);
-        Ok(Self { epoch, slot, token, parent: Mutex::new(parent), keys: RwLock::default() })
+        let (token, login) = (describe(&info), info.login_required());
+        Ok(Self { epoch, slot, token, login, parent: Mutex::new(parent), keys: RwLock::default() })
     }
 
     /// Logs in again, after the token said that nobody is.
@@ -148,8 +150,10 @@ fn login(session: &Session, open: &Open, info: &TokenInfo) -> Result<(), Fault> 
         ));
     }
     let latch = Latch::at(&open.latch);
-    let attempt =
-        latch.announce(&open.token.to_string(), &pin).map_err(|e| fault(Class::Pin, e.to_string()))?;
+    let attempt = latch.announce(&open.token.to_string(), &pin).map_err(|error| {
+        let class = if matches!(error, LatchError::Busy) { Class::Unavailable } else { Class::Pin };
+        fault(class, error.to_string())
+    })?;
     let text = pin.text().map_err(|e| fault(Class::Pin, e.to_string()))?;
     let answer = session.login(UserType::User, Some(&AuthPin::new(text.to_owned().into())));
     let (result, kept) = match answer {

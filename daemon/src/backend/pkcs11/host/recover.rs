@@ -63,7 +63,8 @@ impl Host {
         }
     }
 
-    fn reload(&self, seen: u64, cause: &Fault) -> Result<Token, Fault> {
+    /// Initialises again, unless somebody has since epoch `seen`.
+    pub(super) fn reload(&self, seen: u64, cause: &Fault) -> Result<Token, Fault> {
         let mut place = self.live.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(live) = place.as_ref().filter(|live| live.epoch != seen) {
             return Ok(live.token.clone());

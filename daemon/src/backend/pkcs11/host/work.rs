@@ -130,6 +130,7 @@ impl Host {
             },
             Ask::Open(_) => Answer::Failed(fault(Class::Unsupported, "a token is open already")),
             Ask::Quit => self.leave(),
+            object @ (Ask::ReadObject { .. } | Ask::WriteObject { .. }) => self.object(&object),
             other => self.manage(seat, &other),
         }
     }

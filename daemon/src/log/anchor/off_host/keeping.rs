@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
 
 use super::{Ask, Place};
-use crate::log::anchor::{Https, Kept};
+use crate::log::anchor::{Client, Kept};
 
 /// Between two writes, from the end of one to the beginning of the next: with the time of a write, a place is less than
 /// a second behind.
@@ -31,7 +31,7 @@ enum Standing {
 /// Keeps one place.
 pub(super) struct Keeping {
     place: Arc<Place>,
-    client: Https,
+    client: Client,
     asks: UnboundedReceiver<Ask>,
     newest: watch::Receiver<Option<Arc<Kept>>>,
     standing: Standing,
@@ -44,7 +44,7 @@ pub(super) struct Keeping {
 impl Keeping {
     pub(super) fn new(
         place: Arc<Place>,
-        client: Https,
+        client: Client,
         asks: UnboundedReceiver<Ask>,
         newest: watch::Receiver<Option<Arc<Kept>>>,
     ) -> Self {
@@ -154,6 +154,7 @@ impl Keeping {
         if !exact {
             tracing::error!(anchor = %self.place.name, "it was left behind: it does not keep the last checkpoint");
         }
+        self.client.close().await;
     }
 }
 
