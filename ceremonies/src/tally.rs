@@ -149,7 +149,9 @@ impl Tally {
         if at >= expires {
             return Err(Refused::Expired { expires, at });
         }
-        if at >= self.ballot.expires {
+        // An execution that began in time is watched, and ended, after it.
+        let begins = matches!(deed, Deed::Approve { .. } | Deed::Attest { outcome: None, .. });
+        if begins && at >= self.ballot.expires {
             return Err(Refused::Over { expires: self.ballot.expires, at });
         }
         match deed {
