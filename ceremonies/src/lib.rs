@@ -1,12 +1,18 @@
 //! What a quorum decides, and how anyone reads it.
 //!
 //! Now: the genesis statement, the guardrails, the grants, and the access policy that guardrails and grants make together
-//! ([`access`]). The daemon decides with exactly this code, and so does whoever checks a policy at a desk.
+//! ([`access`]); the people of an instance ([`roster`]), what they decide and sign ([`act`], [`ssh`]), and what of it
+//! counts ([`tally`]). The daemon decides with exactly this code, and so does whoever checks a policy at a desk.
 //!
 //! What this crate promises: no IO, no clock, no network; every parser says everything that is wrong at once, where it
 //! is, and what was expected.
 
 pub mod access;
+pub mod act;
 pub mod form;
 pub mod genesis;
 pub mod guardrails;
+pub mod person;
+pub mod roster;
+pub mod ssh;
+pub mod tally;
