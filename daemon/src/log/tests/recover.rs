@@ -132,13 +132,11 @@ async fn what_waits_is_bounded_and_what_cannot_be_in_time_is_refused() {
         })
         .unwrap();
     is_ready.await.unwrap();
-    let writing: Vec<_> = (0..12)
-        .map(|_| {
-            let (log, what) = (log.clone(), site.software("a", None, 0));
-            tokio::spawn(async move { log.seal(vec![what]).await.pop().unwrap() })
-        })
-        .collect();
+    // However many of them the writer takes before it is held back, those after them wait.
+    let mut writing = Vec::new();
     let refused = loop {
+        let (to, what) = (log.clone(), site.software("a", None, 0));
+        writing.push(tokio::spawn(async move { to.seal(vec![what]).await.pop().unwrap() }));
         tokio::task::yield_now().await;
         if let Err(error) = log.admits(1, None) {
             break error;
