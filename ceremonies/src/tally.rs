@@ -40,6 +40,9 @@ pub struct Ballot {
     pub named: Option<PersonId>,
     /// Who runs the tool, once that is known: neither approves nor attests.
     pub operator: Option<PersonId>,
+    /// Digest of the roster that the statement names; of a `roster.change`, in the tally of the next roster, that one.
+    /// Signatures are checked against it, and whoever counts is in the roster in force too.
+    pub roster: Hash,
     /// SHA-256 of the statement's canonical bytes.
     pub statement: Hash,
 }
@@ -143,6 +146,9 @@ impl Tally {
         let found = deed.statement().ok_or(Refused::NoCeremony(act.kind()))?;
         if found != self.ballot.statement {
             return Err(Refused::OtherStatement { expected: self.ballot.statement, found });
+        }
+        if act.roster() != self.ballot.roster {
+            return Err(Refused::OtherRoster { expected: self.ballot.roster, found: act.roster() });
         }
         nonces.check(act)?;
         let expires = act.act().expires;

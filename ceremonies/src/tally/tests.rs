@@ -33,6 +33,7 @@ pub(super) fn ballot() -> Ballot {
         initiator: id(0),
         named: None,
         operator: None,
+        roster: roster().digest(),
         statement: statement(),
     }
 }
@@ -156,7 +157,7 @@ fn nobody_blocks_a_ceremony_by_joining_it() {
 fn one_person_with_two_keys_counts_once() {
     let second = Signer::new(SshKind::Ed25519, 60);
     let roster = changed(|d| d.people[0].keys.push(second.line()));
-    let mut table = Table::of(ballot());
+    let mut table = Table::of(Ballot { roster: roster.digest(), ..ballot() });
     table.take(signed(&act(approve(), 1), &signer(0), &roster).unwrap(), 0).unwrap();
     table.take(signed(&act(approve(), 2), &second, &roster).unwrap(), 0).unwrap();
     let count = table.under(0, &roster);
@@ -171,17 +172,17 @@ fn one_key_under_two_names_counts_once() {
         d.people[0].keys = vec![Signer::new(SshKind::Ed25519, 60).line()];
         d.people[1].keys = vec![signer(0).line()];
     });
+    assert!(moved.follows(&roster()).is_err());
+    let (as_ada, as_bob) = (by(0, approve(), 1), signed(&act(approve(), 2), &signer(0), &moved).unwrap());
     let mut table = Table::of(ballot());
-    table.take(by(0, approve(), 1), 0).unwrap();
-    table.take(signed(&act(approve(), 2), &signer(0), &moved).unwrap(), 0).unwrap();
-    for roster in [&roster(), &moved] {
-        assert_eq!(table.under(0, roster).approvals.len(), 1);
-    }
+    table.take(as_ada.clone(), 0).unwrap();
+    let refused = Refused::OtherRoster { expected: roster().digest(), found: moved.digest() };
+    assert_eq!(table.take(as_bob.clone(), 0), Err(refused));
     aside(&table.under(0, &moved), 0, Aside::KeyGone);
-    aside(&table.at(0), 1, Aside::KeyGone);
-    // The last door, which the roster keeps shut: both of the people own the key.
+    // The last door, behind those that are shut: both of them in one column.
     let mut column = count::Seen::default();
-    let outcomes: Vec<_> = table.tally.held.iter().map(|held| column.add(held)).collect();
+    let at = time(0);
+    let outcomes = [as_ada, as_bob].map(|act| column.add(&Held { act, at }));
     assert_eq!(outcomes, [Ok(()), Err(Aside::KeyCounted)]);
 }
 
