@@ -1,16 +1,21 @@
 //! What a quorum decides, and how anyone reads it.
 //!
 //! Now: the genesis statement, the guardrails, the grants, and the access policy that guardrails and grants make together
-//! ([`access`]); the people of an instance ([`roster`]) and the keys they sign with ([`ssh`]). The daemon decides with
-//! exactly this code, and so does whoever checks a policy at a desk.
+//! ([`access`]); the people of an instance ([`roster`]) and the keys they sign with ([`ssh`]); what a ceremony asks for
+//! ([`statement`]) and how each kind is held ([`rules`]). The daemon decides with exactly this code, and so does whoever
+//! checks something at a desk.
 //!
-//! What this crate promises: no IO, no clock, no network; every parser says everything that is wrong at once, where it
-//! is, and what was expected.
+//! What this crate promises: no IO, no clock, no network; every parser of text that people write says everything that is
+//! wrong at once, where it is, and what was expected.
 
 pub mod access;
+pub mod birth;
 pub mod form;
 pub mod genesis;
 pub mod guardrails;
 pub mod person;
 pub mod roster;
+pub mod rules;
 pub mod ssh;
+pub mod statement;
+pub mod words;
