@@ -1,14 +1,15 @@
 //! What a quorum decides, and how anyone reads it.
 //!
 //! Now: the genesis statement, the guardrails, the grants, and the access policy that guardrails and grants make together
-//! ([`access`]); the people of an instance ([`roster`]) and the keys they sign with ([`ssh`]); what a ceremony asks for
-//! ([`statement`]) and how each kind is held ([`rules`]). The daemon decides with exactly this code, and so does whoever
-//! checks something at a desk.
+//! ([`access`]); the people of an instance ([`roster`]), what they decide and sign ([`act`], [`ssh`]), and what of it
+//! counts ([`tally`]); what a ceremony asks for ([`statement`]) and how each kind is held ([`rules`]). The daemon decides
+//! with exactly this code, and so does whoever checks something at a desk.
 //!
 //! What this crate promises: no IO, no clock, no network; every parser of text that people write says everything that is
 //! wrong at once, where it is, and what was expected.
 
 pub mod access;
+pub mod act;
 pub mod birth;
 pub mod form;
 pub mod genesis;
@@ -18,4 +19,5 @@ pub mod roster;
 pub mod rules;
 pub mod ssh;
 pub mod statement;
+pub mod tally;
 pub mod words;

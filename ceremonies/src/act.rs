@@ -1,0 +1,139 @@
+//! Acts: whatever a person decides, as one signed document.
+//!
+//! ```json
+//! {"act":"approve","decision":"accept","environment":"production","expires":"2026-11-22T05:00:00.000000Z",
+//!  "head":{"origin":"log.example.org","root":"9f3c…","size":4711},"instance":"signing.example.org","nonce":"51be…",
+//!  "reason":"","target":{"statement":"e3b0…"}}
+//! ```
+//!
+//! (Line breaks for reading only: the form is canonical JSON.) It is signed as SSHSIG, in the namespace of the instance's
+//! mode ([`namespace`]), and kept as it came: document and signature are never written anew. A [`VerifiedAct`] is an act
+//! whose signature was checked against a roster; there is no other way to one. Whether it counts for a ceremony is
+//! [`crate::tally`]'s to say.
+//!
+//! An act proves that it was made after the log had the head it names, once somebody has shown that the log goes on from
+//! that head; that proof is not made here. When it was made is the daemon's word.
+
+mod deed;
+mod document;
+mod error;
+mod verified;
+
+use std::fmt;
+use std::str::FromStr;
+
+use proto::hash::{Hash, NotAHash};
+use proto::origin::Origin;
+use proto::time::Time;
+use serde::{Deserialize, Serialize};
+
+pub use deed::{ActKind, Decision, Deed, Outcome};
+pub use error::{ActError, ActFault, Unverified};
+pub use verified::{Nonces, Replayed, Setting, VerifiedAct};
+
+use crate::genesis::Mode;
+
+/// Largest act in bytes.
+pub const LARGEST: usize = 16 * 1024;
+
+/// Longest reason in bytes.
+pub const LONGEST_REASON: usize = 4096;
+
+/// Most terms that one act stops.
+pub const MOST_STOPS: usize = 32;
+
+/// The SSHSIG namespace of acts in this mode; the two are never mixed up, by stock tools either.
+pub const fn namespace(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Production => "countersign.act.production.v1",
+        Mode::Rehearsal => "countersign.act.rehearsal.v1",
+    }
+}
+
+/// Makes an act different from every other of the same person: 256 random bits, shown as 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct ActNonce(Hash);
+
+/// The text is no nonce.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("expected a nonce of 64 lower-case hexadecimal digits (32 random bytes), found {0} characters")]
+pub struct NotANonce(usize);
+
+impl From<[u8; 32]> for ActNonce {
+    fn from(random: [u8; 32]) -> Self {
+        Self(random.into())
+    }
+}
+
+impl fmt::Display for ActNonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for ActNonce {
+    type Err = NotANonce;
+
+    fn from_str(text: &str) -> Result<Self, NotANonce> {
+        text.parse().map(Self).map_err(|NotAHash| NotANonce(text.chars().count()))
+    }
+}
+
+impl<'de> Deserialize<'de> for ActNonce {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        proto::canonical::parse_str(deserializer)
+    }
+}
+
+/// The head of a log, as the person saw it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeenHead {
+    /// The log's name.
+    pub origin: Origin,
+    /// Root of the tree (RFC 6962, 2.1); of an empty tree the SHA-256 of nothing.
+    pub root: Hash,
+    /// How many records it has.
+    pub size: u64,
+}
+
+/// What a person decides.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Act {
+    /// What, about what.
+    pub deed: Deed,
+    /// The instance's environment.
+    pub environment: String,
+    /// From then on it is not taken, and an approval or attestation stops counting.
+    pub expires: Time,
+    /// The newest head that this person knew.
+    pub head: SeenHead,
+    /// The instance's name.
+    pub instance: String,
+    /// Counts once.
+    pub nonce: ActNonce,
+    /// Why. May be empty for what is accepted.
+    pub reason: String,
+}
+
+impl Act {
+    /// Its canonical bytes: what is signed.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn encode(&self) -> Result<Vec<u8>, ActError> {
+        document::encode(self)
+    }
+
+    /// Reads an act from its canonical bytes.
+    ///
+    /// # Errors
+    /// [`ActError`]; where the shape is right, everything that is wrong at once.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ActError> {
+        document::parse(bytes)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
