@@ -67,9 +67,8 @@ fn what_differs_from_the_template_and_from_the_last_one_is_said() {
     common.nonce = Nonce::from([3; 32]);
     common.expires = common.not_before.later(Duration::from_secs(3600));
     let second = Statement::new(common, Target::KeyGenerate(key)).unwrap();
-    let paths = |differences: Vec<Difference>| {
-        differences.into_iter().map(|found| found.path).collect::<Vec<_>>()
-    };
+    let paths =
+        |differences: Vec<Difference>| differences.into_iter().map(|found| found.path).collect::<Vec<_>>();
     assert_eq!(paths(template.differs(&second)), ["lives", "purpose", "target.version"]);
     let since = second.differs_from(&first);
     let news: Vec<Difference> = since.iter().filter(|found| !found.is_routine()).cloned().collect();
