@@ -93,7 +93,7 @@ impl InForce {
 /// One ceremony.
 ///
 /// Invariant: folding the accepted records gives this session, and no order of records makes a count grow without a new
-/// person's act (held by `tests/session.rs`).
+/// person's act (held by `the_invariants_c1_to_c5_c10_and_c11_hold_in_every_history`).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Session {
     statement: Statement,
@@ -143,13 +143,11 @@ impl Session {
             return Err(Refusal::Guardrails { named, in_force });
         }
         let rule = in_force.rules.judge(&statement, roster.approvals, roster.officers())?;
-        let named = match statement.target() {
-            Target::RosterChange(change) => Some((change.roster, change.quorum)),
-            _ => None,
-        };
-        let given = next.as_ref().map(|next| (next.version, next.quorum(rule.witnesses)));
-        if named != given {
-            return Err(Refusal::NextRoster);
+        match (statement.target(), &next) {
+            (Target::RosterChange(change), Some(next)) if next.is_made_by(change, roster, rule.witnesses) => {
+            }
+            (Target::RosterChange(_), _) | (_, Some(_)) => return Err(Refusal::NextRoster),
+            _ => {}
         }
         if !roster.people.contains_key(&common.initiator) {
             return Err(Refusal::Initiator(common.initiator.clone()));

@@ -179,6 +179,18 @@ fn a_statement_is_opened_only_where_it_belongs() {
     assert_eq!(open(&good, Kind::RosterChange, Some(next_roster())), Ok(()));
     assert_eq!(open(&good, Kind::RosterChange, Some(roster(3, |_| {}))), Err(Refusal::NextRoster));
     assert_eq!(open(&good, Kind::KeyGenerate, Some(next_roster())), Err(Refusal::NextRoster));
+    // What a roster changes is what its statement says that it does.
+    let lies = |change: fn(&mut ceremonies::statement::target::RosterChange)| {
+        let statement = statement(Kind::RosterChange, |_, target| {
+            let Target::RosterChange(roster) = target else { panic!() };
+            change(roster);
+        });
+        Session::open(statement, &good, Some(next_roster()), stamp).map(|_| ())
+    };
+    assert_eq!(lies(|change| change.changed = vec![person("ada")]), Ok(()));
+    assert_eq!(lies(|change| change.added.clear()), Err(Refusal::NextRoster));
+    assert_eq!(lies(|change| change.removed.push(person("yara"))), Err(Refusal::NextRoster));
+    assert_eq!(lies(|change| change.quorum.approvals = 2), Err(Refusal::NextRoster));
     let opened = |change: fn(&mut ceremonies::statement::Common), stamp| {
         Session::open(statement(Kind::KeyGenerate, |common, _| change(common)), &good, None, stamp)
             .map(|_| ())

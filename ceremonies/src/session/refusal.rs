@@ -40,8 +40,10 @@ pub enum Refusal {
         /// The version in force.
         in_force: u64,
     },
-    /// The next roster is not the one that the statement names, or there is none to be had.
-    #[error("the next roster is not the one that the statement names, with its quorum")]
+    /// The next roster is not the one that the statement names, or changes other people than it says.
+    #[error(
+        "the next roster is not what the statement says: its version, its quorum, and who joins, leaves or changes"
+    )]
     NextRoster,
     /// Nobody of that name may propose.
     #[error("`{0}`, who proposes this, is not in the roster")]

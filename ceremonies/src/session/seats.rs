@@ -6,6 +6,7 @@ use proto::key_id::KeyId;
 
 use crate::person::{PersonId, Role, Unit};
 use crate::roster::Roster;
+use crate::statement::target::RosterChange;
 use crate::statement::{Quorum, Version};
 
 /// A person of the roster.
@@ -41,6 +42,24 @@ impl Seats {
     /// What a statement says of this roster's quorum, with so many witnesses.
     pub fn quorum(&self, witnesses: u16) -> Quorum {
         Quorum { approvals: self.approvals, officers: self.officers(), witnesses }
+    }
+
+    /// Whether this is the roster that a statement makes of `present`: its version and quorum, exactly those who join and
+    /// leave, and among those who change at least everybody whose roles, unit or keys do.
+    pub(super) fn is_made_by(&self, change: &RosterChange, present: &Self, witnesses: u16) -> bool {
+        let only_in = |one: &Self, other: &Self| {
+            let there = one.people.keys().filter(|person| !other.people.contains_key(*person));
+            there.cloned().collect::<Vec<PersonId>>()
+        };
+        let same = |person: &PersonId| match (self.people.get(person), present.people.get(person)) {
+            (Some(after), Some(before)) => after == before,
+            _ => true,
+        };
+        self.version == change.roster
+            && self.quorum(witnesses) == change.quorum
+            && only_in(self, present) == change.added
+            && only_in(present, self) == change.removed
+            && self.people.keys().all(|person| same(person) || change.changed.contains(person))
     }
 
     /// Whether this person has this role, and this key is his.

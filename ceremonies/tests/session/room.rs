@@ -65,6 +65,11 @@ pub fn next_roster() -> Seats {
     })
 }
 
+/// The roster in force without edgar: four officers.
+pub fn without_edgar() -> Seats {
+    roster(3, |people| drop(people.remove(&person("edgar"))))
+}
+
 pub fn in_force(roster: Seats) -> InForce {
     let common = samples::common(Kind::KeyGenerate);
     InForce {
@@ -113,7 +118,11 @@ impl Room {
     }
 
     pub fn with(statement: Statement) -> Self {
-        let next = matches!(statement.target(), Target::RosterChange(_)).then(next_roster);
+        let next = match statement.target() {
+            Target::RosterChange(change) if change.added.is_empty() => Some(without_edgar()),
+            Target::RosterChange(_) => Some(next_roster()),
+            _ => None,
+        };
         let now = statement.common().not_before;
         let stamp = Stamp { index: 50, time: now, trusted: true };
         let opened = Session::open(statement, &in_force(roster(2, |_| {})), next, stamp).unwrap();

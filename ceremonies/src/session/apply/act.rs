@@ -197,6 +197,7 @@ impl Session {
             && change.added.is_empty()
             && change.changed.is_empty()
             && change.removed == [person.clone()]
+            && change.quorum.approvals == self.statement.common().quorum.approvals
         {
             return Err(Refusal::OwnRemoval);
         }
