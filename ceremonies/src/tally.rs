@@ -40,6 +40,9 @@ pub struct Ballot {
     pub named: Option<PersonId>,
     /// Who runs the tool, once that is known: neither approves nor attests.
     pub operator: Option<PersonId>,
+    /// Digest of the roster that the statement names; of a `roster.change`, in the tally of the next roster, that one.
+    /// Signatures are checked against it, and whoever counts is in the roster in force too.
+    pub roster: Hash,
     /// SHA-256 of the statement's canonical bytes.
     pub statement: Hash,
 }
@@ -144,12 +147,17 @@ impl Tally {
         if found != self.ballot.statement {
             return Err(Refused::OtherStatement { expected: self.ballot.statement, found });
         }
+        if act.roster() != self.ballot.roster {
+            return Err(Refused::OtherRoster { expected: self.ballot.roster, found: act.roster() });
+        }
         nonces.check(act)?;
         let expires = act.act().expires;
         if at >= expires {
             return Err(Refused::Expired { expires, at });
         }
-        if at >= self.ballot.expires {
+        // An execution that began in time is watched, and ended, after it.
+        let begins = matches!(deed, Deed::Approve { .. } | Deed::Attest { outcome: None, .. });
+        if begins && at >= self.ballot.expires {
             return Err(Refused::Over { expires: self.ballot.expires, at });
         }
         match deed {

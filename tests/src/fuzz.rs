@@ -6,6 +6,7 @@
 //!
 //! The seeds are the golden files and values written by the product itself; [`change`] bends them.
 
+pub mod act;
 pub mod anchor;
 pub mod change;
 pub mod config;
@@ -21,6 +22,7 @@ pub mod payload;
 pub mod receipt;
 pub mod record;
 pub mod request;
+pub mod sshsig;
 pub mod uri;
 
 /// One target.
@@ -49,7 +51,8 @@ macro_rules! targets {
 }
 
 targets! {
-    request payload record detail json note receipt uri host_request host_reply config guardrails grants anchor
+    request payload record detail json note receipt uri host_request host_reply config guardrails grants anchor act
+    sshsig
 }
 
 /// The files of a directory of the repository, as seeds.

@@ -55,7 +55,8 @@ macro_rules! driven {
 }
 
 driven! {
-    request payload record detail json note receipt uri host_request host_reply config guardrails grants anchor
+    request payload record detail json note receipt uri host_request host_reply config guardrails grants anchor act
+    sshsig
 }
 
 #[test]

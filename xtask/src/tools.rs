@@ -19,6 +19,11 @@ const TOOLS: &[Tool] = &[
     Tool { program: "softhsm2-util", package: "softhsm2", purpose: "a PKCS#11 token to sign with" },
     Tool { program: "pkcs11-tool", package: "opensc", purpose: "a second opinion on what is in the token" },
     Tool { program: "openssl", package: "openssl", purpose: "a second opinion on signatures" },
+    Tool {
+        program: "ssh-keygen",
+        package: "openssh-client",
+        purpose: "a second opinion on signatures of acts",
+    },
     Tool { program: "strace", package: "strace", purpose: "killing the daemon at an exact system call" },
     Tool { program: "jq", package: "jq", purpose: "a second opinion on JSON" },
     Tool { program: "systemd-analyze", package: "systemd", purpose: "rating the service unit" },

@@ -248,7 +248,7 @@ fn a_good_act_is_verified_and_kept_as_it_came() {
     assert_eq!((verified.person().as_str(), verified.unit().as_str()), ("cyd", "security"));
     assert_eq!((verified.document(), verified.armor()), (bytes.as_slice(), armor.as_str()));
     assert_eq!((verified.digest(), verified.roster()), (Hash::of(&bytes), roster.digest()));
-    assert_eq!((verified.key(), verified.key_kind()), (signer(2).public().id(), SshKind::SkEd25519));
+    assert_eq!(verified.key(), &signer(2).public());
     assert_eq!(verified.fido().map(|fido| (fido.flags, fido.counter)), Some((5, 7)));
     assert!(verified.is_by(Role::Officer) && !verified.is_by(Role::Witness));
     assert_eq!((verified.act(), verified.kind()), (&act(approve(), 1), ActKind::Approve));

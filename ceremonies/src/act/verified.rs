@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proto::hash::Hash;
-use proto::key_id::KeyId;
 use proto::origin::Origin;
 
 use super::{Act, ActKind, ActNonce, Unverified, namespace};
 use crate::genesis::Mode;
 use crate::person::{PersonId, Role, Unit};
 use crate::roster::Roster;
-use crate::ssh::key::SshKind;
+use crate::ssh::key::SshKey;
 use crate::ssh::signature::{Fido, SshSignature, SshSignatureError};
 
 /// Where acts are taken: whatever was made for elsewhere is foreign.
@@ -37,8 +36,7 @@ pub struct VerifiedAct {
     bytes: Box<[u8]>,
     digest: Hash,
     fido: Option<Fido>,
-    key: KeyId,
-    key_kind: SshKind,
+    key: SshKey,
     person: PersonId,
     roles: BTreeSet<Role>,
     roster: Hash,
@@ -85,8 +83,7 @@ impl VerifiedAct {
             bytes: document.into(),
             digest: Hash::of(document),
             fido: signature.fido(),
-            key: id,
-            key_kind: enrolled.kind(),
+            key: enrolled.clone(),
             person: person.id.clone(),
             roles: person.roles.clone(),
             roster: roster.digest(),
@@ -120,14 +117,9 @@ impl VerifiedAct {
         self.roles.contains(&role)
     }
 
-    /// With which key.
-    pub const fn key(&self) -> KeyId {
-        self.key
-    }
-
-    /// What kind of key that is. In production one that is not on a FIDO token is a deviation.
-    pub const fn key_kind(&self) -> SshKind {
-        self.key_kind
+    /// With which key, in the form in which it was enrolled. In production one that is not on a FIDO token is a deviation.
+    pub const fn key(&self) -> &SshKey {
+        &self.key
     }
 
     /// What the token said: touch and user verification are set in it. None for a key that is a file.

@@ -67,7 +67,7 @@ impl SignedAct {
             decision,
             expires: act.expires,
             head: Head { root: act.head.root, size: act.head.size },
-            key: verified.key(),
+            key: verified.key().id(),
             nonce: act.nonce,
             overtaken,
             person: verified.person().clone(),

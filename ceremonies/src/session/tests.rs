@@ -88,6 +88,7 @@ fn session_and_tally_count_the_same_people() {
         initiator: "ada".parse().unwrap(),
         named: None,
         operator: None,
+        roster: roster.digest(),
         statement: session.digest(),
     };
     let rule = *session.rule();
@@ -133,5 +134,8 @@ fn an_act_about_no_ceremony_is_none_of_a_session() {
     assert_eq!(SignedAct::of(&suspend, None), None);
     let veto = by(1, Deed::Veto { statement: Hash::of(b"statement") }, 2);
     let read = SignedAct::of(&veto, None).unwrap();
-    assert_eq!((read.decision, read.target, read.key), (Decision::Veto, Hash::of(b"statement"), veto.key()));
+    assert_eq!(
+        (read.decision, read.target, read.key),
+        (Decision::Veto, Hash::of(b"statement"), veto.key().id())
+    );
 }

@@ -58,7 +58,7 @@ pub enum Aside {
     /// Of a person whose role is another now.
     #[error("the person is no longer {0} in the roster")]
     RoleGone(Role),
-    /// With a key that is not the person's any more.
+    /// With a key that is not the person's any more, or not in this form.
     #[error("the key is no longer this person's in the roster")]
     KeyGone,
     /// Of a person who is counted by a newer act.
@@ -233,7 +233,8 @@ impl Tally {
         if role.is_none() && !act.kind().roles().iter().any(|role| now.is(*role)) {
             return Err(Aside::RoleGone(act.kind().roles()[0]));
         }
-        if moment.roster.owner(act.key()).is_none_or(|(owner, _)| owner.id != *person) {
+        let owner = moment.roster.owner(act.key().id());
+        if owner.is_none_or(|(owner, enrolled)| owner.id != *person || enrolled != act.key()) {
             return Err(Aside::KeyGone);
         }
         // What stops something stays said; what enables something must be fresh.
@@ -273,7 +274,7 @@ impl Seen {
         if self.people.contains(held.act.person()) {
             return Err(Aside::PersonCounted);
         }
-        if !self.keys.insert(held.act.key()) {
+        if !self.keys.insert(held.act.key().id()) {
             return Err(Aside::KeyCounted);
         }
         self.people.insert(held.act.person().clone());

@@ -22,6 +22,14 @@ pub enum Refused {
         /// What the act says.
         found: Hash,
     },
+    /// Checked against another roster than the one that the statement names.
+    #[error("the signature was checked against the roster {found}, the statement names {expected}")]
+    OtherRoster {
+        /// The one that the statement names.
+        expected: Hash,
+        /// The other one.
+        found: Hash,
+    },
     /// A nonce for the second time.
     #[error(transparent)]
     Replayed(#[from] Replayed),

@@ -221,3 +221,15 @@ proptest! {
         let _ = read(&signer::armored(&signer::envelope(&good(SshKind::ALL[kind]).blob(), HERE, "sha512", &named)));
     }
 }
+
+/// Made by the authenticator of these tests, because they are ever the same; `ssh-keygen` made the others beside them.
+#[test]
+fn golden_signatures_of_tokens_are_these() {
+    let message = include_bytes!("../../../tests/golden/acts/act-approve.json");
+    for (kind, golden) in [
+        (SshKind::SkEd25519, include_str!("../../../tests/golden/acts/signature-sk-ed25519.sig")),
+        (SshKind::SkEcdsaP256, include_str!("../../../tests/golden/acts/signature-sk-ecdsa.sig")),
+    ] {
+        assert_eq!(good(kind).sign(HERE, message), golden, "by {}", good(kind).line());
+    }
+}

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 static ROSTER: LazyLock<Roster> = LazyLock::new(roster);
+static BALLOT: LazyLock<Ballot> = LazyLock::new(ballot);
 
 /// What people say in a generated ceremony: approvals, attestations, withdrawals of the first approval, and approvals of
 /// another ceremony.
@@ -31,7 +32,7 @@ static ACTS: LazyLock<Vec<(usize, VerifiedAct)>> = LazyLock::new(|| {
 
 /// The tally of these acts in this order, at hour 0; what is refused is refused.
 fn tally(order: &[usize]) -> Tally {
-    let (mut tally, mut nonces) = (Tally::new(ballot()), Nonces::default());
+    let (mut tally, mut nonces) = (Tally::new(BALLOT.clone()), Nonces::default());
     for place in order {
         let _refused = tally.admit(ACTS[*place].1.clone(), time(0), &mut nonces);
     }
