@@ -1,7 +1,7 @@
 //! What each kind of statement is about: its parameters, all explicit.
 //!
 //! One struct per kind, fields sorted as they are written, unknown ones refused. What a field may hold by itself is in its
-//! type; what fields must be together is in [`Target::check`].
+//! type; what fields must be together is in `target/check.rs`.
 
 mod check;
 mod governance;
