@@ -2,17 +2,24 @@
 //!
 //! Now: the genesis statement, the guardrails, the grants, and the access policy that guardrails and grants make together
 //! ([`access`]); the people of an instance ([`roster`]), what they decide and sign ([`act`], [`ssh`]), and what of it
-//! counts ([`tally`]). The daemon decides with exactly this code, and so does whoever checks a policy at a desk.
+//! counts ([`tally`]); what a ceremony asks for ([`statement`]) how each kind is held ([`rules`]), and how one goes
+//! from proposal to completion ([`session`]). The daemon decides with exactly this code, and so does whoever checks
+//! something at a desk.
 //!
-//! What this crate promises: no IO, no clock, no network; every parser says everything that is wrong at once, where it
-//! is, and what was expected.
+//! What this crate promises: no IO, no clock, no network; every parser of text that people write says everything that is
+//! wrong at once, where it is, and what was expected.
 
 pub mod access;
 pub mod act;
+pub mod birth;
 pub mod form;
 pub mod genesis;
 pub mod guardrails;
 pub mod person;
 pub mod roster;
+pub mod rules;
+pub mod session;
 pub mod ssh;
+pub mod statement;
 pub mod tally;
+pub mod words;

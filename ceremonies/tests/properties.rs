@@ -1,0 +1,312 @@
+//! The ceremony invariants over generated histories: an adversarial scheduler decides what is appended, by whom, in which
+//! order and by which clock, and an oracle judges from the records alone.
+//!
+//! A few hundred histories in every run, 10,000 in a full one. C6 (gap-free versions) is held by the tests of statements;
+//! C7 (rehearsal and production) by those of statements and of `Session::open`; C8 and C9 are promises of later parts.
+
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+
+#[path = "session/oracle.rs"]
+mod oracle;
+#[path = "session/room.rs"]
+mod room;
+#[path = "statements/samples.rs"]
+mod samples;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ceremonies::session::{Decision, Event, Refusal, Seat, SignedAct, State, Step, deviations_digest};
+use ceremonies::statement::target::Leftover;
+use ceremonies::statement::{CeremonyId, Kind};
+use oracle::{Oracle, c11_stopping_takes_no_more_people_than_doing};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use proto::hash::Hash;
+use room::{PEOPLE, Room, key, person, roster};
+
+const KINDS: [Kind; 9] = [
+    Kind::KeyGenerate,
+    Kind::KeyGenerate,
+    Kind::KeyRotateEmergency,
+    Kind::KeyCompromise,
+    Kind::GrantChange,
+    Kind::RosterChange,
+    Kind::SignBreakGlass,
+    Kind::ClockReset,
+    Kind::StopLift,
+];
+
+/// Something that the scheduler does.
+#[derive(Clone, Debug)]
+enum Move {
+    /// A person decides something; `twist` may spoil the act.
+    Act {
+        who: usize,
+        decision: u8,
+        twist: u8,
+    },
+    /// Everybody whose turn it is does what is good: so that histories get somewhere.
+    Honest {
+        approve: usize,
+        attest: usize,
+    },
+    /// An act of before, again, or one that was signed and not sent yet.
+    Replay(prop::sample::Index),
+    /// An act is signed and kept for later.
+    Keep {
+        who: usize,
+        decision: u8,
+    },
+    Wait(u16),
+    Back(u16),
+    Clock(bool),
+    Tick,
+    Start {
+        operator: Option<usize>,
+        found: u64,
+    },
+    Output,
+    After(usize),
+    Broken(u8),
+    Deviate,
+    Resolve(bool),
+    Roster(usize),
+    Guardrails(bool),
+    Suspend(usize),
+}
+
+fn moves() -> impl Strategy<Value = Move> {
+    let who = 0..=PEOPLE.len();
+    prop_oneof![
+        6 => (who.clone(), 0..7u8, 0..24u8).prop_map(|(who, decision, twist)| Move::Act { who, decision, twist }),
+        8 => (0..6usize, 0..5usize).prop_map(|(approve, attest)| Move::Honest { approve, attest }),
+        3 => any::<prop::sample::Index>().prop_map(Move::Replay),
+        2 => (who.clone(), 0..7u8).prop_map(|(who, decision)| Move::Keep { who, decision }),
+        3 => prop_oneof![4 => 1..90u16, 1 => 90..2000u16].prop_map(Move::Wait),
+        1 => (1..300u16).prop_map(Move::Back),
+        1 => any::<bool>().prop_map(Move::Clock),
+        1 => Just(Move::Tick),
+        8 => (prop::option::of(8..PEOPLE.len()), prop_oneof![9 => Just(0u64), 1 => 1..3u64])
+            .prop_map(|(operator, found)| Move::Start { operator, found }),
+        5 => Just(Move::Output),
+        4 => (0..5usize).prop_map(Move::After),
+        2 => (0..2u8).prop_map(Move::Broken),
+        1 => Just(Move::Deviate),
+        2 => any::<bool>().prop_map(Move::Resolve),
+        1 => (0..PEOPLE.len()).prop_map(Move::Roster),
+        1 => any::<bool>().prop_map(Move::Guardrails),
+        1 => (0..PEOPLE.len()).prop_map(Move::Suspend),
+    ]
+}
+
+fn name(who: usize) -> &'static str {
+    PEOPLE.get(who).map_or("ivy", |(name, ..)| name)
+}
+
+struct Stage {
+    room: Room,
+    oracle: Oracle,
+    /// Acts that were sent, and acts that were kept.
+    acts: Vec<SignedAct>,
+    reached: BTreeMap<Step, u32>,
+}
+
+impl Stage {
+    fn decision(&self, who: usize, number: u8) -> Decision {
+        match number {
+            0 => Decision::Approve,
+            1 => Decision::Attest,
+            2 => {
+                let deviations = deviations_digest(&self.deviations());
+                Decision::AttestAfter { outputs: Hash::of(b"outputs"), deviations }
+            }
+            3 => Decision::Refuse,
+            4 => Decision::Abort,
+            5 => {
+                // One of the person's acts, or one that nobody knows.
+                let act = self.acts.iter().rfind(|act| act.person.as_str() == name(who)).map(|act| act.act);
+                Decision::Withdraw { act: act.unwrap_or(Hash::ZERO) }
+            }
+            _ => Decision::Veto,
+        }
+    }
+
+    fn deviations(&self) -> Vec<Hash> {
+        match self.room.session.state() {
+            State::Executed(executed) => executed.execution.deviations.clone(),
+            State::Executing(execution) => execution.deviations.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn append(&mut self, event: Event) {
+        let (before, step) = (self.room.session.clone(), self.room.step());
+        let outcome = self.room.append(event.clone());
+        let (_, stamp) = *self.room.records.last().unwrap();
+        match outcome {
+            Ok(()) => {
+                self.oracle.saw(&self.room.session, &event, stamp, step);
+                if self.room.step() != step {
+                    *self.reached.entry(self.room.step()).or_default() += 1;
+                }
+            }
+            // A refusal has no effect, and says something.
+            Err(refusal) => {
+                assert_eq!(self.room.session, before, "a refusal had an effect");
+                assert!(!refusal.to_string().is_empty());
+            }
+        }
+    }
+
+    fn send(&mut self, act: SignedAct) {
+        let known = self.acts.contains(&act) && {
+            // Sent before with effect: it counts no second time.
+            self.oracle
+                .effects
+                .iter()
+                .any(|effect| matches!(&effect.event, Event::Act(sent) if **sent == act))
+        };
+        let before = self.room.session.clone();
+        self.acts.push(act.clone());
+        self.append(Event::Act(act.into()));
+        assert!(!known || self.room.session == before, "C2: a replayed act had an effect");
+    }
+
+    fn act(&mut self, who: usize, decision: u8, twist: u8) {
+        let decision = self.decision(who, decision);
+        let mut act = self.room.act(name(who), decision);
+        match twist {
+            0 => act.target = Hash::of(b"another statement"),
+            1 => act.key = key(&person("ada"), 0),
+            2 => act.key = key(&act.person, 1),
+            3 => act.head.size = 45,
+            4 => act.overtaken = Some(self.room.now.earlier(Duration::from_secs(3600))),
+            5 => act.expires = self.room.now.later(Duration::from_secs(1800)),
+            6 => act.expires = self.room.now.earlier(Duration::from_secs(1)),
+            7 => act.person = person("mallory"),
+            8 => act.nonce = [0; 32].into(),
+            _ => {}
+        }
+        self.send(act);
+    }
+
+    fn play(&mut self, turn: &Move) {
+        match turn {
+            Move::Act { who, decision, twist } => self.act(*who, *decision, *twist),
+            Move::Honest { approve, attest } => {
+                for who in 0..*approve {
+                    self.act(who, 0, u8::MAX);
+                }
+                for who in 0..*attest {
+                    self.act(5 + who, 1, u8::MAX);
+                }
+            }
+            Move::Replay(index) => {
+                if !self.acts.is_empty() {
+                    let act = index.get(&self.acts).clone();
+                    self.send(act);
+                }
+            }
+            Move::Keep { who, decision } => {
+                let decision = self.decision(*who, *decision);
+                let act = self.room.act(name(*who), decision);
+                self.acts.push(act);
+            }
+            Move::Wait(minutes) => drop(self.room.wait_minutes(u64::from(*minutes))),
+            Move::Back(minutes) => {
+                self.room.now = self.room.now.earlier(Duration::from_secs(60 * u64::from(*minutes)))
+            }
+            Move::Clock(trusted) => self.room.trusted = *trusted,
+            Move::Tick => self.append(Event::Tick),
+            Move::Start { operator, found } => {
+                self.append(Event::Start { operator: operator.map(|who| person(name(who))), found: *found });
+            }
+            Move::Output => self.append(Event::Output { outputs: Hash::of(b"outputs") }),
+            Move::After(witnesses) => {
+                for who in 0..*witnesses {
+                    self.act(5 + who, 2, u8::MAX);
+                }
+            }
+            Move::Broken(how) => self.append(if *how == 0 { Event::NothingDone } else { Event::Interrupted }),
+            Move::Deviate => {
+                let deviation = Hash::of(&self.room.index.to_be_bytes());
+                self.append(Event::Deviation { deviation });
+            }
+            Move::Resolve(destroy) => {
+                let leftover = if *destroy { Leftover::Destroy } else { Leftover::Abandon };
+                self.append(Event::Resolved { by: CeremonyId::from([9; 16]), leftover });
+            }
+            Move::Roster(leaves) => {
+                let version = 3 + u64::try_from(*leaves).unwrap();
+                self.append(Event::Roster(roster(version, |people: &mut BTreeMap<_, Seat>| {
+                    people.remove(&person(name(*leaves)));
+                })));
+            }
+            Move::Guardrails(same) => {
+                self.append(Event::Guardrails(samples::version(if *same { 3 } else { 4 }, "guardrails")));
+            }
+            Move::Suspend(who) => self.append(Event::Suspended(person(name(*who)))),
+        }
+    }
+}
+
+/// How many histories: a few in every run, as many as the design says in a full one.
+fn histories() -> u32 {
+    if std::env::var_os("COUNTERSIGN_FULL").is_some() { 10_000 } else { 400 }
+}
+
+#[test]
+fn the_invariants_c1_to_c5_c10_and_c11_hold_in_every_history() {
+    let reached = RefCell::new(BTreeMap::<Step, u32>::new());
+    let config = Config { cases: histories(), failure_persistence: None, ..Config::default() };
+    let histories = (0..KINDS.len(), prop::collection::vec(moves(), 5..60));
+    let run = TestRunner::new(config).run(&histories, |(kind, moves)| {
+        let room = Room::new(KINDS[kind]);
+        c11_stopping_takes_no_more_people_than_doing(&room.session);
+        let oracle = Oracle::new(&room.session);
+        let mut stage = Stage { room, oracle, acts: Vec::new(), reached: BTreeMap::new() };
+        for turn in &moves {
+            stage.play(turn);
+        }
+        // The session is the fold of its records: with the refused ones, and without them.
+        let room = &stage.room;
+        let all = room.records.iter().map(|(event, stamp)| (event, *stamp));
+        prop_assert_eq!(&room.opened.clone().fold(all), &room.session);
+        let taken = stage.oracle.effects.iter().map(|effect| (&effect.event, effect.stamp));
+        prop_assert_eq!(&room.opened.clone().fold(taken), &room.session);
+        let mut reached = reached.borrow_mut();
+        for (step, times) in stage.reached {
+            *reached.entry(step).or_default() += times;
+        }
+        Ok(())
+    });
+    if let Err(error) = run {
+        panic!("{error}");
+    }
+    // A property of histories that get nowhere says nothing.
+    let reached = reached.into_inner();
+    let of = |step| reached.get(&step).copied().unwrap_or(0);
+    let cases = self::histories();
+    assert!(of(Step::Executing) > cases / 5 && of(Step::Completed) > cases / 40, "{reached:?}");
+    for step in
+        [Step::Vetoed, Step::Expired, Step::Superseded, Step::Aborted, Step::Failed, Step::Indeterminate]
+    {
+        assert!(of(step) > 0, "{step} was never reached: {reached:?}");
+    }
+}
+
+#[test]
+fn c7_no_statement_of_production_is_held_in_a_rehearsal_nor_the_reverse() {
+    let mut production = room::in_force(roster(2, |_| {}));
+    production.mode = ceremonies::genesis::Mode::Production;
+    production.origin = "log.example.org".parse().unwrap();
+    for kind in Kind::ALL.iter().filter(|kind| **kind != Kind::Genesis) {
+        let statement = room::statement(*kind, |_, _| {});
+        let stamp =
+            ceremonies::session::Stamp { index: 50, time: statement.common().not_before, trusted: true };
+        let opened = ceremonies::session::Session::open(statement, &production, None, stamp);
+        assert_eq!(opened.map(|_| ()), Err(Refusal::Instance { field: "mode" }), "{kind}");
+    }
+}

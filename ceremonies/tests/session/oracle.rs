@@ -1,0 +1,374 @@
+//! What must hold, judged anew from the records alone, by other code than the machine's.
+//!
+//! The oracle knows what was appended, what had an effect, and which state followed. Every check is named after the
+//! ceremony invariant that it holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use ceremonies::person::{PersonId, Role};
+use ceremonies::rules::Officers;
+use ceremonies::session::{
+    Decision, Event, Seats, Session, SignedAct, Stamp, State, Step, deviations_digest,
+};
+use ceremonies::statement::Target;
+use ceremonies::statement::target::Leftover;
+use proto::key_id::KeyId;
+use proto::time::Time;
+
+use crate::room::{next_roster, roster};
+
+/// A record that had an effect, and the state after it.
+pub struct Effect {
+    pub event: Event,
+    pub stamp: Stamp,
+    pub latest: Time,
+    pub before: Step,
+    pub after: State,
+}
+
+/// The records of one ceremony that had an effect.
+pub struct Oracle {
+    pub effects: Vec<Effect>,
+    present: Seats,
+    suspended: BTreeSet<PersonId>,
+    /// The latest time that counts.
+    now: Time,
+    sound: bool,
+}
+
+const STEPS: [(Step, &[Step]); 5] = [
+    (Step::Proposed, &[Step::Proposed, Step::Armed, Step::Vetoed, Step::Expired, Step::Superseded]),
+    (
+        Step::Armed,
+        &[Step::Armed, Step::Proposed, Step::Executing, Step::Vetoed, Step::Expired, Step::Superseded],
+    ),
+    (
+        Step::Executing,
+        &[Step::Executing, Step::Executed, Step::Completed, Step::Aborted, Step::Failed, Step::Indeterminate],
+    ),
+    (Step::Executed, &[Step::Executed, Step::Completed, Step::Failed]),
+    (Step::Indeterminate, &[Step::Indeterminate, Step::Armed, Step::Aborted, Step::Failed]),
+];
+
+impl Oracle {
+    pub fn new(session: &Session) -> Self {
+        let now = session.statement().common().not_before;
+        Self { effects: Vec::new(), present: roster(2, |_| {}), suspended: BTreeSet::new(), now, sound: true }
+    }
+
+    /// Takes a record that had an effect, and checks everything.
+    pub fn saw(&mut self, session: &Session, event: &Event, stamp: Stamp, before: Step) {
+        let any_clock = session.rule().any_clock;
+        self.sound = any_clock || (stamp.trusted && stamp.time >= self.now);
+        if self.sound {
+            self.now = self.now.max(stamp.time);
+        }
+        match event {
+            Event::Roster(roster) => self.present = roster.clone(),
+            Event::Suspended(person) => drop(self.suspended.insert(person.clone())),
+            _ => {}
+        }
+        let (event, after) = (event.clone(), session.state().clone());
+        self.effects.push(Effect { event, stamp, latest: self.now, before, after });
+        self.c1_executing_has_its_people(session);
+        self.c2_no_act_counts_twice(session);
+        self.c3_it_executes_once_an_arming(session);
+        self.c4_completed_was_seen_before_and_after(session);
+        self.c5_only_the_way_through_leads_to_completion();
+        self.c10_an_unsound_clock_enables_nothing();
+    }
+
+    fn newest(&self) -> &Effect {
+        self.effects.last().unwrap()
+    }
+
+    fn acts(&self) -> impl DoubleEndedIterator<Item = (&SignedAct, Stamp)> {
+        self.effects.iter().filter_map(|effect| match &effect.event {
+            Event::Act(act) => Some((&**act, effect.stamp)),
+            _ => None,
+        })
+    }
+
+    /// The newest act of a person that `is` what is sought, unless he refused or took it back after it.
+    fn standing(&self, person: &PersonId, is: fn(&Decision) -> bool) -> Option<(&SignedAct, Stamp)> {
+        let (mut said, mut refusal, mut veto) = (None, None, None);
+        for (act, at) in self.acts().filter(|(act, _)| act.person == *person) {
+            match &act.decision {
+                Decision::Refuse => (said, refusal) = (None, Some(act.act)),
+                Decision::Withdraw { act } if veto == Some(*act) => veto = None,
+                Decision::Withdraw { act } if refusal == Some(*act) => refusal = None,
+                Decision::Withdraw { .. } => said = None,
+                Decision::Veto | Decision::Abort => veto = Some(act.act),
+                decision if is(decision) => {
+                    assert!(refusal.is_none(), "C2: {person} has refused and counts");
+                    said = Some((act, at));
+                }
+                _ => {}
+            }
+        }
+        said
+    }
+
+    /// Who wants it stopped, and may.
+    fn vetoes(&self) -> usize {
+        let pinned = roster(2, |_| {});
+        let mut present = pinned.clone();
+        let mut suspended = BTreeSet::new();
+        let mut vetoes = BTreeMap::new();
+        for effect in &self.effects {
+            match &effect.event {
+                Event::Roster(roster) => present = roster.clone(),
+                Event::Suspended(person) => drop(suspended.insert(person)),
+                Event::Act(act) if matches!(act.decision, Decision::Veto | Decision::Abort) => {
+                    vetoes.insert(&act.person, (act.act, act.key));
+                }
+                Event::Act(act) => {
+                    let Decision::Withdraw { act: taken_back } = act.decision else { continue };
+                    vetoes.retain(|vetoer, (veto, _)| **vetoer != act.person || *veto != taken_back);
+                }
+                _ => {}
+            }
+            vetoes.retain(|person, (_, key)| {
+                let roles = [Role::Officer, Role::Witness];
+                let holds = |roster: &Seats| roles.iter().any(|role| roster.holds(person, *role, *key));
+                holds(&pinned) && holds(&present) && !suspended.contains(person)
+            });
+        }
+        vetoes.values().map(|(_, key)| *key).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Everybody whose act of this sort counts now, by a roster that says who may.
+    fn counted(
+        &self,
+        session: &Session,
+        is: fn(&Decision) -> bool,
+        may: impl Fn(&PersonId, KeyId) -> bool,
+    ) -> Vec<(PersonId, KeyId)> {
+        let people: BTreeSet<&PersonId> = self.acts().map(|(act, _)| &act.person).collect();
+        let valid = |person: &&PersonId| {
+            let (act, at) = self.standing(person, is)?;
+            // The time that the log gave, never one of the act's own; a time that went back did not count then either.
+            let logged = self.logged(at);
+            let fresh = self.now.since(logged) <= session.rule().approval_age && self.now < act.expires;
+            let holds = fresh && may(person, act.key) && !self.suspended.contains(*person);
+            (holds && act.target == session.digest()).then(|| ((*person).clone(), act.key))
+        };
+        people.iter().filter_map(valid).collect()
+    }
+
+    /// The latest time that counted when this record was sealed: time does not go back.
+    fn logged(&self, at: Stamp) -> Time {
+        self.effects.iter().find(|effect| effect.stamp.index == at.index).unwrap().latest
+    }
+
+    /// As many as there are persons, and keys.
+    fn heads(people: &[(PersonId, KeyId)]) -> usize {
+        let keys: BTreeSet<KeyId> = people.iter().map(|(_, key)| *key).collect();
+        let persons: BTreeSet<&PersonId> = people.iter().map(|(person, _)| person).collect();
+        keys.len().min(persons.len())
+    }
+
+    fn c1_executing_has_its_people(&self, session: &Session) {
+        let newest = self.newest();
+        let (Step::Armed | Step::Proposed, State::Executing(execution)) = (newest.before, &newest.after)
+        else {
+            return;
+        };
+        let common = session.statement().common();
+        let pinned = roster(2, |_| {});
+        let approve: fn(&Decision) -> bool = |decision| *decision == Decision::Approve;
+        let in_both = |role: Role| {
+            let present = &self.present;
+            let pinned = &pinned;
+            move |person: &PersonId, key| pinned.holds(person, role, key) && present.holds(person, role, key)
+        };
+        let officers = self.counted(session, approve, in_both(Role::Officer));
+        assert!(
+            Self::heads(&officers) >= usize::from(common.quorum.approvals),
+            "C1: too few officers: {officers:?}"
+        );
+        let next = next_roster();
+        if matches!(session.statement().target(), Target::RosterChange(_)) {
+            let of_next =
+                self.counted(session, approve, |person, key| next.holds(person, Role::Officer, key));
+            assert!(Self::heads(&of_next) >= 3, "C1, C6: too few of the next roster: {of_next:?}");
+        }
+        if session.rule().officers == Officers::OneAndAnother {
+            let anybody = |person: &PersonId, key| pinned.owns(person, key) && self.present.owns(person, key);
+            assert!(Self::heads(&self.counted(session, approve, anybody)) >= 2, "C1: nobody else agreed");
+        }
+        if let Target::SignBreakGlass(signing) = session.statement().target() {
+            assert!(
+                officers.iter().all(|(person, _)| *person == signing.officer),
+                "C1: another officer than the named"
+            );
+        }
+        let attest: fn(&Decision) -> bool = |decision| *decision == Decision::Attest;
+        let witnesses = self.counted(session, attest, in_both(Role::Witness));
+        assert!(Self::heads(&witnesses) >= usize::from(session.rule().witnesses), "C1: too few witnesses");
+        let approvers: BTreeSet<&PersonId> = execution.approvers.iter().collect();
+        let operators: BTreeSet<&PersonId> = self
+            .effects
+            .iter()
+            .filter_map(|effect| match &effect.event {
+                Event::Start { operator, .. } => operator.as_ref(),
+                _ => None,
+            })
+            .collect();
+        for witness in execution.witnesses.keys() {
+            assert!(!approvers.contains(witness), "C1: {witness} is officer and witness");
+            assert!(*witness != common.initiator, "C1: {witness} proposed what he attests");
+            assert!(!operators.contains(witness), "C1: {witness} ran what he attests");
+        }
+        assert!(operators.is_disjoint(&approvers), "C1: an operator approved");
+        if session.rule().other_unit {
+            let unit = |person: &PersonId| {
+                let seat = self.present.people.get(person).or_else(|| next.people.get(person));
+                seat.map(|seat| seat.unit.clone())
+            };
+            // Of another unit than each of so many approvers: whoever joins them blocks nothing.
+            let officers: BTreeSet<&PersonId> = officers.iter().map(|(person, _)| person).collect();
+            let independent = execution.witnesses.keys().any(|witness| {
+                let others = officers.iter().filter(|person| unit(person) != unit(witness)).count();
+                others >= usize::from(common.quorum.approvals)
+            });
+            assert!(independent, "C1: no witness is of another unit");
+        }
+        assert!(self.now < common.expires && self.now >= common.not_before, "C1: outside its time");
+        assert!(self.vetoes() < usize::from(session.rule().vetoes), "C1: it was vetoed");
+        let changed = self.effects.iter().any(|effect| match &effect.event {
+            Event::Roster(other) => *other != pinned,
+            Event::Guardrails(version) => *version != common.guardrails,
+            _ => false,
+        });
+        assert!(session.rule().emergency || !changed, "C1: a superseded ceremony went on");
+    }
+
+    fn c2_no_act_counts_twice(&self, session: &Session) {
+        let mut nonces = BTreeSet::new();
+        let mut said: BTreeMap<&PersonId, usize> = BTreeMap::new();
+        for (act, _) in self.acts() {
+            assert!(nonces.insert((&act.person, act.nonce)), "C2: a nonce counted twice");
+            assert_eq!(act.target, session.digest(), "C2: an act on another statement counted");
+            if act.decision == Decision::Approve {
+                *said.entry(&act.person).or_default() += 1;
+            }
+        }
+        let standing = session.standing(self.now);
+        let counted = standing.everybody();
+        assert!(
+            counted.iter().all(|person| said.contains_key(person)),
+            "C2: somebody counts who said nothing"
+        );
+        let keys: BTreeSet<&KeyId> = standing.approvers.values().chain(standing.witnesses.values()).collect();
+        assert_eq!(keys.len(), standing.approvers.len() + standing.witnesses.len(), "C2: a key counts twice");
+    }
+
+    fn c3_it_executes_once_an_arming(&self, session: &Session) {
+        let mut open = true;
+        let mut starts = 0;
+        for effect in &self.effects {
+            match (&effect.event, effect.before) {
+                (Event::Start { found, .. }, before) => {
+                    assert!(open && before != Step::Executing, "C3: it started twice without a resolution");
+                    assert!(
+                        *found == 0 || !matches!(session.statement().target(), Target::KeyGenerate(_)),
+                        "C3: planted"
+                    );
+                    (open, starts) = (false, starts + 1);
+                }
+                (Event::Resolved { leftover: Leftover::Destroy, .. }, _) => open = true,
+                (Event::Output { .. }, before) => {
+                    assert!(starts > 0 && before == Step::Executing, "C3: an output without a start");
+                }
+                _ => {}
+            }
+        }
+        assert!(starts <= 2, "C3: it started {starts} times");
+    }
+
+    fn c4_completed_was_seen_before_and_after(&self, session: &Session) {
+        let newest = self.newest();
+        let State::Completed { outputs, witnesses, deviations } = &newest.after else { return };
+        let start =
+            self.effects.iter().rposition(|effect| matches!(effect.event, Event::Start { .. })).unwrap();
+        let State::Executing(execution) = &self.effects[start].after else {
+            panic!("C4: a start that is none")
+        };
+        let recorded = self.effects.iter().rev().find_map(|effect| match &effect.event {
+            Event::Output { outputs } => Some(*outputs),
+            _ => None,
+        });
+        assert_eq!(recorded, Some(*outputs), "C4: other outputs than those recorded");
+        assert!(witnesses.len() >= usize::from(session.rule().witnesses), "C4: too few attested after");
+        for witness in witnesses {
+            assert!(
+                execution.witnesses.contains_key(witness),
+                "C4: {witness} attested after, and not before"
+            );
+            let after = self.effects[start..].iter().rev().find_map(|effect| match &effect.event {
+                Event::Act(act) if act.person == *witness => match &act.decision {
+                    Decision::AttestAfter { outputs, deviations } => Some((*outputs, *deviations)),
+                    _ => None,
+                },
+                _ => None,
+            });
+            assert_eq!(
+                after,
+                Some((*outputs, deviations_digest(deviations))),
+                "C4: {witness} attested something else"
+            );
+            assert!(!self.suspended.contains(witness), "C4: {witness} is suspended");
+        }
+        let noted: Vec<_> = self.effects[start..]
+            .iter()
+            .filter_map(|effect| match &effect.event {
+                Event::Deviation { deviation } => Some(*deviation),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(*deviations, noted, "C4: a deviation was left out");
+    }
+
+    fn c5_only_the_way_through_leads_to_completion(&self) {
+        let newest = self.newest();
+        let (_, next) =
+            STEPS.iter().find(|(step, _)| *step == newest.before).expect("C5: an ended ceremony went on");
+        let step = newest.after.step();
+        // One record may be two steps: time settles first, then the event does what it does.
+        let two = next
+            .iter()
+            .filter_map(|step| STEPS.iter().find(|(known, _)| known == step))
+            .any(|(_, to)| to.contains(&step));
+        assert!(next.contains(&step) || two && step != Step::Completed, "C5: {} to {step}", newest.before);
+        if step == Step::Completed {
+            assert!(
+                matches!(newest.before, Step::Executing | Step::Executed),
+                "C5: completed without execution"
+            );
+        }
+    }
+
+    fn c10_an_unsound_clock_enables_nothing(&self) {
+        let newest = self.newest();
+        let step = newest.after.step();
+        if !self.sound && step != newest.before {
+            let nearer = [Step::Executing, Step::Completed].contains(&step);
+            let armed = step == Step::Armed && newest.before != Step::Indeterminate;
+            assert!(!nearer && !armed, "C10: {} to {step} by an unsound clock", newest.before);
+        }
+    }
+}
+
+/// C11: to stop something never takes more people than to do it.
+pub fn c11_stopping_takes_no_more_people_than_doing(session: &Session) {
+    let quorum = session.statement().common().quorum;
+    let another = u16::from(session.rule().officers == Officers::OneAndAnother);
+    assert!(
+        session.rule().vetoes <= quorum.approvals + quorum.witnesses + another,
+        "C11: {}",
+        session.rule().kind
+    );
+    assert!(session.rule().approval_age > Duration::ZERO);
+}
