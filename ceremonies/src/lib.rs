@@ -2,9 +2,10 @@
 //!
 //! Now: the genesis statement, the guardrails, the grants, and the access policy that guardrails and grants make together
 //! ([`access`]); the people of an instance ([`roster`]), what they decide and sign ([`act`], [`ssh`]), and what of it
-//! counts ([`tally`]); what a ceremony asks for ([`statement`]) how each kind is held ([`rules`]), and how one goes
+//! counts ([`tally`]); what a ceremony asks for ([`statement`]), how each kind is held ([`rules`]), and how one goes
 //! from proposal to completion ([`session`]). The daemon decides with exactly this code, and so does whoever checks
-//! something at a desk.
+//! something at a desk. So far it asks for genesis, guardrails and access alone: nothing outside this crate uses people,
+//! acts, statements and sessions yet.
 //!
 //! What this crate promises: no IO, no clock, no network; every parser of text that people write says everything that is
 //! wrong at once, where it is, and what was expected.
