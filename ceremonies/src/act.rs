@@ -19,10 +19,7 @@ mod document;
 mod error;
 mod verified;
 
-use std::fmt;
-use std::str::FromStr;
-
-use proto::hash::{Hash, NotAHash};
+use proto::hash::Hash;
 use proto::origin::Origin;
 use proto::time::Time;
 use serde::{Deserialize, Serialize};
@@ -32,6 +29,7 @@ pub use error::{ActError, ActFault, Unverified};
 pub use verified::{Nonces, Replayed, Setting, VerifiedAct};
 
 use crate::genesis::Mode;
+use crate::nonce::Nonce;
 
 /// Largest act in bytes.
 pub const LARGEST: usize = 16 * 1024;
@@ -47,42 +45,6 @@ pub const fn namespace(mode: Mode) -> &'static str {
     match mode {
         Mode::Production => "countersign.act.production.v1",
         Mode::Rehearsal => "countersign.act.rehearsal.v1",
-    }
-}
-
-/// Makes an act different from every other of the same person: 256 random bits, shown as 64 lower-case hexadecimal digits.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
-pub struct ActNonce(Hash);
-
-/// The text is no nonce.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("expected a nonce of 64 lower-case hexadecimal digits (32 random bytes), found {0} characters")]
-pub struct NotANonce(usize);
-
-impl From<[u8; 32]> for ActNonce {
-    fn from(random: [u8; 32]) -> Self {
-        Self(random.into())
-    }
-}
-
-impl fmt::Display for ActNonce {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl FromStr for ActNonce {
-    type Err = NotANonce;
-
-    fn from_str(text: &str) -> Result<Self, NotANonce> {
-        text.parse().map(Self).map_err(|NotAHash| NotANonce(text.chars().count()))
-    }
-}
-
-impl<'de> Deserialize<'de> for ActNonce {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        proto::canonical::parse_str(deserializer)
     }
 }
 
@@ -112,7 +74,7 @@ pub struct Act {
     /// The instance's name.
     pub instance: String,
     /// Counts once.
-    pub nonce: ActNonce,
+    pub nonce: Nonce,
     /// Why. May be empty for what is accepted.
     pub reason: String,
 }

@@ -10,12 +10,16 @@
 //! What this crate promises: no IO, no clock, no network; every parser of text that people write says everything that is
 //! wrong at once, where it is, and what was expected.
 
+#[macro_use]
+mod text;
+
 pub mod access;
 pub mod act;
 pub mod birth;
 pub mod form;
 pub mod genesis;
 pub mod guardrails;
+pub mod nonce;
 pub mod person;
 pub mod roster;
 pub mod rules;

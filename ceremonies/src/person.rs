@@ -65,13 +65,6 @@ macro_rules! names {
             #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
             pub struct $name(Box<str>);
 
-            impl $name {
-                /// The text.
-                pub fn as_str(&self) -> &str {
-                    &self.0
-                }
-            }
-
             impl FromStr for $name {
                 type Err = PersonError;
 
@@ -82,28 +75,6 @@ macro_rules! names {
 
             text!($name);
         )*
-    };
-}
-
-macro_rules! text {
-    ($name:ident) => {
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.0)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                proto::canonical::parse_str(deserializer)
-            }
-        }
     };
 }
 
@@ -120,13 +91,6 @@ names! {
 pub struct DisplayName(Box<str>);
 
 text!(DisplayName);
-
-impl DisplayName {
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 impl FromStr for DisplayName {
     type Err = PersonError;

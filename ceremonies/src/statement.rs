@@ -19,7 +19,7 @@ pub mod template;
 mod text;
 
 pub use error::StatementError;
-pub use id::{CeremonyId, Nonce, NotACeremonyId, NotANonce};
+pub use id::{CeremonyId, NotACeremonyId};
 pub use kind::{Kind, UnknownKind};
 use proto::canonical;
 use proto::hash::Hash;
@@ -31,6 +31,7 @@ pub use target::Target;
 pub use text::{Line, Name, Prose, TextError};
 
 use crate::genesis::Mode;
+use crate::nonce::Nonce;
 use crate::person::PersonId;
 use crate::rules;
 

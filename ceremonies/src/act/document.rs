@@ -7,9 +7,9 @@ use proto::time::Time;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Act, ActError, ActFault, ActKind, ActNonce, Decision, Deed, LARGEST, LONGEST_REASON, MOST_STOPS, Outcome,
-    SeenHead,
+    Act, ActError, ActFault, ActKind, Decision, Deed, LARGEST, LONGEST_REASON, MOST_STOPS, Outcome, SeenHead,
 };
+use crate::nonce::Nonce;
 use crate::person::{self, PersonId};
 
 #[derive(Deserialize, Serialize)]
@@ -21,7 +21,7 @@ struct Document {
     expires: Time,
     head: SeenHead,
     instance: String,
-    nonce: ActNonce,
+    nonce: Nonce,
     reason: String,
     target: Target,
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use proto::hash::Hash;
 use proto::origin::Origin;
 
-use super::{Act, ActKind, ActNonce, Unverified, namespace};
+use super::{Act, ActKind, Unverified, namespace};
 use crate::genesis::Mode;
+use crate::nonce::Nonce;
 use crate::person::{PersonId, Role, Unit};
 use crate::roster::Roster;
 use crate::ssh::key::SshKey;
@@ -181,7 +182,7 @@ fn foreign(act: &Act, signature: &SshSignature, setting: Setting<'_>) -> Result<
 
 /// The nonces that people have used up. A nonce is its person's: nobody can use up another one's by sending it first.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Nonces(BTreeMap<(PersonId, ActNonce), Hash>);
+pub struct Nonces(BTreeMap<(PersonId, Nonce), Hash>);
 
 /// A nonce that was used before.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -7,7 +7,7 @@ use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::time::Time;
 
-use crate::act::ActNonce;
+use crate::nonce::Nonce;
 use crate::person::PersonId;
 use crate::session::{SignedAct, Stamp};
 
@@ -47,7 +47,7 @@ pub(super) struct Book {
     pub(super) withdrawn: BTreeMap<PersonId, u64>,
     /// Who has run the tool.
     pub(super) operators: BTreeSet<PersonId>,
-    nonces: BTreeSet<(PersonId, ActNonce)>,
+    nonces: BTreeSet<(PersonId, Nonce)>,
     acts: BTreeSet<Hash>,
 }
 

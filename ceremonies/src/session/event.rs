@@ -4,7 +4,8 @@ use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::time::Time;
 
-use crate::act::{self, ActNonce, Deed, VerifiedAct};
+use crate::act::{self, Deed, VerifiedAct};
+use crate::nonce::Nonce;
 use crate::person::PersonId;
 use crate::session::Seats;
 use crate::statement::target::Leftover;
@@ -35,7 +36,7 @@ pub struct SignedAct {
     /// The canonical public key that signed.
     pub key: KeyId,
     /// Counts once for its person.
-    pub nonce: ActNonce,
+    pub nonce: Nonce,
     /// When the log went beyond that head; none while it is the newest one.
     pub overtaken: Option<Time>,
     /// Whose key the roster says it is.

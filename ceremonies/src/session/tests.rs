@@ -9,10 +9,11 @@ use proto::hash::Hash;
 use super::*;
 use crate::act::tests::{act, by, signed};
 use crate::act::{Deed, Nonces, Outcome, VerifiedAct};
+use crate::nonce::Nonce;
 use crate::roster::Roster;
 use crate::roster::tests::{roster, signer};
 use crate::statement::target::KeyResume;
-use crate::statement::{CeremonyId, Log, Nonce, Quorum};
+use crate::statement::{CeremonyId, Log, Quorum};
 use crate::tally::{Ballot, Moment, Need, Tally};
 
 fn opened(roster: &Roster) -> Session {

@@ -26,13 +26,13 @@ use serde_json::{Map, Value};
 
 use crate::form::{self, Form, Period, Problem};
 use crate::genesis::Mode;
+use crate::nonce::Nonce;
 use crate::person::PersonId;
 use crate::rules::LONGEST;
 use crate::statement::differs::{self, Difference};
 use crate::statement::target::Fill;
 use crate::statement::{
-    CeremonyId, Common, Kind, Line, Log, Name, Nonce, Prose, Quorum, Statement, StatementError, Target,
-    Version,
+    CeremonyId, Common, Kind, Line, Log, Name, Prose, Quorum, Statement, StatementError, Target, Version,
 };
 
 /// A statement without what only its day knows.

@@ -3,10 +3,7 @@
 //! A statement is read on terminals and aloud. So no text in it holds control characters, characters without width, or
 //! marks that turn the direction of writing: what is shown cannot differ from what is signed.
 
-use std::fmt;
 use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
 
 use crate::person::is_hidden;
 
@@ -55,13 +52,6 @@ macro_rules! texts {
             #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
             pub struct $name(Box<str>);
 
-            impl $name {
-                /// The text.
-                pub fn as_str(&self) -> &str {
-                    &self.0
-                }
-            }
-
             impl FromStr for $name {
                 type Err = TextError;
 
@@ -71,23 +61,7 @@ macro_rules! texts {
                 }
             }
 
-            impl fmt::Display for $name {
-                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.pad(&self.0)
-                }
-            }
-
-            impl Serialize for $name {
-                fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                    serializer.serialize_str(&self.0)
-                }
-            }
-
-            impl<'de> Deserialize<'de> for $name {
-                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                    proto::canonical::parse_str(deserializer)
-                }
-            }
+            text!($name);
         )*
     };
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use ceremonies::genesis::Mode;
+use ceremonies::nonce::Nonce;
 use ceremonies::person::PersonId;
 use ceremonies::rules::{Officers, Rules};
 use ceremonies::statement::target::{
@@ -10,7 +11,7 @@ use ceremonies::statement::target::{
     KeyDestroy, KeyGenerate, KeyRemove, KeyResume, KeyRotate, KeyRotateEmergency, Leftover, LogRecover,
     LogRekey, Overlap, PolicyChange, Resolve, RosterChange, SignBreakGlass, StopLift,
 };
-use ceremonies::statement::{CeremonyId, Common, Head, Kind, Log, Nonce, Quorum, Statement, Target, Version};
+use ceremonies::statement::{CeremonyId, Common, Head, Kind, Log, Quorum, Statement, Target, Version};
 use proto::algorithm::{Algorithm, HashAlgorithm};
 use proto::digest::Digest;
 use proto::hash::Hash;

@@ -10,7 +10,7 @@ use tests::world::World;
 use tests::{PATIENCE, ask};
 
 use super::disk::{sign_again, unavailable};
-use super::store::{copy, refuses_to_start};
+use super::store::{copied, put_in_place, refuses_to_start, roll_back};
 use super::{KEY, accounted, hsm, software};
 
 const PATH: &str = "/countersign/log";
@@ -134,20 +134,17 @@ fn an_instance_rolled_back_with_its_file_anchor_is_found_out() {
     world.start();
     sign_and_keep(&mut world, &shelf);
     assert!(world.stop().success());
-    let [earlier, later] = ["earlier", "later"].map(|name| world.scratch().join(name));
-    copy(&world.place(), &earlier);
+    let earlier = copied(&world);
     world.start();
     sign_again(&mut world, KEY);
     assert!(world.stop().success());
     let evidence = read(&shelf);
-    std::fs::rename(world.place(), &later).unwrap();
-    std::fs::rename(&earlier, world.place()).unwrap();
+    let later = roll_back(&world, &earlier);
     let said = refuses_to_start(&mut world);
     assert!(said.contains(&format!("the anchor {} holds a checkpoint of", shelf.url(PATH))), "{said}");
     assert!(said.contains("1 are missing"), "{said}");
     assert_eq!(read(&shelf), evidence, "it is not written over");
-    std::fs::remove_dir_all(world.place()).unwrap();
-    std::fs::rename(&later, world.place()).unwrap();
+    put_in_place(&world, &later);
     world.start();
     sign_and_keep(&mut world, &shelf);
     assert!(world.stop().success());
@@ -160,14 +157,12 @@ fn an_anchor_that_could_not_be_read_is_read_before_it_is_written() {
     world.start();
     sign_and_keep(&mut world, &shelf);
     assert!(world.stop().success());
-    let earlier = world.scratch().join("earlier");
-    copy(&world.place(), &earlier);
+    let earlier = copied(&world);
     world.start();
     sign_again(&mut world, KEY);
     assert!(world.stop().success());
     let evidence = read(&shelf);
-    std::fs::remove_dir_all(world.place()).unwrap();
-    std::fs::rename(&earlier, world.place()).unwrap();
+    put_in_place(&world, &earlier);
     // Rolled back, and the one who knows does not answer: nobody can tell, so it starts, with an alarm.
     shelf.turn(Mood::Away);
     world.start();

@@ -1,7 +1,7 @@
 //! A store that is not the one it was: deleted, damaged, edited, rolled back. Nothing unsafe is released, and the daemon
 //! says what is wrong.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use proto::wire::v1::stop_target::Target;
@@ -91,10 +91,27 @@ fn the_control_row_of_a_stop_cannot_be_hidden() {
     accounted(&world, [&received], "a hidden stop");
 }
 
-pub fn copy(from: &Path, to: &Path) {
+/// A copy of the instance as it is now. It does not run.
+pub fn copied(world: &World) -> PathBuf {
+    let earlier = world.scratch().join("earlier");
     let mut copy = Command::new("cp");
-    copy.arg("--archive").arg(from).arg(to);
+    copy.arg("--archive").arg(world.place()).arg(&earlier);
     let _said = Process::output(copy);
+    earlier
+}
+
+/// Puts an earlier state of the instance in its place, and gives where the present one is from then on.
+pub fn roll_back(world: &World, earlier: &Path) -> PathBuf {
+    let later = world.scratch().join("later");
+    std::fs::rename(world.place(), &later).unwrap();
+    std::fs::rename(earlier, world.place()).unwrap();
+    later
+}
+
+/// Puts a state of the instance in its place; the present one is gone.
+pub fn put_in_place(world: &World, state: &Path) {
+    std::fs::remove_dir_all(world.place()).unwrap();
+    std::fs::rename(state, world.place()).unwrap();
 }
 
 #[test]
@@ -102,14 +119,12 @@ fn a_rolled_back_instance_is_found_out_by_a_client_that_remembers() {
     let mut world = software().start();
     sign_again(&mut world, KEY);
     assert!(world.stop().success());
-    let [earlier, later] = ["earlier", "later"].map(|name| world.scratch().join(name));
-    copy(&world.place(), &earlier);
+    let earlier = copied(&world);
     world.start();
     let newer = sign_again(&mut world, KEY).replies.remove(0).receipt.unwrap().checkpoint;
     assert!(world.stop().success());
     // Store, anchor and all: nothing on the host remembers.
-    std::fs::rename(world.place(), &later).unwrap();
-    std::fs::rename(&earlier, world.place()).unwrap();
+    let later = roll_back(&world, &earlier);
     world.start();
     sign_again(&mut world, OTHER);
     let refused = ask::present(&world, &newer).unwrap_err();
@@ -121,8 +136,7 @@ fn a_rolled_back_instance_is_found_out_by_a_client_that_remembers() {
     assert!(world.stop().success());
     let said = refuses_to_start(&mut world);
     assert!(said.contains("presented"), "{said}");
-    std::fs::remove_dir_all(world.place()).unwrap();
-    std::fs::rename(&later, world.place()).unwrap();
+    put_in_place(&world, &later);
     world.start();
     let received = sign_again(&mut world, KEY);
     ask::present(&world, &newer).unwrap();

@@ -11,7 +11,7 @@ use tests::{PATIENCE, ask};
 
 use super::anchor::{FILE, add, fares, refused, verifier};
 use super::disk::{sign_again, unavailable};
-use super::store::{copy, refuses_to_start};
+use super::store::{copied, put_in_place, refuses_to_start, roll_back};
 use super::{KEY, OTHER, P256, accounted};
 
 const LABEL: &str = "countersign-anchor";
@@ -107,21 +107,18 @@ fn an_instance_rolled_back_or_an_object_that_is_not_its_own_refuses_the_start() 
     world.start();
     sign_and_keep(&mut world, KEY);
     assert!(world.stop().success());
-    let [earlier, later] = ["earlier", "later"].map(|name| world.scratch().join(name));
-    copy(&world.place(), &earlier);
+    let earlier = copied(&world);
     world.start();
     sign_again(&mut world, KEY);
     assert!(world.stop().success());
     let evidence = read(&world);
-    std::fs::rename(world.place(), &later).unwrap();
-    std::fs::rename(&earlier, world.place()).unwrap();
+    let later = roll_back(&world, &earlier);
     let uri = uri(&world);
     let said = refuses_to_start(&mut world);
     assert!(said.contains(&format!("the anchor {uri} holds a checkpoint of")), "{said}");
     assert!(said.contains("1 are missing"), "{said}");
     assert_eq!(read(&world), evidence, "it is not written over");
-    std::fs::remove_dir_all(world.place()).unwrap();
-    std::fs::rename(&later, world.place()).unwrap();
+    put_in_place(&world, &later);
     let ahead = evidence.to_string().replace(&format!("number {}", evidence.number), "number 99");
     for (object, words) in [
         (None, format!("anchor {uri} is missing")),
@@ -169,14 +166,12 @@ fn a_token_that_was_away_is_read_before_it_is_written() {
     sign_and_keep(&mut world, OTHER);
     assert!(world.stop().success());
     // The same with an instance that was rolled back: the log closes when the token is back.
-    let earlier = world.scratch().join("earlier");
-    copy(&world.place(), &earlier);
+    let earlier = copied(&world);
     world.start();
     sign_again(&mut world, OTHER);
     assert!(world.stop().success());
     let evidence = read(&world);
-    std::fs::remove_dir_all(world.place()).unwrap();
-    std::fs::rename(&earlier, world.place()).unwrap();
+    put_in_place(&world, &earlier);
     world.token().unwrap().remove().unwrap();
     world.start();
     fares(&world, &uri, true);
