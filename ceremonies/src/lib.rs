@@ -21,6 +21,7 @@ pub mod genesis;
 pub mod guardrails;
 pub mod nonce;
 pub mod person;
+pub mod record;
 pub mod roster;
 pub mod rules;
 pub mod session;

@@ -22,6 +22,12 @@ impl From<[u8; 32]> for Nonce {
     }
 }
 
+impl From<Nonce> for Hash {
+    fn from(nonce: Nonce) -> Self {
+        nonce.0
+    }
+}
+
 impl fmt::Display for Nonce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)

@@ -11,7 +11,7 @@
 
 pub mod differs;
 mod error;
-mod id;
+
 mod kind;
 mod read;
 pub mod target;
@@ -19,9 +19,9 @@ pub mod template;
 mod text;
 
 pub use error::StatementError;
-pub use id::{CeremonyId, NotACeremonyId};
 pub use kind::{Kind, UnknownKind};
 use proto::canonical;
+pub use proto::ceremony_id::{CeremonyId, NotACeremonyId};
 use proto::hash::Hash;
 use proto::origin::Origin;
 use proto::time::Time;

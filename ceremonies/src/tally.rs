@@ -165,9 +165,13 @@ impl Tally {
             Deed::Attest { decision, outcome, .. } => self.attests(act, *decision, *outcome).map(Some),
             // What is withdrawn may still be on its way: it will not count.
             Deed::Abort { .. } | Deed::Veto { .. } | Deed::Withdraw { .. } => Ok(None),
-            Deed::AcceptClock { .. } | Deed::Stop { .. } | Deed::Suspend { .. } => {
-                Err(Refused::NoCeremony(act.kind()))
-            }
+            // About no ceremony, or a step of one that nobody counts.
+            Deed::AcceptClock { .. }
+            | Deed::Deviation { .. }
+            | Deed::Execute { .. }
+            | Deed::Propose { .. }
+            | Deed::Stop { .. }
+            | Deed::Suspend { .. } => Err(Refused::NoCeremony(act.kind())),
         }
     }
 

@@ -111,7 +111,7 @@ pub async fn redact(
     }
     let refused = |error: LogError| Refusal::new(error.reason(), error.to_string());
     let fresh = log.fresh().map_err(refused)?;
-    let detail = ControlDetail { reason: Some(reason), salt: fresh.salt.clone() };
+    let detail = ControlDetail::of(reason, fresh.salt.clone());
     let (detail, _name) =
         detail.encode().map_err(|e| Refusal::new(Reason::MalformedRequest, e.to_string()))?;
     let actor = Actor { id: caller.id.clone(), kind: ActorKind::Caller };

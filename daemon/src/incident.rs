@@ -97,7 +97,7 @@ impl Responder {
         self.names_something(&target)?;
         let still_signing = state.still_signing(&target).iter().map(ToString::to_string).collect();
         let fresh = self.log.fresh().map_err(|e| Refusal::new(e.reason(), e.to_string()))?;
-        let detail = ControlDetail { reason: Some(reason), salt: fresh.salt.clone() };
+        let detail = ControlDetail::of(reason, fresh.salt.clone());
         let (detail, _name) =
             detail.encode().map_err(|e| Refusal::new(Reason::MalformedRequest, e.to_string()))?;
         let actor = Actor { id: caller.id.clone(), kind: ActorKind::Caller };

@@ -10,6 +10,7 @@
 pub mod action;
 pub mod algorithm;
 pub mod canonical;
+pub mod ceremony_id;
 pub mod digest;
 pub mod hash;
 mod hex_text;

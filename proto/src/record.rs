@@ -7,6 +7,7 @@
 //!
 //! Each kind and version has a golden file. `v` is 0 until the first tagged release.
 
+pub mod ceremony;
 pub mod control;
 pub mod detail;
 pub mod draft;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::{self, CanonicalError};
 use crate::time::Time;
 
+pub use ceremony::Ceremony;
 pub use control::{Actor, ActorKind, Body, ControlRecord, Enrolled, Lift, StopTarget};
 pub use detail::{CallerDetail, ControlDetail, Detail, PolicyDetail, Salt};
 pub use draft::Draft;

@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
+#[path = "records/steps.rs"]
+mod steps;
+
 use proto::action::ActionName;
 use proto::canonical::Map;
 use proto::digest::Digest;
@@ -124,7 +127,9 @@ fn every_kind() -> Vec<(&'static str, Draft)> {
     let stop = Body::Stopped { target: StopTarget::Version { key: key.clone(), version: 3 } };
     let statement = serde_json::json!({"instance": "rehearsal.example.org", "mode": "rehearsal"});
     let all = || vec![Term::All];
-    vec![
+    let steps = steps::all(enrolled()).into_iter();
+    let steps = steps.map(|(name, body)| (name, control(body, vec![], vec![]).draft().unwrap()));
+    let mut kinds = vec![
         ("sign", sign().draft().unwrap()),
         ("sign-withheld", withheld.draft().unwrap()),
         ("sign-unknown", unknown.draft().unwrap()),
@@ -139,7 +144,9 @@ fn every_kind() -> Vec<(&'static str, Draft)> {
         ("incident.stopped", control(stop, vec![Term::KeyId(KeyId::of_spki(&[3]))], vec![]).draft().unwrap()),
         ("log.anchor", control(Body::Anchor { place: "anchor".into() }, vec![], vec![]).draft().unwrap()),
         ("log.redacted", control(Body::Redacted { indices: vec![4, 9] }, vec![], vec![]).draft().unwrap()),
-    ]
+    ];
+    kinds.extend(steps);
+    kinds
 }
 
 fn sealed() -> Time {

@@ -21,6 +21,12 @@ pub enum ActKind {
     Approve,
     /// A witness's word: to a statement before, to its outputs after.
     Attest,
+    /// Something went otherwise than the script says.
+    Deviation,
+    /// Starts what a quorum has decided.
+    Execute,
+    /// Opens a ceremony.
+    Propose,
     /// These sign no more.
     Stop,
     /// A person's acts count no more.
@@ -33,24 +39,31 @@ pub enum ActKind {
 
 impl ActKind {
     /// Every kind, in the order of its names.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Abort,
         Self::AcceptClock,
         Self::Approve,
         Self::Attest,
+        Self::Deviation,
+        Self::Execute,
+        Self::Propose,
         Self::Stop,
         Self::Suspend,
         Self::Veto,
         Self::Withdraw,
     ];
 
-    /// `abort`, `accept-clock`, `approve`, `attest`, `stop`, `suspend`, `veto` or `withdraw`.
+    /// `abort`, `accept-clock`, `approve`, `attest`, `deviation`, `execute`, `propose`, `stop`, `suspend`, `veto` or
+    /// `withdraw`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Abort => "abort",
             Self::AcceptClock => "accept-clock",
             Self::Approve => "approve",
             Self::Attest => "attest",
+            Self::Deviation => "deviation",
+            Self::Execute => "execute",
+            Self::Propose => "propose",
             Self::Stop => "stop",
             Self::Suspend => "suspend",
             Self::Veto => "veto",
@@ -65,6 +78,9 @@ impl ActKind {
             Self::AcceptClock | Self::Suspend => &[Role::Officer],
             Self::Attest => &[Role::Witness],
             Self::Abort | Self::Veto => &[Role::Officer, Role::Witness],
+            Self::Deviation => &[Role::Officer, Role::Operator, Role::Witness],
+            Self::Execute => &[Role::Operator],
+            Self::Propose => &[Role::Officer, Role::Operator],
             Self::Stop => &[Role::Officer, Role::Responder, Role::Witness],
             Self::Approve | Self::Withdraw => &Role::ALL,
         }
@@ -125,6 +141,21 @@ pub enum Deed {
         /// What.
         statement: Hash,
     },
+    /// [`ActKind::Deviation`]; the act's reason says what.
+    Deviation {
+        /// The ceremony's statement.
+        statement: Hash,
+    },
+    /// [`ActKind::Execute`].
+    Execute {
+        /// The ceremony's statement.
+        statement: Hash,
+    },
+    /// [`ActKind::Propose`].
+    Propose {
+        /// What is proposed.
+        statement: Hash,
+    },
     /// [`ActKind::Stop`].
     Stop {
         /// What stops, sorted.
@@ -158,6 +189,9 @@ impl Deed {
             Self::AcceptClock { .. } => ActKind::AcceptClock,
             Self::Approve { .. } => ActKind::Approve,
             Self::Attest { .. } => ActKind::Attest,
+            Self::Deviation { .. } => ActKind::Deviation,
+            Self::Execute { .. } => ActKind::Execute,
+            Self::Propose { .. } => ActKind::Propose,
             Self::Stop { .. } => ActKind::Stop,
             Self::Suspend { .. } => ActKind::Suspend,
             Self::Veto { .. } => ActKind::Veto,
@@ -179,6 +213,9 @@ impl Deed {
             Self::Abort { statement }
             | Self::Approve { statement, .. }
             | Self::Attest { statement, .. }
+            | Self::Deviation { statement }
+            | Self::Execute { statement }
+            | Self::Propose { statement }
             | Self::Veto { statement }
             | Self::Withdraw { statement, .. } => Some(*statement),
             Self::AcceptClock { .. } | Self::Stop { .. } | Self::Suspend { .. } => None,

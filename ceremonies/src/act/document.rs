@@ -84,7 +84,12 @@ impl Target {
     fn of(deed: &Deed) -> Self {
         let mut target = Self { statement: deed.statement(), ..Self::default() };
         match deed {
-            Deed::Abort { .. } | Deed::Approve { .. } | Deed::Veto { .. } => {}
+            Deed::Abort { .. }
+            | Deed::Approve { .. }
+            | Deed::Deviation { .. }
+            | Deed::Execute { .. }
+            | Deed::Propose { .. }
+            | Deed::Veto { .. } => {}
             Deed::AcceptClock { clock } => target.clock = Some(*clock),
             Deed::Attest { outcome, .. } => {
                 target.deviations = outcome.map(|outcome| outcome.deviations);
@@ -127,6 +132,9 @@ impl Target {
             ActKind::AcceptClock => Deed::AcceptClock { clock: clock? },
             ActKind::Approve => Deed::Approve { decision, statement: statement? },
             ActKind::Attest => Deed::Attest { decision, outcome, statement: statement? },
+            ActKind::Deviation => Deed::Deviation { statement: statement? },
+            ActKind::Execute => Deed::Execute { statement: statement? },
+            ActKind::Propose => Deed::Propose { statement: statement? },
             ActKind::Stop => Deed::Stop { stops: stops? },
             ActKind::Suspend => Deed::Suspend { person: person? },
             ActKind::Veto => Deed::Veto { statement: statement? },
@@ -149,8 +157,9 @@ fn check(act: &Act, faults: &mut Vec<ActFault>) {
     if act.head.size > canonical::LARGEST {
         faults.push(ActFault::HeadSize(act.head.size));
     }
-    let accepts =
-        matches!(kind, ActKind::Approve | ActKind::Attest) && act.deed.decision() == Decision::Accept;
+    // What is accepted, proposed or started says why in its statement.
+    let accepts = matches!(kind, ActKind::Approve | ActKind::Attest | ActKind::Execute | ActKind::Propose)
+        && act.deed.decision() == Decision::Accept;
     if act.reason.len() > LONGEST_REASON {
         faults.push(ActFault::ReasonLength(act.reason.len()));
     } else if act.reason.trim().is_empty() && !(accepts && act.reason.is_empty()) {

@@ -46,7 +46,7 @@ pub struct SignedAct {
 }
 
 impl SignedAct {
-    /// What an act whose signature was checked says about a ceremony; none where it is about no ceremony. `overtaken` is
+    /// What an act whose signature was checked decides about a ceremony; none where it decides nothing of one. `overtaken` is
     /// when the log went beyond the head that the act names.
     pub fn of(verified: &VerifiedAct, overtaken: Option<Time>) -> Option<Self> {
         let act = verified.act();
@@ -61,6 +61,8 @@ impl SignedAct {
             Deed::Veto { .. } => Decision::Veto,
             Deed::Abort { .. } => Decision::Abort,
             Deed::Withdraw { act, .. } => Decision::Withdraw { act: *act },
+            // Opening and starting a ceremony, and what is spoken in it, are steps of their own.
+            Deed::Deviation { .. } | Deed::Execute { .. } | Deed::Propose { .. } => return None,
             Deed::AcceptClock { .. } | Deed::Stop { .. } | Deed::Suspend { .. } => return None,
         };
         Some(Self {

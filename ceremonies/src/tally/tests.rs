@@ -217,6 +217,9 @@ fn an_act_about_no_ceremony_is_refused() {
     assert_eq!(table.take(by(0, suspend, 1), 0), Err(Refused::NoCeremony(ActKind::Suspend)));
     let clock = Deed::AcceptClock { clock: time(0) };
     assert_eq!(table.take(by(0, clock, 1), 0), Err(Refused::NoCeremony(ActKind::AcceptClock)));
+    // Steps of a ceremony are not counted either.
+    let propose = Deed::Propose { statement: statement() };
+    assert_eq!(table.take(by(0, propose, 1), 0), Err(Refused::NoCeremony(ActKind::Propose)));
 }
 
 #[test]

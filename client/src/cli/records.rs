@@ -166,6 +166,7 @@ fn changed(control: &ControlRecord) -> String {
         ActorKind::Caller => control.actor.id.clone(),
         ActorKind::Daemon => "the daemon".to_owned(),
         ActorKind::Operator => format!("operator {}", control.actor.id),
+        ActorKind::Person => control.actor.id.clone(),
     };
     format!("{} {what} by {actor}", control.body.kind())
 }

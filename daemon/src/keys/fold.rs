@@ -110,6 +110,7 @@ impl State {
         refuse::out_of_order(self.head, index, record)?;
         refuse::stops_and_lifts(index, record)?;
         let effect = match &record.body {
+            Body::Ceremony(step) => return Err(FoldError::NoRoster { index, kind: step.kind() }),
             Body::Genesis { .. } => return Err(FoldError::SecondGenesis { index }),
             Body::Enrolled(enrolled) => {
                 refuse::enrolment(self, index, enrolled)?;

@@ -187,6 +187,15 @@ fn newest_time(view: View<'_>, size: u64) -> Result<Time, LoadError> {
     sealed_of(&record.leaf).ok_or_else(|| broken("the newest record does not say when it was sealed"))
 }
 
+/// The detail of a control record from which something follows: the one that its leaf names.
+fn detail(index: u64, named: Option<Hash>, stored: Option<Vec<u8>>) -> Result<Option<Arc<[u8]>>, LoadError> {
+    let found = stored.as_deref().map(Hash::of);
+    if found == named {
+        return Ok(stored.map(Arc::from));
+    }
+    Err(broken(format!("the detail of control record {index} is not the one that its leaf names")))
+}
+
 /// Walks the control records from the first to the one that the checkpoint names; each names the one before.
 fn chain(view: View<'_>, newest: (u64, Hash), row: u64) -> Result<Vec<Control>, LoadError> {
     let mut history: Vec<Control> = Vec::new();
@@ -201,8 +210,9 @@ fn chain(view: View<'_>, newest: (u64, Hash), row: u64) -> Result<Vec<Control>, 
             if history.is_empty() != (index == 0) {
                 return Err(broken("the chain of control records does not begin with record 0"));
             }
-            let leaf =
-                view.record(index)?.ok_or_else(|| broken(format!("control record {index} is missing")))?.leaf;
+            let stored =
+                view.record(index)?.ok_or_else(|| broken(format!("control record {index} is missing")))?;
+            let leaf = stored.leaf;
             let record = ControlRecord::parse(&leaf).map_err(|cause| LoadError::Record { index, cause })?;
             if record.previous != previous {
                 let before = history.last().map_or(0, |control| control.index);
@@ -219,7 +229,11 @@ fn chain(view: View<'_>, newest: (u64, Hash), row: u64) -> Result<Vec<Control>, 
             }
             let hash = leaf_hash(&leaf);
             previous = hash;
-            history.push(Control { index, hash, record });
+            let detail = match record.body.needs_detail() {
+                true => Some(detail(index, record.detail, stored.detail)?),
+                false => None,
+            };
+            history.push(Control { index, hash, record, detail: detail.flatten() });
         }
     }
     match history.last() {

@@ -54,6 +54,8 @@ pub struct Control {
     pub hash: Hash,
     /// What it says.
     pub record: ControlRecord,
+    /// Its detail, as it is stored, where something follows from it ([`proto::record::Body::needs_detail`]).
+    pub detail: Option<Arc<[u8]>>,
 }
 
 /// The control records since the log was opened. They are few; all are kept.

@@ -197,7 +197,13 @@ impl Writer {
         }
         for (job, (index, row)) in jobs.controls.iter().zip((batch.first..).zip(&batch.rows)) {
             self.shared.fence.apply(index, &job.record);
-            self.shared.feed.push(Control { index, hash: row.hash, record: job.record.clone() });
+            let detail = job.record.body.needs_detail().then(|| job.detail.as_deref().map(Arc::from));
+            self.shared.feed.push(Control {
+                index,
+                hash: row.hash,
+                record: job.record.clone(),
+                detail: detail.flatten(),
+            });
         }
         if batch.head.is_some() {
             self.shared.head.send_replace(head);

@@ -13,7 +13,7 @@ use crate::key_id::KeyId;
 use crate::name::KeyName;
 use crate::operation::OperationId;
 use crate::purpose::Purpose;
-use crate::record::{Draft, RecordError, Times, VERSION, kind};
+use crate::record::{Ceremony, Draft, RecordError, Times, VERSION, kind};
 use crate::term::Term;
 
 /// A record that changes what may be signed.
@@ -60,6 +60,8 @@ pub enum ActorKind {
     Daemon,
     /// Somebody with the state directory in hand, by uid.
     Operator,
+    /// Somebody of the roster, by an act that he signed.
+    Person,
 }
 
 /// The end of a stop, or of some of its terms.
@@ -75,6 +77,8 @@ pub struct Lift {
 /// What a control record says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
+    /// `ceremony.*`: a step of a ceremony.
+    Ceremony(Ceremony),
     /// `genesis`: record 0, with the genesis statement.
     Genesis {
         /// The statement; its canonical bytes' SHA-256 is the configuration's `genesis_sha256`.
@@ -210,6 +214,7 @@ impl Body {
     /// The record's kind.
     pub const fn kind(&self) -> &'static str {
         match self {
+            Self::Ceremony(step) => step.kind(),
             Self::Genesis { .. } => "genesis",
             Self::Grant { .. } => "grant",
             Self::Stopped { .. } => "incident.stopped",
@@ -222,6 +227,7 @@ impl Body {
 
     fn write(self) -> Value {
         let written = match self {
+            Self::Ceremony(step) => step.write(),
             Self::Genesis { statement } => serde_json::to_value(GenesisBody { statement }),
             Self::Grant { sha256 } | Self::Policy { sha256 } => serde_json::to_value(DigestBody { sha256 }),
             Self::Stopped { target } => serde_json::to_value(StoppedBody { target }),
@@ -234,8 +240,10 @@ impl Body {
 
     fn read(kind: &str, body: Value) -> Result<Self, RecordError> {
         fn of<T: serde::de::DeserializeOwned>(kind: &str, body: Value) -> Result<T, RecordError> {
-            serde_json::from_value(body)
-                .map_err(|e| RecordError::Body { kind: kind.to_owned(), cause: e.to_string() })
+            serde_json::from_value(body).map_err(|e| refused(kind, &e))
+        }
+        fn refused(kind: &str, error: &serde_json::Error) -> RecordError {
+            RecordError::Body { kind: kind.to_owned(), cause: error.to_string() }
         }
         Ok(match kind {
             "genesis" => Self::Genesis { statement: of::<GenesisBody>(kind, body)?.statement },
@@ -245,8 +253,20 @@ impl Body {
             "log.anchor" => Self::Anchor { place: of::<AnchorBody>(kind, body)?.place },
             "log.redacted" => Self::Redacted { indices: of::<RedactedBody>(kind, body)?.indices },
             "policy" => Self::Policy { sha256: of::<DigestBody>(kind, body)?.sha256 },
-            _ => return Err(RecordError::UnknownControl(kind.to_owned())),
+            _ => match Ceremony::read(kind, body) {
+                Some(step) => Self::Ceremony(step.map_err(|e| refused(kind, &e))?),
+                None => return Err(RecordError::UnknownControl(kind.to_owned())),
+            },
         })
+    }
+
+    /// Whether what follows from the record follows from its detail too: then the detail is loaded with it.
+    pub const fn needs_detail(&self) -> bool {
+        match self {
+            Self::Genesis { .. } => true,
+            Self::Ceremony(step) => step.needs_detail(),
+            _ => false,
+        }
     }
 }
 

@@ -116,6 +116,10 @@ impl Detail {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ControlDetail {
+    /// Texts that were signed or that others must be able to check, as they came, by the names of
+    /// [`document`](super::ceremony::document).
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub documents: Map<String>,
     /// Why, in the words of whoever did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -124,6 +128,20 @@ pub struct ControlDetail {
 }
 
 impl ControlDetail {
+    /// A detail with a reason and nothing else.
+    pub fn of(reason: String, salt: Salt) -> Self {
+        Self { documents: Map::default(), reason: Some(reason), salt }
+    }
+
+    /// A detail with documents and nothing else.
+    pub fn with<'d>(documents: impl IntoIterator<Item = (&'d str, String)>, salt: Salt) -> Self {
+        let mut map = Map::default();
+        for (name, text) in documents {
+            map.insert(name.to_owned(), text);
+        }
+        Self { documents: map, reason: None, salt }
+    }
+
     /// Its canonical bytes and the name that the leaf gives it.
     ///
     /// # Errors

@@ -31,5 +31,21 @@ tags! {
 pub const PLAIN: [&str; 4] = ["audit.read", "denied", "denied.summary", "sign"];
 
 /// Kinds of control records that this version writes and folds.
-pub const CONTROL: [&str; 7] =
-    ["genesis", "grant", "incident.stopped", "key.enrolled", "log.anchor", "log.redacted", "policy"];
+pub const CONTROL: [&str; 16] = [
+    "ceremony.act",
+    "ceremony.completed",
+    "ceremony.deviation",
+    "ceremony.ended",
+    "ceremony.executed",
+    "ceremony.failed",
+    "ceremony.interrupted",
+    "ceremony.proposed",
+    "ceremony.started",
+    "genesis",
+    "grant",
+    "incident.stopped",
+    "key.enrolled",
+    "log.anchor",
+    "log.redacted",
+    "policy",
+];

@@ -47,7 +47,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         subjects: vec!["sha256:00ff".into()],
         ..least.clone()
     };
-    let control = ControlDetail { reason: Some("stolen laptop".into()), salt: Salt::from([9; 16]) };
+    let control = ControlDetail::of("stolen laptop".into(), Salt::from([9; 16]));
     vec![least.encode().unwrap().0, whole.encode().unwrap().0, control.encode().unwrap().0]
 }
 

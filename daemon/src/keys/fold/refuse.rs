@@ -28,6 +28,16 @@ pub enum FoldError {
         /// Its index.
         index: u64,
     },
+    /// A ceremony without people.
+    #[error(
+        "record {index} is a `{kind}`, and the genesis of this instance names no roster: nobody can hold a ceremony"
+    )]
+    NoRoster {
+        /// Its index.
+        index: u64,
+        /// Its kind.
+        kind: &'static str,
+    },
     /// Not the next one.
     #[error("control record {index} {cause}")]
     Order {

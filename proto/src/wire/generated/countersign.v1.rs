@@ -391,6 +391,1295 @@ pub mod incident_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// A document that somebody signed, as it is in the log.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordedAct {
+    /// The record that holds it.
+    #[prost(uint64, tag = "1")]
+    pub log_index: u64,
+    /// When it was sealed.
+    #[prost(message, optional, tag = "2")]
+    pub sealed: ::core::option::Option<::prost_types::Timestamp>,
+    /// `approve`, `attest`, `attest-after`, `refuse`, `withdraw`, `veto`, `abort`, `propose`,
+    /// `execute` or `deviation`.
+    #[prost(string, tag = "3")]
+    pub decision: ::prost::alloc::string::String,
+    /// Who, by the id in the roster.
+    #[prost(string, tag = "4")]
+    pub person: ::prost::alloc::string::String,
+    /// Why, where the act says.
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// SHA-256 of the document: names the act. 32 bytes.
+    #[prost(bytes = "vec", tag = "6")]
+    pub act_sha256: ::prost::alloc::vec::Vec<u8>,
+    /// Document and signature, as they came.
+    #[prost(message, optional, tag = "7")]
+    pub act: ::core::option::Option<SignedAct>,
+    /// When it stops counting, where age ends it.
+    #[prost(message, optional, tag = "8")]
+    pub counts_until: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// One ceremony.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Ceremony {
+    /// 32 lower-case hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// For instance `key.generate`.
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    /// The statement, canonical JSON.
+    #[prost(bytes = "vec", tag = "3")]
+    pub statement: ::prost::alloc::vec::Vec<u8>,
+    /// Where it stands.
+    #[prost(enumeration = "CeremonyState", tag = "4")]
+    pub state: i32,
+    /// Index of the record that proposed it.
+    #[prost(uint64, tag = "5")]
+    pub proposed: u64,
+    /// Every act, in the order of the log.
+    #[prost(message, repeated, tag = "6")]
+    pub acts: ::prost::alloc::vec::Vec<RecordedAct>,
+    /// Whose approvals count at this moment.
+    #[prost(string, repeated, tag = "7")]
+    pub approvers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whose attestations count at this moment: before an execution those before, after it those after.
+    #[prost(string, repeated, tag = "8")]
+    pub witnesses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What is missing, a sentence each. Empty where nothing is.
+    #[prost(string, repeated, tag = "9")]
+    pub lacks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When something happens by itself next.
+    #[prost(message, optional, tag = "10")]
+    pub due: ::core::option::Option<::prost_types::Timestamp>,
+    /// What came of it, canonical JSON; empty before.
+    #[prost(bytes = "vec", tag = "11")]
+    pub outputs: ::prost::alloc::vec::Vec<u8>,
+    /// How an attestation after names the deviations so far. 32 bytes; empty before an execution.
+    #[prost(bytes = "vec", tag = "12")]
+    pub deviations_sha256: ::prost::alloc::vec::Vec<u8>,
+    /// Why it failed or was refused, where that is recorded.
+    #[prost(string, tag = "13")]
+    pub cause: ::prost::alloc::string::String,
+    /// Index of the `ceremony.completed` record.
+    #[prost(uint64, optional, tag = "14")]
+    pub completed: ::core::option::Option<u64>,
+    /// SHA-256 of the transcript's manifest. 32 bytes; empty before completion.
+    #[prost(bytes = "vec", tag = "15")]
+    pub manifest_sha256: ::prost::alloc::vec::Vec<u8>,
+    /// The documents that the proposal brought, by name.
+    #[prost(btree_map = "string, bytes", tag = "16")]
+    pub documents: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::vec::Vec<u8>,
+    >,
+}
+/// Asks what this instance is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetInstanceRequest {}
+/// What this instance is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetInstanceResponse {
+    /// The genesis statement, canonical JSON; its SHA-256 is the `genesis_sha256` of configurations.
+    #[prost(bytes = "vec", tag = "1")]
+    pub genesis: ::prost::alloc::vec::Vec<u8>,
+    /// The roster in force, canonical JSON.
+    #[prost(bytes = "vec", tag = "2")]
+    pub roster: ::prost::alloc::vec::Vec<u8>,
+    /// Version of the guardrails in force.
+    #[prost(uint64, tag = "3")]
+    pub guardrails_version: u64,
+    /// SHA-256 of the guardrails in force. 32 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub guardrails_sha256: ::prost::alloc::vec::Vec<u8>,
+    /// SHA-256 of the grants in force. 32 bytes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub grants_sha256: ::prost::alloc::vec::Vec<u8>,
+    /// The newest checkpoint: the exact text of a C2SP signed note.
+    #[prost(string, tag = "6")]
+    pub checkpoint: ::prost::alloc::string::String,
+}
+/// Asks for a statement.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DraftStatementRequest {
+    /// A template, TOML.
+    #[prost(string, tag = "1")]
+    pub template: ::prost::alloc::string::String,
+    /// Who proposes it, by the id in the roster.
+    #[prost(string, tag = "2")]
+    pub initiator: ::prost::alloc::string::String,
+    /// Why; in place of the template's, where it is not empty.
+    #[prost(string, tag = "3")]
+    pub justification: ::prost::alloc::string::String,
+    /// Where it was asked for; in place of the template's, where it is not empty.
+    #[prost(string, tag = "4")]
+    pub ticket: ::prost::alloc::string::String,
+    /// When it begins; now, where it is absent.
+    #[prost(message, optional, tag = "5")]
+    pub not_before: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A statement that nobody has proposed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DraftStatementResponse {
+    /// Canonical JSON.
+    #[prost(bytes = "vec", tag = "1")]
+    pub statement: ::prost::alloc::vec::Vec<u8>,
+}
+/// Opens a ceremony.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProposeCeremonyRequest {
+    /// Canonical JSON, at most 192 KiB.
+    #[prost(bytes = "vec", tag = "1")]
+    pub statement: ::prost::alloc::vec::Vec<u8>,
+    /// The initiator's act `propose`.
+    #[prost(message, optional, tag = "2")]
+    pub act: ::core::option::Option<SignedAct>,
+    /// What the statement names by SHA-256: `roster` of a `roster.change`.
+    #[prost(btree_map = "string, bytes", tag = "3")]
+    pub documents: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::vec::Vec<u8>,
+    >,
+}
+/// A ceremony that is open.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProposeCeremonyResponse {
+    /// As it stands.
+    #[prost(message, optional, tag = "1")]
+    pub ceremony: ::core::option::Option<Ceremony>,
+}
+/// Asks for a ceremony.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCeremonyRequest {
+    /// 32 lower-case hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// A ceremony.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetCeremonyResponse {
+    /// As it stands.
+    #[prost(message, optional, tag = "1")]
+    pub ceremony: ::core::option::Option<Ceremony>,
+}
+/// Asks for ceremonies.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListCeremoniesRequest {
+    /// Also those that have ended.
+    #[prost(bool, tag = "1")]
+    pub ended: bool,
+    /// At most so many; 50 where it is 0, never more than 200.
+    #[prost(uint32, tag = "2")]
+    pub page_size: u32,
+    /// From the page before.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of ceremonies.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListCeremoniesResponse {
+    /// Newest first; without the exact bytes of acts, documents and outputs.
+    #[prost(message, repeated, tag = "1")]
+    pub ceremonies: ::prost::alloc::vec::Vec<Ceremony>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Asks to follow a ceremony.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchCeremonyRequest {
+    /// 32 lower-case hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// A ceremony after a change.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchCeremonyResponse {
+    /// As it stands.
+    #[prost(message, optional, tag = "1")]
+    pub ceremony: ::core::option::Option<Ceremony>,
+}
+/// Brings in an act.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SubmitActRequest {
+    /// Document and signature.
+    #[prost(message, optional, tag = "1")]
+    pub act: ::core::option::Option<SignedAct>,
+}
+/// An act that counts.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SubmitActResponse {
+    /// The record that holds it.
+    #[prost(uint64, tag = "1")]
+    pub log_index: u64,
+    /// The ceremony as it stands; absent where the act is about none.
+    #[prost(message, optional, tag = "2")]
+    pub ceremony: ::core::option::Option<Ceremony>,
+}
+/// Starts a ceremony.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExecuteCeremonyRequest {
+    /// The operator's act `execute`.
+    #[prost(message, optional, tag = "1")]
+    pub act: ::core::option::Option<SignedAct>,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExecuteCeremonyResponse {
+    /// As it stands.
+    #[prost(message, optional, tag = "1")]
+    pub ceremony: ::core::option::Option<Ceremony>,
+}
+/// Asks for a transcript.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTranscriptRequest {
+    /// 32 lower-case hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// A file of a transcript, or the next part of it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTranscriptResponse {
+    /// Path in the directory, with `/` between names.
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+    /// The next bytes of the file.
+    #[prost(bytes = "vec", tag = "2")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+    /// Whether the file ends with them.
+    #[prost(bool, tag = "3")]
+    pub last: bool,
+}
+/// Where a ceremony stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CeremonyState {
+    /// Never sent.
+    Unspecified = 0,
+    /// Approvals and attestations are collected.
+    Proposed = 1,
+    /// The quorum has approved and the witnesses have attested.
+    Armed = 2,
+    /// It is being done.
+    Executing = 3,
+    /// It is done; the witnesses have not all attested what they saw.
+    Executed = 4,
+    /// Done and attested: it has its effect.
+    Completed = 5,
+    /// It is not known what was done: only a `resolve` leads out.
+    Indeterminate = 6,
+    /// Stopped while it was being done.
+    Aborted = 7,
+    /// Not done, or not believed: its output is quarantined.
+    Failed = 8,
+    /// People stopped it.
+    Vetoed = 9,
+    /// Its time was over.
+    Expired = 10,
+    /// The roster or the guardrails changed under it.
+    Superseded = 11,
+}
+impl CeremonyState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CEREMONY_STATE_UNSPECIFIED",
+            Self::Proposed => "CEREMONY_STATE_PROPOSED",
+            Self::Armed => "CEREMONY_STATE_ARMED",
+            Self::Executing => "CEREMONY_STATE_EXECUTING",
+            Self::Executed => "CEREMONY_STATE_EXECUTED",
+            Self::Completed => "CEREMONY_STATE_COMPLETED",
+            Self::Indeterminate => "CEREMONY_STATE_INDETERMINATE",
+            Self::Aborted => "CEREMONY_STATE_ABORTED",
+            Self::Failed => "CEREMONY_STATE_FAILED",
+            Self::Vetoed => "CEREMONY_STATE_VETOED",
+            Self::Expired => "CEREMONY_STATE_EXPIRED",
+            Self::Superseded => "CEREMONY_STATE_SUPERSEDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CEREMONY_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "CEREMONY_STATE_PROPOSED" => Some(Self::Proposed),
+            "CEREMONY_STATE_ARMED" => Some(Self::Armed),
+            "CEREMONY_STATE_EXECUTING" => Some(Self::Executing),
+            "CEREMONY_STATE_EXECUTED" => Some(Self::Executed),
+            "CEREMONY_STATE_COMPLETED" => Some(Self::Completed),
+            "CEREMONY_STATE_INDETERMINATE" => Some(Self::Indeterminate),
+            "CEREMONY_STATE_ABORTED" => Some(Self::Aborted),
+            "CEREMONY_STATE_FAILED" => Some(Self::Failed),
+            "CEREMONY_STATE_VETOED" => Some(Self::Vetoed),
+            "CEREMONY_STATE_EXPIRED" => Some(Self::Expired),
+            "CEREMONY_STATE_SUPERSEDED" => Some(Self::Superseded),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod ceremony_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Ceremonies and what people decide in them. Every decision is a document that a person signed, so
+    /// no call asks for a certificate or a right: any connection may carry one. What is read here is
+    /// what the people in the room read.
+    #[derive(Debug, Clone)]
+    pub struct CeremonyServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> CeremonyServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> CeremonyServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            CeremonyServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// What this instance is and who its people are: what a person's machine holds its copy against.
+        pub async fn get_instance(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetInstanceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetInstanceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.CeremonyService/GetInstance",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("countersign.v1.CeremonyService", "GetInstance"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The statement that a template makes today. Nothing is recorded; whoever asked compares it with
+        /// the template.
+        pub async fn draft_statement(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DraftStatementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DraftStatementResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.CeremonyService/DraftStatement",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("countersign.v1.CeremonyService", "DraftStatement"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Opens a ceremony, by an act of the statement's initiator.
+        pub async fn propose_ceremony(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ProposeCeremonyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ProposeCeremonyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.CeremonyService/ProposeCeremony",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("countersign.v1.CeremonyService", "ProposeCeremony"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// One ceremony as it stands.
+        pub async fn get_ceremony(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetCeremonyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCeremonyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.CeremonyService/GetCeremony",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("countersign.v1.CeremonyService", "GetCeremony"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// A page of ceremonies, newest first.
+        pub async fn list_ceremonies(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListCeremoniesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCeremoniesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.CeremonyService/ListCeremonies",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("countersign.v1.CeremonyService", "ListCeremonies"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// One ceremony as it stands, then again after each change, until it has ended.
+        pub async fn watch_ceremony(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchCeremonyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchCeremonyResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.CeremonyService/WatchCeremony",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("countersign.v1.CeremonyService", "WatchCeremony"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Brings in what a person decided: approval, attestation, refusal, withdrawal, veto, abort,
+        /// deviation, the suspension of a person.
+        pub async fn submit_act(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SubmitActRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SubmitActResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.CeremonyService/SubmitAct",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("countersign.v1.CeremonyService", "SubmitAct"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Starts an armed ceremony, by an act of an operator, and waits for what comes of it.
+        pub async fn execute_ceremony(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExecuteCeremonyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExecuteCeremonyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.CeremonyService/ExecuteCeremony",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("countersign.v1.CeremonyService", "ExecuteCeremony"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The files of a completed ceremony's transcript, in the order of their paths.
+        pub async fn get_transcript(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetTranscriptRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::GetTranscriptResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.CeremonyService/GetTranscript",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("countersign.v1.CeremonyService", "GetTranscript"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod ceremony_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with CeremonyServiceServer.
+    #[async_trait]
+    pub trait CeremonyService: std::marker::Send + std::marker::Sync + 'static {
+        /// What this instance is and who its people are: what a person's machine holds its copy against.
+        async fn get_instance(
+            &self,
+            request: tonic::Request<super::GetInstanceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetInstanceResponse>,
+            tonic::Status,
+        >;
+        /// The statement that a template makes today. Nothing is recorded; whoever asked compares it with
+        /// the template.
+        async fn draft_statement(
+            &self,
+            request: tonic::Request<super::DraftStatementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DraftStatementResponse>,
+            tonic::Status,
+        >;
+        /// Opens a ceremony, by an act of the statement's initiator.
+        async fn propose_ceremony(
+            &self,
+            request: tonic::Request<super::ProposeCeremonyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ProposeCeremonyResponse>,
+            tonic::Status,
+        >;
+        /// One ceremony as it stands.
+        async fn get_ceremony(
+            &self,
+            request: tonic::Request<super::GetCeremonyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCeremonyResponse>,
+            tonic::Status,
+        >;
+        /// A page of ceremonies, newest first.
+        async fn list_ceremonies(
+            &self,
+            request: tonic::Request<super::ListCeremoniesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCeremoniesResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchCeremony method.
+        type WatchCeremonyStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchCeremonyResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// One ceremony as it stands, then again after each change, until it has ended.
+        async fn watch_ceremony(
+            &self,
+            request: tonic::Request<super::WatchCeremonyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchCeremonyStream>,
+            tonic::Status,
+        >;
+        /// Brings in what a person decided: approval, attestation, refusal, withdrawal, veto, abort,
+        /// deviation, the suspension of a person.
+        async fn submit_act(
+            &self,
+            request: tonic::Request<super::SubmitActRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SubmitActResponse>,
+            tonic::Status,
+        >;
+        /// Starts an armed ceremony, by an act of an operator, and waits for what comes of it.
+        async fn execute_ceremony(
+            &self,
+            request: tonic::Request<super::ExecuteCeremonyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExecuteCeremonyResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the GetTranscript method.
+        type GetTranscriptStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::GetTranscriptResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// The files of a completed ceremony's transcript, in the order of their paths.
+        async fn get_transcript(
+            &self,
+            request: tonic::Request<super::GetTranscriptRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::GetTranscriptStream>,
+            tonic::Status,
+        >;
+    }
+    /// Ceremonies and what people decide in them. Every decision is a document that a person signed, so
+    /// no call asks for a certificate or a right: any connection may carry one. What is read here is
+    /// what the people in the room read.
+    #[derive(Debug)]
+    pub struct CeremonyServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> CeremonyServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for CeremonyServiceServer<T>
+    where
+        T: CeremonyService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/countersign.v1.CeremonyService/GetInstance" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetInstanceSvc<T: CeremonyService>(pub Arc<T>);
+                    impl<
+                        T: CeremonyService,
+                    > tonic::server::UnaryService<super::GetInstanceRequest>
+                    for GetInstanceSvc<T> {
+                        type Response = super::GetInstanceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetInstanceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CeremonyService>::get_instance(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetInstanceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.CeremonyService/DraftStatement" => {
+                    #[allow(non_camel_case_types)]
+                    struct DraftStatementSvc<T: CeremonyService>(pub Arc<T>);
+                    impl<
+                        T: CeremonyService,
+                    > tonic::server::UnaryService<super::DraftStatementRequest>
+                    for DraftStatementSvc<T> {
+                        type Response = super::DraftStatementResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DraftStatementRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CeremonyService>::draft_statement(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DraftStatementSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.CeremonyService/ProposeCeremony" => {
+                    #[allow(non_camel_case_types)]
+                    struct ProposeCeremonySvc<T: CeremonyService>(pub Arc<T>);
+                    impl<
+                        T: CeremonyService,
+                    > tonic::server::UnaryService<super::ProposeCeremonyRequest>
+                    for ProposeCeremonySvc<T> {
+                        type Response = super::ProposeCeremonyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ProposeCeremonyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CeremonyService>::propose_ceremony(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ProposeCeremonySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.CeremonyService/GetCeremony" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetCeremonySvc<T: CeremonyService>(pub Arc<T>);
+                    impl<
+                        T: CeremonyService,
+                    > tonic::server::UnaryService<super::GetCeremonyRequest>
+                    for GetCeremonySvc<T> {
+                        type Response = super::GetCeremonyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetCeremonyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CeremonyService>::get_ceremony(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetCeremonySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.CeremonyService/ListCeremonies" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListCeremoniesSvc<T: CeremonyService>(pub Arc<T>);
+                    impl<
+                        T: CeremonyService,
+                    > tonic::server::UnaryService<super::ListCeremoniesRequest>
+                    for ListCeremoniesSvc<T> {
+                        type Response = super::ListCeremoniesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListCeremoniesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CeremonyService>::list_ceremonies(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListCeremoniesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.CeremonyService/WatchCeremony" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchCeremonySvc<T: CeremonyService>(pub Arc<T>);
+                    impl<
+                        T: CeremonyService,
+                    > tonic::server::ServerStreamingService<super::WatchCeremonyRequest>
+                    for WatchCeremonySvc<T> {
+                        type Response = super::WatchCeremonyResponse;
+                        type ResponseStream = T::WatchCeremonyStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchCeremonyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CeremonyService>::watch_ceremony(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchCeremonySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.CeremonyService/SubmitAct" => {
+                    #[allow(non_camel_case_types)]
+                    struct SubmitActSvc<T: CeremonyService>(pub Arc<T>);
+                    impl<
+                        T: CeremonyService,
+                    > tonic::server::UnaryService<super::SubmitActRequest>
+                    for SubmitActSvc<T> {
+                        type Response = super::SubmitActResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SubmitActRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CeremonyService>::submit_act(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SubmitActSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.CeremonyService/ExecuteCeremony" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExecuteCeremonySvc<T: CeremonyService>(pub Arc<T>);
+                    impl<
+                        T: CeremonyService,
+                    > tonic::server::UnaryService<super::ExecuteCeremonyRequest>
+                    for ExecuteCeremonySvc<T> {
+                        type Response = super::ExecuteCeremonyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExecuteCeremonyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CeremonyService>::execute_ceremony(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExecuteCeremonySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.CeremonyService/GetTranscript" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetTranscriptSvc<T: CeremonyService>(pub Arc<T>);
+                    impl<
+                        T: CeremonyService,
+                    > tonic::server::ServerStreamingService<super::GetTranscriptRequest>
+                    for GetTranscriptSvc<T> {
+                        type Response = super::GetTranscriptResponse;
+                        type ResponseStream = T::GetTranscriptStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetTranscriptRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CeremonyService>::get_transcript(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetTranscriptSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for CeremonyServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "countersign.v1.CeremonyService";
+    impl<T> tonic::server::NamedService for CeremonyServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// One key pair of a key.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KeyVersion {

@@ -1,4 +1,4 @@
-//! The name of a ceremony.
+//! The name of a ceremony: what joins its records, its statement and its transcript.
 
 use std::fmt;
 use std::str::FromStr;
@@ -63,7 +63,7 @@ impl Serialize for CeremonyId {
 
 impl<'de> Deserialize<'de> for CeremonyId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        proto::canonical::parse_str(deserializer)
+        crate::canonical::parse_str(deserializer)
     }
 }
 

@@ -1,0 +1,303 @@
+//! Records of ceremonies: one a step, so that the log alone says where each ceremony stands.
+//!
+//! Leaves name acts and statements by SHA-256 and people by their ids in the roster; the exact bytes are in the detail
+//! ([`ControlDetail::documents`](super::ControlDetail)), under the names that [`document`] lists. What a step *does* to its
+//! ceremony is for the crate `ceremonies` to say.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ceremony_id::CeremonyId;
+use crate::hash::Hash;
+use crate::key_id::KeyId;
+use crate::record::control::Enrolled;
+use crate::time::Time;
+
+/// Names of the documents in the details of control records.
+pub mod document {
+    /// An act, as it was signed.
+    pub const ACT: &str = "act";
+    /// The SSHSIG over the act, as it came.
+    pub const SIGNATURE: &str = "signature";
+    /// A statement, canonical.
+    pub const STATEMENT: &str = "statement";
+    /// A roster, canonical.
+    pub const ROSTER: &str = "roster";
+    /// What an execution came to, canonical.
+    pub const OUTPUTS: &str = "outputs";
+    /// The checkpoint that a transcript ends with.
+    pub const CHECKPOINT: &str = "checkpoint";
+}
+
+/// A head of the log as somebody saw it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedHead {
+    /// Root of the tree (RFC 6962, 2.1).
+    pub root: Hash,
+    /// How many records it had.
+    pub size: u64,
+}
+
+/// What a person decided.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decided {
+    /// It shall not be done any further.
+    Abort,
+    /// It shall be done.
+    Approve,
+    /// Witness, before.
+    Attest,
+    /// Witness, after: these outputs and deviations were seen.
+    AttestAfter,
+    /// No.
+    Refuse,
+    /// It shall not be done.
+    Veto,
+    /// An act of the same person counts no more.
+    Withdraw,
+}
+
+/// `ceremony.proposed`: a statement is open. Its detail holds statement, act and signature of the proposal, and the
+/// documents that it names.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proposed {
+    /// SHA-256 of the act that proposes it.
+    pub act: Hash,
+    /// The ceremony.
+    pub ceremony: CeremonyId,
+    /// Who proposes it.
+    pub initiator: String,
+    /// The kind of ceremony, for instance `key.generate`. The record's own kind is `ceremony.proposed`.
+    pub of: String,
+    /// SHA-256 of the statement.
+    pub statement: Hash,
+}
+
+/// `ceremony.act`: somebody decided something about an open ceremony. Its detail holds act and signature.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acted {
+    /// SHA-256 of the act.
+    pub act: Hash,
+    /// The ceremony.
+    pub ceremony: CeremonyId,
+    /// What was decided.
+    pub decision: Decided,
+    /// Of an `attest-after`: the digest of the deviations that were seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deviations: Option<Hash>,
+    /// From then on it does not count, by its own word.
+    pub expires: Time,
+    /// The head of the log that the person saw.
+    pub head: RecordedHead,
+    /// The key that signed, without its SSH form.
+    pub key: KeyId,
+    /// Counts once for its person.
+    pub nonce: Hash,
+    /// Of an `attest-after`: SHA-256 of the outputs that were seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Hash>,
+    /// When the log went beyond that head; absent while it was the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overtaken: Option<Time>,
+    /// Who.
+    pub person: String,
+    /// SHA-256 of the statement that the act names.
+    pub statement: Hash,
+    /// Of a `withdraw`: the act that is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdraws: Option<Hash>,
+}
+
+/// `ceremony.started`: the execution begins. Durable before anything is done.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Started {
+    /// SHA-256 of the operator's act, which is in the detail; absent where the daemon does it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Hash>,
+    /// The ceremony.
+    pub ceremony: CeremonyId,
+    /// How many objects were under the label or id of the key that would be made.
+    pub found: u64,
+    /// Who runs the tool; absent where the daemon does it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+}
+
+/// `ceremony.deviation`: something went otherwise than the script says, and was spoken. The text is the reason of the act in
+/// the detail.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deviated {
+    /// SHA-256 of the act: names the deviation.
+    pub act: Hash,
+    /// The ceremony.
+    pub ceremony: CeremonyId,
+    /// Who said it.
+    pub person: String,
+}
+
+/// `ceremony.executed`: it is done; the outputs are in the detail.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Executed {
+    /// The ceremony.
+    pub ceremony: CeremonyId,
+    /// SHA-256 of the outputs.
+    pub outputs: Hash,
+}
+
+/// `ceremony.failed`: the execution failed, and nothing was done.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failed {
+    /// What the backend said.
+    pub cause: String,
+    /// The ceremony.
+    pub ceremony: CeremonyId,
+}
+
+/// `ceremony.interrupted` and `ceremony.ended`: it is not known what was done; time or a change of rules ended it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Turned {
+    /// The ceremony.
+    pub ceremony: CeremonyId,
+}
+
+/// `ceremony.completed`: done and attested. This record alone has an effect on trust.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Completed {
+    /// The ceremony.
+    pub ceremony: CeremonyId,
+    /// What is in force from now on.
+    pub effect: Effect,
+    /// SHA-256 of the transcript's manifest.
+    pub manifest: Hash,
+    /// SHA-256 of the outputs.
+    pub outputs: Hash,
+    /// SHA-256 of the statement.
+    pub statement: Hash,
+}
+
+/// What a completed ceremony puts in force. Which one follows from its kind.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Effect {
+    /// A key version signs.
+    Key(Box<Enrolled>),
+    /// Stops end: the record's `lifts`.
+    Lifts,
+    /// What an interrupted ceremony left is gone or abandoned.
+    Resolved {
+        /// The interrupted ceremony.
+        ceremony: CeremonyId,
+        /// Whether it was destroyed, or there was nothing; else it stays where it is, unused.
+        destroyed: bool,
+    },
+    /// Another roster, whose document is in the detail of the proposal.
+    Roster {
+        /// SHA-256 of the document.
+        sha256: Hash,
+        /// Its version.
+        version: u64,
+    },
+}
+
+/// A step of a ceremony.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Ceremony {
+    /// `ceremony.proposed`.
+    Proposed(Proposed),
+    /// `ceremony.act`.
+    Acted(Box<Acted>),
+    /// `ceremony.started`.
+    Started(Started),
+    /// `ceremony.deviation`.
+    Deviated(Deviated),
+    /// `ceremony.executed`.
+    Executed(Executed),
+    /// `ceremony.failed`.
+    Failed(Failed),
+    /// `ceremony.interrupted`.
+    Interrupted(Turned),
+    /// `ceremony.ended`.
+    Ended(Turned),
+    /// `ceremony.completed`.
+    Completed(Box<Completed>),
+}
+
+impl Ceremony {
+    /// The record's kind.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Proposed(_) => "ceremony.proposed",
+            Self::Acted(_) => "ceremony.act",
+            Self::Started(_) => "ceremony.started",
+            Self::Deviated(_) => "ceremony.deviation",
+            Self::Executed(_) => "ceremony.executed",
+            Self::Failed(_) => "ceremony.failed",
+            Self::Interrupted(_) => "ceremony.interrupted",
+            Self::Ended(_) => "ceremony.ended",
+            Self::Completed(_) => "ceremony.completed",
+        }
+    }
+
+    /// Whose step it is.
+    pub fn ceremony(&self) -> CeremonyId {
+        match self {
+            Self::Proposed(Proposed { ceremony, .. })
+            | Self::Started(Started { ceremony, .. })
+            | Self::Deviated(Deviated { ceremony, .. })
+            | Self::Executed(Executed { ceremony, .. })
+            | Self::Failed(Failed { ceremony, .. })
+            | Self::Interrupted(Turned { ceremony })
+            | Self::Ended(Turned { ceremony }) => *ceremony,
+            Self::Acted(acted) => acted.ceremony,
+            Self::Completed(completed) => completed.ceremony,
+        }
+    }
+
+    /// Whether the ceremony's state follows from the detail too, not from the leaf alone.
+    pub const fn needs_detail(&self) -> bool {
+        matches!(self, Self::Proposed(_) | Self::Executed(_))
+    }
+
+    pub(super) fn write(self) -> serde_json::Result<Value> {
+        match self {
+            Self::Proposed(body) => serde_json::to_value(body),
+            Self::Acted(body) => serde_json::to_value(body),
+            Self::Started(body) => serde_json::to_value(body),
+            Self::Deviated(body) => serde_json::to_value(body),
+            Self::Executed(body) => serde_json::to_value(body),
+            Self::Failed(body) => serde_json::to_value(body),
+            Self::Interrupted(body) | Self::Ended(body) => serde_json::to_value(body),
+            Self::Completed(body) => serde_json::to_value(body),
+        }
+    }
+
+    /// Reads the body of a record of this kind; `None` where it is no step of a ceremony.
+    pub(super) fn read(kind: &str, body: Value) -> Option<serde_json::Result<Self>> {
+        fn of<T: DeserializeOwned>(body: Value, step: fn(T) -> Ceremony) -> serde_json::Result<Ceremony> {
+            serde_json::from_value(body).map(step)
+        }
+        Some(match kind {
+            "ceremony.proposed" => of(body, Self::Proposed),
+            "ceremony.act" => of(body, Self::Acted),
+            "ceremony.started" => of(body, Self::Started),
+            "ceremony.deviation" => of(body, Self::Deviated),
+            "ceremony.executed" => of(body, Self::Executed),
+            "ceremony.failed" => of(body, Self::Failed),
+            "ceremony.interrupted" => of(body, Self::Interrupted),
+            "ceremony.ended" => of(body, Self::Ended),
+            "ceremony.completed" => of(body, Self::Completed),
+            _ => return None,
+        })
+    }
+}

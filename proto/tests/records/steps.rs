@@ -1,0 +1,57 @@
+//! One record of each step of a ceremony.
+
+use proto::hash::Hash;
+use proto::key_id::KeyId;
+use proto::record::ceremony::*;
+use proto::record::{Body, Ceremony};
+
+/// Names of golden files, and what they hold.
+pub fn all(key: Body) -> Vec<(&'static str, Body)> {
+    let Body::Enrolled(born) = key else { panic!("a key was expected") };
+    let ceremony = "a7".repeat(16).parse().unwrap();
+    let (act, statement, outputs) = (Hash::of(b"act"), Hash::of(b"statement"), Hash::of(b"outputs"));
+    let acted = |decision, outputs: Option<Hash>, withdraws: Option<Hash>| {
+        Ceremony::Acted(Box::new(Acted {
+            act,
+            ceremony,
+            decision,
+            deviations: outputs.map(|_| Hash::of(b"[]")),
+            expires: "2026-11-22T05:00:00.000000Z".parse().unwrap(),
+            head: RecordedHead { root: Hash::of(b"root"), size: 12 },
+            key: KeyId::of_spki(b"spki"),
+            nonce: Hash::of(b"nonce"),
+            outputs,
+            overtaken: withdraws.map(|_| "2026-11-21T04:59:00.000000Z".parse().unwrap()),
+            person: "ada".into(),
+            statement,
+            withdraws,
+        }))
+    };
+    let completed = |effect| {
+        let manifest = Hash::of(b"manifest");
+        Ceremony::Completed(Box::new(Completed { ceremony, effect, manifest, outputs, statement }))
+    };
+    let started = |operator: Option<&str>| {
+        let operator = operator.map(str::to_owned);
+        Ceremony::Started(Started { act: operator.as_ref().map(|_| act), ceremony, found: 0, operator })
+    };
+    let proposed = Proposed { act, ceremony, initiator: "ada".into(), of: "key.generate".into(), statement };
+    let steps = [
+        ("ceremony.proposed", Ceremony::Proposed(proposed)),
+        ("ceremony.act", acted(Decided::Approve, None, None)),
+        ("ceremony.act-after", acted(Decided::AttestAfter, Some(outputs), None)),
+        ("ceremony.act-withdraw", acted(Decided::Withdraw, None, Some(Hash::of(b"earlier")))),
+        ("ceremony.started", started(Some("oskar"))),
+        ("ceremony.started-by-itself", started(None)),
+        ("ceremony.deviation", Ceremony::Deviated(Deviated { act, ceremony, person: "wendy".into() })),
+        ("ceremony.executed", Ceremony::Executed(Executed { ceremony, outputs })),
+        ("ceremony.failed", Ceremony::Failed(Failed { cause: "the token is full".into(), ceremony })),
+        ("ceremony.interrupted", Ceremony::Interrupted(Turned { ceremony })),
+        ("ceremony.ended", Ceremony::Ended(Turned { ceremony })),
+        ("ceremony.completed", completed(Effect::Key(Box::new(born)))),
+        ("ceremony.completed-lifts", completed(Effect::Lifts)),
+        ("ceremony.completed-resolved", completed(Effect::Resolved { ceremony, destroyed: true })),
+        ("ceremony.completed-roster", completed(Effect::Roster { sha256: Hash::of(b"roster"), version: 2 })),
+    ];
+    steps.into_iter().map(|(name, step)| (name, Body::Ceremony(step))).collect()
+}
