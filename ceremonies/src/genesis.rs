@@ -1,18 +1,44 @@
-//! The genesis statement: what an instance is, from its first record on.
+//! Genesis: what an instance is and who decides in it, from its first record on.
 //!
-//! Record 0 of the log carries it; the SHA-256 of its canonical bytes is a required line of every configuration
-//! (`genesis_sha256`), so that nothing that verifies can be led to another instance. It never changes; what it names by
-//! digest (guardrails, grants) changes by control records.
+//! Record 0 of the log carries the statement of kind `genesis`; the SHA-256 of its canonical bytes is a required line of
+//! every configuration (`genesis_sha256`), so that nothing that verifies can be led to another instance. The record's
+//! detail holds what the statement names by digest (first roster, guardrails, grants) and the acts of the people: every
+//! officer approves, and as many witnesses attest as the guardrails ask for, one of them of another unit than every
+//! officer. So whoever has record 0 and the sixteen words checks alone, offline, how the instance began.
 //!
-//! There is no roster in it yet, so only rehearsal instances can begin: [`Genesis::check`] says so.
+//! A [`Draft`] is a genesis that nobody has signed; a [`Genesis`] is one that is signed by all, and there is no other way
+//! to one than [`Genesis::begin`]. Signatures are verified each time: they are a handful, and then no record that somebody
+//! wrote into a store begins an instance.
+//!
+//! The statement never changes; what it names changes by ceremonies. When the acts were made is the word of whoever made
+//! the log: they all have the time of record 0.
 
-use proto::canonical::{self, CanonicalError};
+mod count;
+mod draft;
+mod error;
+
+use proto::canonical::{self, Map};
 use proto::hash::Hash;
 use proto::origin::Origin;
+use proto::record::ControlDetail;
+use proto::time::Time;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-/// The one schema of genesis statements that this version knows.
-pub const SCHEMA: &str = "countersign.genesis.v0";
+pub use draft::Draft;
+pub use error::{GenesisError, Lack};
+
+use crate::act::VerifiedAct;
+use crate::roster::Roster;
+use crate::rules::Rules;
+use crate::statement::{Name, Statement, target};
+use crate::words::Words;
+
+/// What the names of acts in the detail of record 0 begin with; the person's id follows.
+pub const ACT: &str = "act.";
+
+/// What the names of their signatures begin with; the person's id follows.
+pub const SIGNATURE: &str = "signature.";
 
 /// Whether an instance counts.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -24,199 +50,134 @@ pub enum Mode {
     Rehearsal,
 }
 
-/// What an instance is.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Genesis {
-    /// Whether production keys may live in the software backend. Absent where they may not.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub allow_software_backend: bool,
-    /// For instance `production`, `staging`, `dev`: 1 to 64 of `a-z0-9-`.
-    pub environment: String,
-    /// SHA-256 of the first grants file.
-    pub grants: Hash,
-    /// SHA-256 of the first guardrails file.
-    pub guardrails: Hash,
-    /// Name of the instance, for instance `signing.example.org`: 1 to 253 of `a-z0-9.-`.
-    pub instance: String,
-    /// The log's public key, as a signed-note verifier key (`origin+hash+base64`, c2sp.org/signed-note).
-    pub log_key: String,
-    /// Whether it counts.
-    pub mode: Mode,
-    /// Name of the log.
-    pub origin: Origin,
-    /// [`SCHEMA`].
-    pub schema: String,
+impl Mode {
+    /// `production` or `rehearsal`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Rehearsal => "rehearsal",
+        }
+    }
 }
 
-/// Why a statement cannot begin an instance.
-#[derive(Debug, thiserror::Error)]
-pub enum GenesisError {
-    /// Not canonical JSON of this shape.
-    #[error("the genesis statement: {0}")]
-    Canonical(#[from] CanonicalError),
-    /// Of a newer version.
-    #[error("the genesis statement has schema `{0}`, this version knows `{SCHEMA}`: use a newer version")]
-    Schema(String),
-    /// Production needs people.
-    #[error(
-        "a production genesis needs a roster of officers and witnesses, and this statement has none: use mode rehearsal to try things out"
-    )]
-    NoRoster,
-    /// The origin does not say what the mode says.
-    #[error(
-        "the origin `{origin}` and the mode do not fit: rehearsal origins, and only they, begin with `rehearsal.`"
-    )]
-    Origin {
-        /// The origin.
-        origin: Origin,
-    },
-    /// The log key is another log's.
-    #[error("the log key is not that of `{origin}`: a verifier key begins with the origin and `+`")]
-    LogKey {
-        /// The origin.
-        origin: Origin,
-    },
-    /// A name outside its bounds.
-    #[error("the {0} is none: expected {1}")]
-    Name(&'static str, &'static str),
+impl std::fmt::Display for Mode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// How an instance began.
+///
+/// Invariant: all officers of the roster approved the statement and enough witnesses attested it, each with a key of the
+/// roster, and the roster, guardrails and grants are those that the statement names (held by
+/// `what_begins_no_instance` and `a_changed_byte_begins_no_instance`).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Genesis {
+    draft: Draft,
+    acts: Vec<VerifiedAct>,
 }
 
 impl Genesis {
-    /// Its canonical bytes.
+    /// The instance that this statement and these documents begin, in a log whose record 0 has the time `at`. The
+    /// documents are `roster`, `guardrails` and `grants`, and of each person who signed `act.<person>` and
+    /// `signature.<person>`; no others.
     ///
     /// # Errors
-    /// [`GenesisError::Canonical`]; never for a statement that was read.
-    pub fn encode(&self) -> Result<Vec<u8>, GenesisError> {
-        Ok(canonical::to_vec(self)?)
+    /// [`GenesisError`]; of the acts, everything that is wrong or missing at once.
+    pub fn begin(statement: &Value, documents: &Map<String>, at: Time) -> Result<Self, GenesisError> {
+        let statement = Statement::parse(&canonical::to_vec(statement)?)?;
+        Draft::new(statement, documents)?.signed(documents, at)
     }
 
-    /// SHA-256 of its canonical bytes: the `genesis_sha256` of configurations.
+    /// The instance that record 0 begins: its body's statement, its detail as it is stored, and its time.
     ///
     /// # Errors
-    /// As [`Self::encode`].
-    pub fn digest(&self) -> Result<Hash, GenesisError> {
-        Ok(Hash::of(&self.encode()?))
+    /// As [`Self::begin`]; and where the detail is not there or is none.
+    pub fn of_record(statement: &Value, detail: Option<&[u8]>, at: Time) -> Result<Self, GenesisError> {
+        let detail: ControlDetail = canonical::from_slice(detail.ok_or(GenesisError::NoDetail)?)?;
+        Self::begin(statement, &detail.documents, at)
     }
 
-    /// Reads a statement from its canonical bytes and checks it.
-    ///
-    /// # Errors
-    /// [`GenesisError`].
-    pub fn parse(bytes: &[u8]) -> Result<Self, GenesisError> {
-        let genesis: Self = canonical::from_slice(bytes)?;
-        genesis.check()?;
-        Ok(genesis)
+    /// The statement.
+    pub const fn statement(&self) -> &Statement {
+        self.draft.statement()
     }
 
-    /// Reads a statement out of the body of record 0 and checks it.
-    ///
-    /// # Errors
-    /// [`GenesisError`].
-    pub fn from_value(value: &serde_json::Value) -> Result<Self, GenesisError> {
-        Self::parse(&canonical::to_vec(value)?)
+    /// SHA-256 of the statement's canonical bytes: the `genesis_sha256` of configurations.
+    pub const fn digest(&self) -> Hash {
+        self.draft.digest()
     }
 
-    /// The statement as a value, for the body of record 0.
-    ///
-    /// # Errors
-    /// As [`Self::encode`].
-    pub fn to_value(&self) -> Result<serde_json::Value, GenesisError> {
-        serde_json::to_value(self).map_err(|error| CanonicalError::from(error).into())
+    /// The sixteen words of the digest.
+    pub fn words(&self) -> Words {
+        Words::of(&self.digest())
     }
 
-    /// Whether an instance can begin with it.
-    ///
-    /// # Errors
-    /// What stands against it.
-    pub fn check(&self) -> Result<(), GenesisError> {
-        if self.schema != SCHEMA {
-            return Err(GenesisError::Schema(self.schema.clone()));
-        }
-        if self.mode == Mode::Production {
-            return Err(GenesisError::NoRoster);
-        }
-        if self.origin.is_rehearsal() != (self.mode == Mode::Rehearsal) {
-            return Err(GenesisError::Origin { origin: self.origin.clone() });
-        }
-        if !self.log_key.strip_prefix(self.origin.as_str()).is_some_and(|rest| rest.starts_with('+')) {
-            return Err(GenesisError::LogKey { origin: self.origin.clone() });
-        }
-        let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if !(1..=64).contains(&self.environment.len()) || !self.environment.bytes().all(lower) {
-            return Err(GenesisError::Name("environment", "1 to 64 lower-case letters, digits and `-`"));
-        }
-        if !(1..=253).contains(&self.instance.len()) || !self.instance.bytes().all(|b| lower(b) || b == b'.')
-        {
-            return Err(GenesisError::Name("instance", "1 to 253 lower-case letters, digits, `.` and `-`"));
-        }
-        Ok(())
+    /// The first roster.
+    pub const fn roster(&self) -> &Roster {
+        self.draft.roster()
+    }
+
+    /// The rules of the first guardrails.
+    pub const fn rules(&self) -> &Rules {
+        self.draft.rules()
+    }
+
+    /// What people signed, in the order of their ids.
+    pub fn acts(&self) -> &[VerifiedAct] {
+        &self.acts
+    }
+
+    /// What is of genesis alone: the log's key, the first grants, what is allowed.
+    pub const fn target(&self) -> &target::Genesis {
+        self.draft.target()
+    }
+
+    /// Name of the instance, for instance `signing.example.org`.
+    pub const fn instance(&self) -> &Name {
+        &self.statement().common().instance
+    }
+
+    /// For instance `production`, `staging`, `dev`.
+    pub const fn environment(&self) -> &Name {
+        &self.statement().common().environment
+    }
+
+    /// Whether it counts.
+    pub const fn mode(&self) -> Mode {
+        self.statement().common().mode
+    }
+
+    /// Name of the log.
+    pub const fn origin(&self) -> &Origin {
+        &self.statement().common().log.origin
+    }
+
+    /// The log's public key, as a signed-note verifier key (`origin+hash+base64`, c2sp.org/signed-note).
+    pub fn log_key(&self) -> &str {
+        self.target().log_key.as_str()
+    }
+
+    /// Whether production keys may live in the software backend.
+    pub const fn allow_software_backend(&self) -> bool {
+        self.target().allow_software_backend
+    }
+
+    /// Whether people may hold their keys in software.
+    pub const fn allow_software_officer_keys(&self) -> bool {
+        self.target().allow_software_officer_keys
+    }
+
+    /// SHA-256 of the first guardrails file.
+    pub const fn guardrails(&self) -> Hash {
+        self.statement().common().guardrails.sha256
+    }
+
+    /// SHA-256 of the first grants file.
+    pub const fn grants(&self) -> Hash {
+        self.target().grants
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
-    use super::*;
-
-    fn genesis() -> Genesis {
-        Genesis {
-            allow_software_backend: false,
-            environment: "dev".into(),
-            grants: Hash::of(b"grants"),
-            guardrails: Hash::of(b"guardrails"),
-            instance: "signing.example.org".into(),
-            log_key: "rehearsal.example.org+0a1b2c3d+AbCd".into(),
-            mode: Mode::Rehearsal,
-            origin: "rehearsal.example.org".parse().unwrap(),
-            schema: SCHEMA.into(),
-        }
-    }
-
-    #[test]
-    fn the_canonical_bytes_are_these() {
-        let text = String::from_utf8(genesis().encode().unwrap()).unwrap();
-        assert_eq!(
-            text,
-            "{\"environment\":\"dev\",\
-             \"grants\":\"73e665dc07cdc36defdebe087a6ad95b9f9761b1db81e3b2b83c0a5eab37f6e4\",\
-             \"guardrails\":\"5dc897f81321d2bafc2dc70f25356752d7cbd6f0b6cbd9e44b5f9969bc25042a\",\
-             \"instance\":\"signing.example.org\",\"log_key\":\"rehearsal.example.org+0a1b2c3d+AbCd\",\
-             \"mode\":\"rehearsal\",\"origin\":\"rehearsal.example.org\",\"schema\":\"countersign.genesis.v0\"}"
-        );
-        assert_eq!(genesis().digest().unwrap(), Hash::of(text.as_bytes()));
-        assert_eq!(Genesis::parse(text.as_bytes()).unwrap(), genesis());
-        assert_eq!(Genesis::from_value(&genesis().to_value().unwrap()).unwrap(), genesis());
-    }
-
-    #[test]
-    fn what_cannot_begin_an_instance() {
-        let refused = |change: fn(&mut Genesis), expected: &str| {
-            let mut genesis = genesis();
-            change(&mut genesis);
-            let error = Genesis::parse(&genesis.encode().unwrap()).unwrap_err().to_string();
-            assert!(error.contains(expected), "{error}");
-        };
-        refused(|g| g.mode = Mode::Production, "needs a roster");
-        refused(|g| g.schema = "countersign.genesis.v9".into(), "use a newer version");
-        refused(|g| g.origin = "log.example.org".parse().unwrap(), "begin with `rehearsal.`");
-        refused(
-            |g| g.log_key = "rehearsal.example.com+0a1b2c3d+AbCd".into(),
-            "not that of `rehearsal.example.org`",
-        );
-        refused(|g| g.environment = "Dev".into(), "the environment is none");
-        refused(|g| g.instance = String::new(), "the instance is none");
-    }
-
-    #[test]
-    fn unknown_fields_and_other_forms_are_refused() {
-        let text = String::from_utf8(genesis().encode().unwrap()).unwrap();
-        for bad in [
-            text.replace("{\"env", "{\"a\":1,\"env"),
-            text.replace(",\"mode", ", \"mode"),
-            text[..text.len() - 1].to_owned(),
-        ] {
-            assert!(matches!(Genesis::parse(bad.as_bytes()), Err(GenesisError::Canonical(_))), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -24,9 +24,18 @@
 //!
 //! [quota.key."release/*"]                     # each key that fits for itself
 //! rate = "500/s"
+//!
+//! [ceremony."key.generate"]                   # how ceremonies of a kind are held; what is not said is as shipped
+//! witnesses = 3
+//! expires = "48h"                             # longest life of a statement
+//! approval_age = "12h"                        # how old an approval or attestation may be when it is used
+//! vetoes = 1                                  # how many people's vetoes end it: 1 or 2
+//!
+//! [ceremony.resolve]
+//! officers = 3                                # only where a kind counts officers, and not the roster's quorum
 //! ```
 //!
-//! Quorums, windows and issuers join with the ceremonies, the life of a key and tokens.
+//! Windows and issuers join with the life of a key and tokens.
 
 pub mod quota;
 
@@ -36,6 +45,7 @@ use proto::hash::Hash;
 use quota::{Quota, QuotaTable};
 
 use crate::form::{self, Form, Problem};
+use crate::rules::Rules;
 
 /// What only a quorum changes.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -52,6 +62,8 @@ pub struct Guardrails {
     pub caller_quotas: QuotaTable,
     /// Quotas of keys, by patterns of their names.
     pub key_quotas: QuotaTable,
+    /// How each kind of ceremony is held.
+    pub rules: Rules,
 }
 
 /// A file that is named with its digest.
@@ -106,7 +118,8 @@ impl Guardrails {
                 form.optional_section("quota", |form| Some((quotas(form, "caller"), quotas(form, "key"))));
             let (caller_quotas, key_quotas) = quotas.unwrap_or_default();
             let (leaves_public, record_claims) = log;
-            Some(Self { forbid, client_cas, leaves_public, record_claims, caller_quotas, key_quotas })
+            let rules = Rules::read(form);
+            Some(Self { forbid, client_cas, leaves_public, record_claims, caller_quotas, key_quotas, rules })
         })
     }
 }
@@ -142,7 +155,11 @@ fn quotas(form: &mut Form<'_, '_>, of: &'static str) -> QuotaTable {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+    use std::time::Duration;
+
     use super::*;
+    use crate::rules::{Officers, Rule};
+    use crate::statement::Kind;
 
     const TEXT: &str = r#"
 [forbid]
@@ -162,6 +179,13 @@ total = 10
 window = "24h"
 [quota.key."release/*"]
 rate = "500/s"
+[ceremony."key.generate"]
+witnesses = 3
+expires = "48h"
+[ceremony.resolve]
+officers = 3
+vetoes = 2
+approval_age = "90m"
 "#;
 
     #[test]
@@ -176,6 +200,21 @@ rate = "500/s"
         assert_eq!(of("spiffe://example.org/a").rate.unwrap().burst.get(), 100);
         assert_eq!(of("unix:0").total.unwrap().count, 10);
         assert!(guardrails.key_quotas.find("other").is_none());
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        let shipped = Rules::default();
+        let generate = Rule { witnesses: 3, expires: hours(48), ..shipped.of(Kind::KeyGenerate) };
+        assert_eq!(guardrails.rules.of(Kind::KeyGenerate), generate);
+        let resolve = Rule {
+            officers: Officers::Count(3),
+            vetoes: 2,
+            approval_age: hours(3) / 2,
+            ..shipped.of(Kind::Resolve)
+        };
+        assert_eq!(guardrails.rules.of(Kind::Resolve), resolve);
+        let others = |kind: &&Kind| ![Kind::KeyGenerate, Kind::Resolve].contains(kind);
+        for kind in Kind::ALL.iter().filter(others) {
+            assert_eq!(guardrails.rules.of(*kind), shipped.of(*kind));
+        }
     }
 
     proptest::proptest! {
@@ -195,6 +234,41 @@ rate = "500/s"
     #[test]
     fn an_empty_document_is_one_without_exceptions() {
         assert_eq!(Guardrails::parse("").unwrap(), Guardrails::default());
+    }
+
+    #[test]
+    fn rules_below_the_hard_limits_are_said_with_their_lines() {
+        let text = r#"
+[ceremony."key.generate"]
+officers = 2
+witnesses = 0
+expires = "31d"
+vetoes = 3
+[ceremony."grant.change"]
+officers = 1
+approval_age = "25h"
+[ceremony.resolve]
+officers = 70000
+quorum = 2
+[ceremony.key.rotate]
+witnesses = 1
+"#;
+        let problems: Vec<String> =
+            Guardrails::parse(text).unwrap_err().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            problems,
+            [
+                "line 3: ceremony.\"key.generate\".officers: is no number of this kind: who approves it is fixed, and how many a quorum are, the roster says",
+                "line 4: ceremony.\"key.generate\": at least one witness must attest",
+                "line 5: ceremony.\"key.generate\": it may last 31d, expected more than nothing and at most 30d",
+                "line 6: ceremony.\"key.generate\": 3 vetoes stop it, expected 1 or 2",
+                "line 8: ceremony.\"grant.change\": at least two distinct persons must act, 1 would be enough here",
+                "line 9: ceremony.\"grant.change\": an approval may be 25h old, expected more than nothing and at most what the statement lives",
+                "line 11: ceremony.resolve.officers: invalid value: integer `70000`, expected u16",
+                "line 12: ceremony.resolve.quorum: unknown; expected one of: officers, witnesses, expires, approval_age, vetoes",
+                "line 13: ceremony.key: `key` is no kind of ceremony that this version knows; kinds are quoted, for instance [ceremony.\"key.generate\"]",
+            ]
+        );
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What a quorum decides, and how anyone reads it.
 //!
-//! Now: the genesis statement, the guardrails, the grants, and the access policy that guardrails and grants make together
-//! ([`access`]); the people of an instance ([`roster`]), what they decide and sign ([`act`], [`ssh`]), and what of it
-//! counts ([`tally`]); what a ceremony asks for ([`statement`]), how each kind is held ([`rules`]), and how one goes
-//! from proposal to completion ([`session`]). The daemon decides with exactly this code, and so does whoever checks
-//! something at a desk. So far it asks for genesis, guardrails and access alone: nothing outside this crate uses people,
-//! acts, statements and sessions yet.
+//! Now: how an instance begins ([`genesis`]), the guardrails, the grants, and the access policy that guardrails and grants
+//! make together ([`access`]); the people of an instance ([`roster`]), what they decide and sign ([`act`], [`ssh`]), and
+//! what of it counts ([`tally`]); what a ceremony asks for ([`statement`]), how each kind is held ([`rules`]), and how one
+//! goes from proposal to completion ([`session`]); what anyone keeps of a completed one, and verifies offline
+//! ([`transcript`]). The daemon decides with exactly this code, and so does whoever checks something at a desk. So far it
+//! asks for genesis, guardrails and access alone: nothing outside this crate uses sessions yet. People who have throw-away
+//! keys, for rehearsals and tests, are in [`cast`].
 //!
 //! What this crate promises: no IO, no clock, no network; every parser of text that people write says everything that is
 //! wrong at once, where it is, and what was expected.
@@ -16,10 +17,12 @@ mod text;
 pub mod access;
 pub mod act;
 pub mod birth;
+pub mod cast;
 pub mod form;
 pub mod genesis;
 pub mod guardrails;
 pub mod nonce;
+pub mod outputs;
 pub mod person;
 pub mod record;
 pub mod roster;
@@ -28,4 +31,5 @@ pub mod session;
 pub mod ssh;
 pub mod statement;
 pub mod tally;
+pub mod transcript;
 pub mod words;

@@ -49,7 +49,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Characters without width, and marks that turn the direction of writing: what they do cannot be seen.
-pub(crate) fn is_hidden(c: char) -> bool {
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}'

@@ -1,12 +1,13 @@
 //! How each kind of ceremony is held: who must agree, and for how long. One table, [`SHIPPED`], in one place.
 //!
-//! The numbers are the defaults of the shipped guardrails; genesis sets them, a `policy.change` changes them, within hard
-//! limits that no guardrails move: every kind takes two distinct persons; every kind that makes, adopts, resumes, removes
+//! The numbers are the defaults of the shipped guardrails, whose sections `[ceremony."<kind>"]` set others
+//! ([`crate::guardrails`]); genesis sets them, a `policy.change` changes them, within hard limits that no guardrails move: every kind takes two distinct persons; every kind that makes, adopts, resumes, removes
 //! or destroys a key, or changes roster or guardrails, takes M ≥ 2 of N ≥ M + 1 officers and at least one witness
 //! (genesis apart, which all officers sign); nothing lives longer than [`LONGEST`]. No number can be zero where one is
 //! needed.
 
 mod limit;
+mod read;
 
 use std::time::Duration;
 
@@ -194,11 +195,11 @@ impl Rules {
         *found.expect("every kind has a rule")
     }
 
-    /// The rule under which this statement is held: that of its kind; a `stop.lift` that concerns callers alone takes two
-    /// officers in place of the quorum.
-    pub fn rule(&self, statement: &Statement) -> Rule {
-        let rule = self.of(statement.kind());
-        match statement.target() {
+    /// The rule under which a statement with this target is held: that of its kind; a `stop.lift` that concerns callers
+    /// alone takes two officers in place of the quorum.
+    pub fn rule(&self, target: &Target) -> Rule {
+        let rule = self.of(target.kind());
+        match target {
             Target::StopLift(lift) if lift.is_about_callers() => {
                 Rule { officers: Officers::Count(2), ..rule }
             }
@@ -212,19 +213,23 @@ impl Rules {
     /// # Errors
     /// [`Unruly`], with what was asked and what was said.
     pub fn judge(&self, statement: &Statement, approvals: u16, officers: u16) -> Result<Rule, Unruly> {
-        let (rule, kind) = (self.rule(statement), statement.kind());
+        let (rule, kind) = (self.rule(statement.target()), statement.kind());
         let lives = statement.lives();
         if lives > rule.expires {
             return Err(Unruly::Lives { kind, most: rule.expires, lives });
         }
-        let asked =
-            Quorum { approvals: rule.approvals(approvals, officers), officers, witnesses: rule.witnesses };
+        let asked = rule.quorum(approvals, officers);
         let said = statement.common().quorum;
         if said == asked { Ok(rule) } else { Err(Unruly::Quorum { kind, asked, said }) }
     }
 }
 
 impl Rule {
+    /// What statements held by it say, where the roster's quorum is `approvals` of `officers`.
+    pub const fn quorum(&self, approvals: u16, officers: u16) -> Quorum {
+        Quorum { approvals: self.approvals(approvals, officers), officers, witnesses: self.witnesses }
+    }
+
     /// How many officers must approve, where the roster's quorum is `approvals` of `officers`.
     pub const fn approvals(&self, approvals: u16, officers: u16) -> u16 {
         match self.officers {

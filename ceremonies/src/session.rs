@@ -206,6 +206,16 @@ impl Session {
         &self.state
     }
 
+    /// The latest time that a record of it had: what comes after it is judged by no earlier one.
+    pub const fn latest(&self) -> Time {
+        self.latest
+    }
+
+    /// Whether an act of this digest was admitted.
+    pub fn has_admitted(&self, act: Hash) -> bool {
+        self.book.holds(act)
+    }
+
     /// Who counts at this moment, and who is missing: what is shown to those who wait.
     pub fn standing(&self, now: Time) -> Standing {
         self.count(now.max(self.latest))

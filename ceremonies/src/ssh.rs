@@ -6,6 +6,7 @@
 //! with the one crypto library that there is.
 
 pub mod key;
+pub mod private;
 pub mod signature;
 mod wire;
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
+#[path = "session/guards.rs"]
+mod guards;
 #[path = "session/room.rs"]
 mod room;
 #[path = "statements/samples.rs"]

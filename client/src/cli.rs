@@ -3,9 +3,12 @@
 //! Promises: nothing is printed but through [`screen::Screen`]; every failure becomes a [`complaint::Complaint`] with what happened,
 //! why and what to do, and an exit code. Each command is one file that reads like its story.
 
+pub mod approve;
 pub mod args;
+pub mod ceremony;
 pub mod complaint;
 pub mod complete;
+pub mod inbox;
 pub mod input;
 pub mod keys;
 pub mod log;
@@ -53,11 +56,15 @@ pub fn execute(arguments: &Arguments, screen: &mut Screen, look: &dyn Fn(&str) -
     let ended = match &arguments.command {
         Command::Sign(sign) => online::run(flags, look, |connection| sign::run(sign, connection, screen)),
         Command::Verify(verify) => verify::run(verify, flags, look, screen),
-        Command::Stop(stop) => online::run(flags, look, |connection| stop::run(stop, connection, screen)),
+        Command::Stop(stop) => stop::run(stop, flags, look, screen),
         Command::Keys(keys) => {
             online::run(flags, look, |connection| keys::run(&keys.what, connection, screen))
         }
         Command::Log(log) => log::run(&log.what, flags, look, screen),
+        Command::Inbox => inbox::inbox(flags, look, screen),
+        Command::Approve(approve) => approve::approve(approve, flags, look, screen),
+        Command::Attest(attest) => approve::attest(attest, flags, look, screen),
+        Command::Ceremony(ceremony) => ceremony::run(&ceremony.what, flags, look, screen),
         Command::Policy(policy) => policy::run(&policy.what, screen),
         Command::Completion(completion) => complete::run(completion.shell, screen),
         Command::Man(manual) => man::run(manual, screen),

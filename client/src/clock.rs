@@ -1,7 +1,8 @@
 //! The one place of this crate that looks at a clock.
 //!
 //! Request ids and terms like "two hours ago" need the wall clock, deadlines the monotonic one. Nothing that is verified depends on
-//! either. A test can make the monotonic one stand still for its thread: then it moves by what is waited for, and by nothing else.
+//! either. A test can make the monotonic one stand still for its thread: then it moves by what is waited for, and by nothing else;
+//! and it can set the wall clock of its thread.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,6 +10,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "this is the crate's one look at the wall clock")]
 pub fn wall_micros() -> i64 {
+    #[cfg(test)]
+    if let Some(now) = still::wall() {
+        return now;
+    }
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
@@ -44,6 +49,16 @@ pub mod still {
 
     thread_local! {
         static NOW: Cell<Option<Instant>> = const { Cell::new(None) };
+        static WALL: Cell<Option<i64>> = const { Cell::new(None) };
+    }
+
+    /// The wall clock shows this many microseconds since the epoch from now on, for this thread.
+    pub fn set_wall(micros: i64) {
+        WALL.set(Some(micros));
+    }
+
+    pub(super) fn wall() -> Option<i64> {
+        WALL.get()
     }
 
     /// It stands still from now on, until this is dropped.

@@ -1,6 +1,8 @@
 //! A daemon for tests of the client: truthful about a fixture's log, unless told otherwise. It listens on a Unix socket of its own.
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod ceremonies;
+pub mod council;
 mod services;
 
 use std::collections::VecDeque;
@@ -8,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
+use proto::wire::v1::ceremony_service_server::CeremonyServiceServer;
 use proto::wire::v1::incident_service_server::IncidentServiceServer;
 use proto::wire::v1::key_service_server::KeyServiceServer;
 use proto::wire::v1::log_service_server::LogServiceServer;
@@ -27,8 +30,12 @@ pub struct State {
     pub refusals: VecDeque<Status>,
     /// Flips a bit of every signature.
     pub lies: bool,
+    /// Takes the next stop, and says that it did not.
+    pub loses_stops: bool,
     /// The newest records, as many as this, are not in the search index.
     pub unsearched: u64,
+    /// People and their ceremonies.
+    pub council: Option<council::Council>,
     /// Names of calls, and request ids of signatures, in order.
     pub calls: Vec<String>,
 }
@@ -59,7 +66,9 @@ impl Daemon {
             key: Key::new(),
             refusals: VecDeque::new(),
             lies: false,
+            loses_stops: false,
             unsearched: 0,
+            council: None,
             calls: Vec::new(),
         };
         let state = Arc::new(Mutex::new(state));
@@ -75,7 +84,8 @@ impl Daemon {
                     .add_service(SigningServiceServer::new(service.clone()))
                     .add_service(LogServiceServer::new(service.clone()))
                     .add_service(KeyServiceServer::new(service.clone()))
-                    .add_service(IncidentServiceServer::new(service))
+                    .add_service(IncidentServiceServer::new(service.clone()))
+                    .add_service(CeremonyServiceServer::new(service))
                     .serve_with_incoming_shutdown(UnixListenerStream::new(listener), async {
                         ended.await.unwrap_or(())
                     })
@@ -86,6 +96,14 @@ impl Daemon {
         let thread = std::thread::Builder::new().name("fake daemon".to_owned()).spawn(serve).unwrap();
         is_ready.recv().unwrap();
         Self { state, directory, end: Some(end), thread: Some(thread) }
+    }
+
+    /// One that holds ceremonies, with the keys of its people in its directory.
+    pub fn with_people() -> Self {
+        let daemon = Self::start();
+        let council = council::Council::new(daemon.directory.path(), &daemon.state().log);
+        daemon.state().council = Some(council);
+        daemon
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {

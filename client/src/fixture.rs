@@ -1,6 +1,8 @@
 //! A small log and a key, made anew for each test with the same code that checks them.
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+pub mod people;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use proto::algorithm::{Algorithm, HashAlgorithm};
@@ -97,6 +99,11 @@ impl Log {
         self.number += 1;
     }
 
+    /// When the next record is sealed.
+    pub fn now(&self) -> Time {
+        at(self.clock)
+    }
+
     pub fn operation(&self) -> OperationId {
         OperationId::new(
             u64::try_from(at(self.clock).microseconds() / 1_000).unwrap(),
@@ -135,7 +142,10 @@ impl Log {
 
     pub fn stop(&mut self, key: &str) -> u64 {
         let name: proto::name::KeyName = key.parse().unwrap();
-        self.push_control(Body::Stopped { target: StopTarget::Key(name.clone()) }, vec![Term::Key(name)])
+        self.push_control(
+            Body::Stopped { act: None, target: StopTarget::Key(name.clone()) },
+            vec![Term::Key(name)],
+        )
     }
 
     /// A record of one signature over `bytes`.

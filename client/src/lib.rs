@@ -2,7 +2,7 @@
 //!
 //! Promises: nothing that a daemon answers is believed because it answered. Signatures are verified against the public key, receipts
 //! against the log key, and every checkpoint against the newest one seen before, which is kept between runs. What is offline here
-//! (`verify`, `log verify`, `policy …`) opens no connection.
+//! (`verify`, `log verify`, `ceremony verify`, `policy …`) opens no connection.
 //!
 //! Deliberately absent: private keys other than the client's own TLS key, registries, and trust in a key that nobody pinned.
 
@@ -21,6 +21,7 @@ mod fixture;
 pub mod image;
 pub mod keys;
 pub mod log;
+pub mod people;
 pub mod refused;
 pub mod request_id;
 pub mod retry;
@@ -29,4 +30,5 @@ pub mod settings;
 pub mod sign;
 pub mod stop;
 pub mod trail;
+pub mod transcript;
 pub mod verify;

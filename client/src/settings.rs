@@ -22,12 +22,19 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 pub struct TlsFiles {
     /// PEM of the certificate authorities that may have issued the server's certificate. Nothing else is trusted.
     pub ca: PathBuf,
+    /// What the client shows of itself. People need nothing: what they do is signed by their own keys.
+    pub own: Option<Identity>,
+    /// The name that the server's certificate must carry; the address's host where absent.
+    pub server_name: Option<String>,
+}
+
+/// The certificate of a client, and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
     /// PEM of the client's certificate chain, leaf first.
     pub certificate: PathBuf,
     /// PEM of the client's private key.
     pub key: PathBuf,
-    /// The name that the server's certificate must carry; the address's host where absent.
-    pub server_name: Option<String>,
 }
 
 /// Everything a command needs to talk to an instance.
@@ -58,6 +65,16 @@ pub enum SettingsError {
         address: Address,
         /// Name of the setting that is missing.
         name: Setting,
+    },
+    /// A certificate without its key, or the reverse.
+    #[error("{given} is set, from {origin}, and no {missing}: a client shows both or nothing")]
+    Half {
+        /// The setting that is there.
+        given: Setting,
+        /// Where it came from.
+        origin: Origin,
+        /// The setting that is not.
+        missing: Setting,
     },
     /// The address is not one.
     #[error("address, from {origin}: {cause}")]
@@ -126,7 +143,7 @@ impl SettingsError {
                 Setting::Address.variable(),
                 file::USUAL_PLACE,
             ),
-            Self::Missing { name, .. } => {
+            Self::Missing { name, .. } | Self::Half { missing: name, .. } => {
                 format!(
                     "give --{} FILE, set {}, or write `{}` into the configuration file",
                     name.flag(),
@@ -168,8 +185,7 @@ impl Settings {
             Address::Local { .. } => None,
             Address::Network { .. } => Some(TlsFiles {
                 ca: file(Setting::Ca)?,
-                certificate: file(Setting::Certificate)?,
-                key: file(Setting::Key)?,
+                own: own(places)?,
                 server_name: find(Setting::ServerName).map(|place| place.value.clone()),
             }),
         };
@@ -182,6 +198,21 @@ impl Settings {
                 .ok_or(SettingsError::NoStateDirectory)?,
             address,
         })
+    }
+}
+
+/// What the client shows of itself: certificate and key, or neither.
+fn own(places: &[Partial]) -> Result<Option<Identity>, SettingsError> {
+    let find = |setting| partial::first(places, setting);
+    let half =
+        |given, place: &Place, missing| SettingsError::Half { given, origin: place.origin.clone(), missing };
+    match (find(Setting::Certificate), find(Setting::Key)) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => {
+            Ok(Some(Identity { certificate: certificate.path(), key: key.path() }))
+        }
+        (Some(place), None) => Err(half(Setting::Certificate, place, Setting::Key)),
+        (None, Some(place)) => Err(half(Setting::Key, place, Setting::Certificate)),
     }
 }
 

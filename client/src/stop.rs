@@ -11,7 +11,7 @@ use crate::retry::{Patience, patiently};
 /// The longest reason, in bytes.
 pub const LONGEST_REASON: usize = 4_096;
 
-/// Stops a target, trying again while the daemon cannot be reached: a stop that arrives twice stops once.
+/// Stops a target, by the right of the connection or by a person's act, trying again while the daemon cannot be reached: a stop that arrives twice stops once.
 ///
 /// # Errors
 /// Where it is refused or never answered. A stop that was never answered may be in force.
@@ -19,13 +19,14 @@ pub async fn stop(
     connection: &Connection,
     target: Target,
     reason: &str,
+    act: Option<v1::SignedAct>,
     patience: Patience,
 ) -> Result<v1::StopResponse, CallError> {
     let client = IncidentServiceClient::new(connection.channel());
     let request = v1::StopRequest {
         target: Some(v1::StopTarget { target: Some(target) }),
         reason: reason.to_owned(),
-        act: None,
+        act,
     };
     let answer = patiently(patience, |patience| {
         let mut client = client.clone();

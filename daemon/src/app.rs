@@ -8,11 +8,11 @@ mod backends;
 mod backup;
 mod boot;
 mod dev;
-mod enroll;
 mod harden;
 mod init;
 mod log_key;
 mod reach;
+mod rehearse;
 mod serve;
 mod unlock;
 
@@ -72,7 +72,7 @@ fn perform(arguments: Arguments) -> Result<(), Failed> {
         (None, None) => Err(Failed::new("say --config FILE to run the daemon, or `countersignd --help`")),
         (Some(Task::Init(init)), _) => init::run(&init, clock.as_ref()),
         (Some(Task::Dev(dev)), _) => dev::run(&dev, clock),
-        (Some(Task::EnrollKey(enroll)), _) => enroll::run(&config(&enroll.config)?, &enroll, clock),
+        (Some(Task::RehearseKey(key)), _) => rehearse::run(&config(&key.config)?, &key, clock),
         (Some(Task::Anchor(Anchor::Add { place, config: file })), _) => {
             anchor::add(config(&file)?, &place, clock)
         }

@@ -23,10 +23,12 @@ pub mod settings;
 pub mod software;
 pub mod verify;
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
 pub use capability::{Ability, Capabilities, Health, Input};
+use ceremonies::birth::BirthNames;
 pub use failure::{Failure, Lost};
 pub use locator::Locator;
 pub use prepared::{Prepared, RawSignature};
@@ -49,6 +51,9 @@ pub trait Backend: Send + Sync {
 
     /// Makes a key pair. [`Failure::Unknown`] means that there may be one now: [`find`](Self::find) before trying again.
     fn generate(&self, spec: GenerateSpec, by: Deadline) -> Work<'_, Generated>;
+
+    /// Where a key that is made under these names would be: looked at before and after it is made, by each name alone.
+    fn birthplaces(&self, names: &BirthNames) -> Vec<Locator>;
 
     /// The key pairs at this place, with their public keys. None is an answer, not a failure.
     fn find(&self, place: &Locator) -> Work<'_, Vec<Found>>;
@@ -85,7 +90,7 @@ pub struct KeyReference {
 pub struct GenerateSpec {
     /// The algorithm, which says the shape of the key.
     pub algorithm: Algorithm,
-    /// The label, at most 64 bytes of ASCII. The software backend has no labels and ignores it.
+    /// The label, at most 64 bytes of ASCII. In the software backend it may be empty; one that is not is used once.
     pub label: String,
     /// The id (`CKA_ID`), 1 to 32 bytes. The software backend has no ids of this kind and ignores it.
     pub id: Vec<u8>,
@@ -111,4 +116,6 @@ pub struct Generated {
     pub public_key: PublicKey,
     /// What the device says of the private key, read back: attribute and value.
     pub attributes: Vec<(String, String)>,
+    /// Which device it is: what it says of itself, by stable names (`manufacturer`, `model`, `serial`, …).
+    pub device: BTreeMap<String, String>,
 }

@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::keys::fold::State;
 
 pub use follow::{Unfoldable, follow};
-pub use rules::{Loaded, RulesError, load};
+pub use rules::{Approved, Loaded, RulesError, load};
 pub use snapshot::{InForce, Refused, Snapshot};
 
 /// The live keys of this daemon.
@@ -138,7 +138,7 @@ mod tests {
     async fn records_that_change_no_rules_keep_those_in_force() {
         let trial = Trial::new("private", &everything()).await;
         let before = trial.keyring.snapshot();
-        trial.enroll("release/linux").await;
+        trial.bring("release/linux").await;
         let after = trial.keyring.snapshot();
         assert!(after.control() > before.control());
         assert!(Arc::ptr_eq(before.in_force().unwrap(), after.in_force().unwrap()));

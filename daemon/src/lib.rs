@@ -5,6 +5,7 @@ pub mod audit;
 pub mod backend;
 pub mod clock;
 pub mod config;
+pub mod council;
 pub mod denials;
 pub mod drain;
 pub mod incident;

@@ -45,6 +45,7 @@ mod stop;
 mod stops;
 #[cfg(test)]
 mod tests;
+mod transcript;
 mod tree;
 mod watch;
 mod writer;
@@ -84,6 +85,7 @@ pub use seal::{Released, Requires, Seal, Sealed};
 pub use settings::{Limits, Settings};
 pub use signer::LogKey;
 pub use stop::Stopped;
+pub use transcript::Material;
 pub use watch::{Appended, Control, Controls, Head, LogHealth};
 
 /// The cause that health names once the log was closed on purpose.
@@ -129,6 +131,8 @@ pub struct ControlDraft {
     pub touches: Vec<Term>,
     /// Canonical bytes of the detail, at most 256 KiB.
     pub detail: Option<Vec<u8>>,
+    /// Leaf hash of the control record that it must follow at once, where it says something about all before it.
+    pub follows: Option<Hash>,
     /// When it was asked.
     pub asked: Time,
 }
@@ -137,7 +141,17 @@ impl ControlDraft {
     /// A draft that stops, lifts and touches nothing, without detail.
     pub fn new(fresh: Fresh, actor: Actor, body: Body) -> Self {
         let Fresh { operation, asked, .. } = fresh;
-        Self { operation, actor, body, stops: vec![], lifts: vec![], touches: vec![], detail: None, asked }
+        Self {
+            operation,
+            actor,
+            body,
+            stops: vec![],
+            lifts: vec![],
+            touches: vec![],
+            detail: None,
+            follows: None,
+            asked,
+        }
     }
 
     fn job(self) -> Result<ControlJob, LogError> {
@@ -159,7 +173,16 @@ impl ControlDraft {
             touches: self.touches,
         };
         let draft = record.draft()?;
-        Ok(ControlJob { record, draft, detail: self.detail, erases: None, stays: false, reply: None })
+        let follows = self.follows;
+        Ok(ControlJob {
+            record,
+            draft,
+            detail: self.detail,
+            follows,
+            erases: None,
+            stays: false,
+            reply: None,
+        })
     }
 }
 
@@ -293,7 +316,7 @@ impl Log {
     /// Appends a control record; it heads the next batch. What it stops is stopped from this call on.
     ///
     /// # Errors
-    /// [`LogError`]; what it would have stopped is then as before.
+    /// [`LogError`], [`LogError::Overtaken`] among them where it must follow another record than the newest; what it would have stopped is then as before.
     pub async fn control(&self, draft: ControlDraft) -> Result<Appended, LogError> {
         self.write_control(draft.job()?).await
     }

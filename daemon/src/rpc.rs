@@ -8,6 +8,7 @@
 //! Invariant: every refusal carries an `ErrorInfo` of our domain, tonic's own included
 //! (`every_refusal_of_the_transport_says_its_reason`).
 
+mod ceremony;
 pub mod connection;
 pub mod edge;
 pub mod front;

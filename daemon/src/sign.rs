@@ -14,6 +14,7 @@
 mod admit;
 mod operation;
 mod pipeline;
+mod possession;
 pub mod prepare;
 mod recorded;
 mod refuse;
@@ -31,6 +32,7 @@ use crate::denials::Denials;
 use crate::keyring::Keyring;
 use crate::log::Log;
 
+pub(crate) use refuse::{failed, unlogged};
 pub use reply::{FullReceipt, Receipt, Reply, Signature};
 
 /// The pipeline with everything that it needs. Shared by all edges.

@@ -1,20 +1,23 @@
 //! What happens by itself as time passes.
 //!
-//! Each minute, refusals that were counted instead of recorded are summed up in the log, and the ages of keys are measured.
+//! Each minute, refusals that were counted instead of recorded are summed up in the log, the ages of keys are measured,
+//! and open ceremonies are carried on: those whose time is over end, and what follows by itself is done.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::council::Council;
 use crate::denials::Denials;
 use crate::sign::Signer;
 
 /// Ticks until it is aborted.
-pub async fn run(signer: Arc<Signer>, denials: Arc<Denials>) {
+pub async fn run(signer: Arc<Signer>, denials: Arc<Denials>, council: Arc<Council>) {
     let mut minute = tokio::time::interval(Duration::from_secs(60));
     minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         minute.tick().await;
         signer.measure_ages();
+        council.carry_on().await;
         match denials.summarise().await {
             Ok(0) => {}
             Ok(recorded) => tracing::info!(recorded, "refusals were summed up"),

@@ -7,14 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ceremonies::genesis::{Genesis, Mode, SCHEMA};
+use ceremonies::act::Act;
+use ceremonies::cast::{Beginning, Begun, Cast};
+use ceremonies::genesis::Mode;
+use ceremonies::person::PersonId;
+use daemon::backend::Backend;
 use daemon::backend::software::{self, Admission, Software};
-use daemon::backend::{Backend, Deadline, GenerateSpec};
-use daemon::clock::{Clock, ManualClock, Monotonic};
+use daemon::clock::{Clock, ManualClock};
+use daemon::council::Council;
 use daemon::denials::Denials;
 use daemon::incident::Responder;
-use daemon::keyring::{self, Keyring};
+use daemon::keyring::{self, Approved, Keyring};
 use daemon::keys::fold::State;
+use daemon::keys::signed::Signed;
 use daemon::log::{self, AnchorPlace, ControlDraft, Fresh, Log, LogKey};
 use daemon::policy::caller::Caller;
 use daemon::secret::SecretReference;
@@ -22,16 +27,13 @@ use daemon::sign::{Encoding, Input, ReceiptDetail, Reply, SignRequest, Signer, V
 use proto::action::ActionName;
 use proto::algorithm::Algorithm;
 use proto::canonical::Map;
-use proto::hash::Hash;
-use proto::key_id::KeyId;
 use proto::proof::checkpoint::Checkpoint;
 use proto::proof::encoding::SignatureEncoding;
 use proto::proof::{inclusion, leaf, signature};
-use proto::purpose::{Kind, Purpose};
+use proto::purpose::Kind;
 use proto::reason::Reason;
-use proto::record::{Actor, ActorKind, Body, Enrolled, Outcome, Record, StopTarget};
+use proto::record::{Actor, ActorKind, Outcome, Record, StopTarget};
 use proto::refusal::Refusal;
-use proto::term::Term;
 
 const GRANTS: &str = "\
 @id(\"builders\")
@@ -57,6 +59,18 @@ struct World {
     spki: Vec<u8>,
 }
 
+/// The template of the one key.
+fn template(algorithm: Algorithm, purpose: &[Kind]) -> String {
+    let purpose: Vec<String> = purpose.iter().map(|kind| format!("{:?}", kind.to_string())).collect();
+    format!(
+        "kind = \"key.generate\"\nmode = \"rehearsal\"\nenvironment = \"test\"\nlives = \"1h\"\npurpose = \"a test\"\n\
+         justification = \"to sign with\"\nticket = \"none\"\n[target]\nactivation = \"at-completion\"\n\
+         algorithm = \"{algorithm}\"\nbackend = \"software\"\nextractable = false\nkey = \"release/linux\"\n\
+         owner = \"release\"\npurpose = [{}]\nretirement = \"never\"\nstandby = false\nversion = 1\n",
+        purpose.join(", ")
+    )
+}
+
 impl World {
     async fn new(algorithm: Algorithm, purpose: &[Kind]) -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -78,44 +92,23 @@ impl World {
             Arc::clone(&clock) as Arc<dyn Clock>,
         )
         .unwrap();
-        let spec = GenerateSpec { algorithm, label: "k".into(), id: vec![1] };
-        let far = Deadline(Monotonic::from_start(Duration::from_secs(60)));
-        let made = software.generate(spec, far).await.unwrap();
-        let spki = made.public_key.spki().to_vec();
-
         let key = LogKey::from_seed("rehearsal.example.org", &[7; 32]).unwrap();
-        let genesis = Genesis {
+        let cast = Cast::new([9; 32], Mode::Rehearsal);
+        let begun = cast.begin(Beginning {
             allow_software_backend: false,
-            environment: "test".into(),
-            grants: Hash::of(GRANTS.as_bytes()),
-            guardrails: Hash::of(GUARDRAILS.as_bytes()),
-            instance: "example.org".into(),
-            log_key: key.verifier().to_string(),
-            mode: Mode::Rehearsal,
-            origin: "rehearsal.example.org".parse().unwrap(),
-            schema: SCHEMA.into(),
-        };
-        let draft = |body| {
-            let actor = Actor { id: "unix:0".into(), kind: ActorKind::Operator };
-            ControlDraft::new(Fresh::at(clock.wall()).unwrap(), actor, body)
-        };
-        let enrolled = Enrolled {
-            algorithm,
-            backend: "software".into(),
-            key: "release/linux".parse().unwrap(),
-            key_id: KeyId::of_spki(&spki),
-            locator: made.locator.to_string(),
-            owner: "release".into(),
-            public_key: spki.clone(),
-            purpose: Purpose::new(purpose.to_vec()).unwrap(),
-            serial: None,
-            version: 1,
-        };
-        let touches = vec![Term::Key(enrolled.key.clone())];
-        let first = vec![
-            draft(Body::Genesis { statement: genesis.to_value().unwrap() }),
-            ControlDraft { touches, ..draft(Body::Enrolled(enrolled)) },
-        ];
+            at: clock.wall(),
+            environment: &"test".parse().unwrap(),
+            grants: GRANTS,
+            guardrails: GUARDRAILS,
+            instance: &"example.org".parse().unwrap(),
+            log_key: &key.verifier().to_string().parse().unwrap(),
+            origin: &"rehearsal.example.org".parse().unwrap(),
+        });
+        let Begun { genesis, documents } = begun.unwrap();
+        let statement = genesis.statement().to_value();
+        let actor = || Actor { id: "unix:0".into(), kind: ActorKind::Operator };
+        let fresh = || Fresh::at(clock.wall()).unwrap();
+        let first = vec![ControlDraft::genesis(fresh(), actor(), statement, documents).unwrap()];
         let mut settings = log::Settings::new(at("state"), vec![AnchorPlace::File(at("anchor"))]);
         settings.limits.reserve = 0;
         // On a busy machine the record of a stop may be late; these tests are not about that.
@@ -124,9 +117,9 @@ impl World {
         let opened = log::open(settings, Arc::clone(&clock) as Arc<dyn Clock>, key).unwrap();
         let mut history = opened.history.iter();
         let genesis = history.next().unwrap();
-        let mut state = State::genesis(genesis.hash, &genesis.record).unwrap();
+        let mut state = State::genesis(genesis.hash, &genesis.record, genesis.detail.as_deref()).unwrap();
         for control in history {
-            state.apply(control.index, control.hash, &control.record).unwrap();
+            state.apply(control.index, control.hash, &control.record, control.detail.as_deref()).unwrap();
         }
         let backends = BTreeMap::from([("software".to_owned(), Arc::new(software) as Arc<dyn Backend>)]);
         let log = opened.log;
@@ -134,11 +127,24 @@ impl World {
         tokio::spawn(keyring::follow(Arc::clone(&keyring), log.controls()));
         let loaded = keyring::load(&at("guardrails.toml"), &at("grants.cedar")).unwrap();
         assert!(!keyring.adopt(&log, loaded).await.unwrap(), "the genesis names these files");
-        assert_eq!(keyring.open_all().await, 0);
         let shared = || Arc::clone(&clock) as Arc<dyn Clock>;
         let denials = Denials::new(log.clone(), Arc::clone(&keyring), shared());
         let signer = Signer::new(log.clone(), Arc::clone(&keyring), shared(), Arc::clone(&denials));
-        let responder = Responder::new(log.clone(), Arc::clone(&keyring), denials);
+        let responder = Responder::new(log.clone(), Arc::clone(&keyring), denials, shared());
+        let council = Council::new(
+            log.clone(),
+            Arc::clone(&keyring),
+            Arc::clone(&signer),
+            shared(),
+            Approved::under(&at("state")),
+        );
+        let sign = |person: &PersonId, act: &Act| {
+            let signed = cast.sign(person.as_str(), act).unwrap();
+            Ok(signed.map(|(document, signature)| Signed { document: document.into_bytes(), signature }))
+        };
+        council.play(template(algorithm, purpose), &sign).await.unwrap();
+        assert_eq!(keyring.open_all().await, 0);
+        let spki = keyring.snapshot().signing().next().unwrap().public_key.clone();
         Self { _directory: directory, clock, log, keyring, signer, responder, spki }
     }
 

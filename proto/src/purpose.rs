@@ -31,6 +31,8 @@ pub enum Kind {
     Note,
     /// TUF metadata. No key signs it through `Sign`.
     Tuf,
+    /// A proof of possession: what a new key signs in its ceremony, and no key through `Sign`.
+    Possession,
 }
 
 impl Kind {
@@ -55,6 +57,7 @@ impl fmt::Display for Kind {
             Self::X509 => "x509",
             Self::Note => "note",
             Self::Tuf => "tuf",
+            Self::Possession => "possession",
         })
     }
 }
@@ -80,7 +83,10 @@ pub enum PurposeError {
     )]
     ImagesAlone,
     /// Kinds that no key signs through `Sign`.
-    #[error("signed notes and TUF metadata are signed by keys that cannot be reached through Sign")]
+    #[error(
+        "signed notes and TUF metadata are signed by keys that cannot be reached through Sign, and proofs of possession \
+         in ceremonies alone"
+    )]
     Reserved,
 }
 
@@ -96,6 +102,7 @@ impl FromStr for Kind {
             "x509" => Self::X509,
             "note" => Self::Note,
             "tuf" => Self::Tuf,
+            "possession" => Self::Possession,
             _ => match text.strip_prefix("dsse:") {
                 Some(predicate) if !predicate.is_empty() && predicate.len() <= 256 => {
                     Self::Dsse(predicate.to_owned())
@@ -138,7 +145,7 @@ impl Purpose {
             Err(PurposeError::Empty)
         } else if kinds.contains(&Kind::Digest) && kinds.len() > 1 {
             Err(PurposeError::DigestAlone)
-        } else if kinds.contains(&Kind::Note) || kinds.contains(&Kind::Tuf) {
+        } else if [Kind::Note, Kind::Tuf, Kind::Possession].iter().any(|kind| kinds.contains(kind)) {
             Err(PurposeError::Reserved)
         } else if others && kinds.iter().any(Kind::is_image) {
             Err(PurposeError::ImagesAlone)
@@ -199,6 +206,7 @@ mod tests {
             Err(PurposeError::ImagesAlone)
         );
         assert_eq!(purpose(&["note"]), Err(PurposeError::Reserved));
+        assert_eq!(purpose(&["possession"]), Err(PurposeError::Reserved));
         assert!(purpose(&["oci"]).unwrap().allows(&cosign.parse().unwrap()));
         assert!(purpose(&[&cosign]).unwrap().allows(&Kind::Oci));
         assert!(!purpose(&["blob"]).unwrap().allows(&Kind::Digest));
@@ -215,6 +223,7 @@ mod tests {
             "x509",
             "note",
             "tuf",
+            "possession",
             "dsse:https://slsa.dev/provenance/v1",
         ] {
             assert_eq!(text.parse::<Kind>().unwrap().to_string(), text);

@@ -108,6 +108,16 @@ reasons! {
     ShuttingDown "SHUTTING_DOWN" Unavailable true "The daemon is stopping; try again, or ask another replica.";
     Cancelled "CANCELLED" Cancelled false "The caller went away.";
     RateLimited "RATE_LIMITED" ResourceExhausted true "This call is limited; try again as the answer says.";
+    StatementInvalid "STATEMENT_INVALID" InvalidArgument false "Correct the statement or the template: the message says which field and what was expected.";
+    StatementRefused "STATEMENT_REFUSED" FailedPrecondition false "Draft it anew: the statement does not fit what is in force here; `guard` names why.";
+    CeremonyExists "CEREMONY_EXISTS" AlreadyExists false "Draft it anew: a ceremony with this id was proposed before.";
+    UnknownCeremony "UNKNOWN_CEREMONY" NotFound false "Check the ceremony's id with `countersign ceremony list --ended`.";
+    ActInvalid "ACT_INVALID" InvalidArgument false "Sign the act anew: it is not what a person of this roster can have signed here.";
+    ActRefused "ACT_REFUSED" FailedPrecondition false "The act does not count; `guard` names why, and nothing was recorded.";
+    NotArmed "NOT_ARMED" FailedPrecondition false "Wait until the quorum has approved and the witnesses have attested; the message says who is missing.";
+    ObjectPlanted "OBJECT_PLANTED" FailedPrecondition false "Somebody put an object where the new key belongs. Nothing was made; find out who, before anything else.";
+    ClockUntrusted "CLOCK_UNTRUSTED" FailedPrecondition true "The daemon's clock is not trusted, so nothing is approved, started or completed until it is.";
+    Interrupted "INTERRUPTED" Aborted false "It is not known what the backend did; nothing is repeated and nothing adopted. Propose a `resolve`.";
     Internal "INTERNAL" Internal false "A fault of the daemon; nothing was released. Its log names the request id.";
 }
 

@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::{self, CanonicalError};
 use crate::time::Time;
 
-pub use ceremony::Ceremony;
-pub use control::{Actor, ActorKind, Body, ControlRecord, Enrolled, Lift, StopTarget};
+pub use ceremony::{Arrived, Ceremony};
+pub use control::{Actor, ActorKind, Body, ControlRecord, Lift, StopTarget};
 pub use detail::{CallerDetail, ControlDetail, Detail, PolicyDetail, Salt};
 pub use draft::Draft;
 pub use plain::{DeniedRecord, DeniedSummary, Query, ReadRecord};

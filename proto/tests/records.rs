@@ -68,8 +68,8 @@ fn control(body: Body, stops: Vec<Term>, touches: Vec<Term>) -> ControlRecord {
     }
 }
 
-fn enrolled() -> Body {
-    Body::Enrolled(Enrolled {
+fn arrived() -> Arrived {
+    Arrived {
         algorithm: proto::algorithm::Algorithm::Ed25519,
         backend: "hsm-a".into(),
         key: "release/linux".parse().unwrap(),
@@ -80,7 +80,7 @@ fn enrolled() -> Body {
         purpose: Purpose::new([Kind::Blob, Kind::Oci]).unwrap(),
         serial: Some("0123".into()),
         version: 1,
-    })
+    }
 }
 
 fn every_kind() -> Vec<(&'static str, Draft)> {
@@ -124,10 +124,11 @@ fn every_kind() -> Vec<(&'static str, Draft)> {
         v: VERSION,
     };
     let key: proto::name::KeyName = "release/linux".parse().unwrap();
-    let stop = Body::Stopped { target: StopTarget::Version { key: key.clone(), version: 3 } };
+    let stop = Body::Stopped { act: None, target: StopTarget::Version { key: key.clone(), version: 3 } };
+    let by_act = Body::Stopped { act: Some(Hash::of(b"act")), target: StopTarget::All };
     let statement = serde_json::json!({"instance": "rehearsal.example.org", "mode": "rehearsal"});
     let all = || vec![Term::All];
-    let steps = steps::all(enrolled()).into_iter();
+    let steps = steps::all(arrived()).into_iter();
     let steps = steps.map(|(name, body)| (name, control(body, vec![], vec![]).draft().unwrap()));
     let mut kinds = vec![
         ("sign", sign().draft().unwrap()),
@@ -140,8 +141,8 @@ fn every_kind() -> Vec<(&'static str, Draft)> {
         ("genesis", control(Body::Genesis { statement }, vec![], vec![]).draft().unwrap()),
         ("grant", control(Body::Grant { sha256: Hash::of(b"") }, vec![], all()).draft().unwrap()),
         ("policy", control(Body::Policy { sha256: Hash::of(b"") }, vec![], all()).draft().unwrap()),
-        ("key.enrolled", control(enrolled(), vec![], vec![Term::Key(key)]).draft().unwrap()),
         ("incident.stopped", control(stop, vec![Term::KeyId(KeyId::of_spki(&[3]))], vec![]).draft().unwrap()),
+        ("incident.stopped-by-act", control(by_act, vec![Term::All], vec![]).draft().unwrap()),
         ("log.anchor", control(Body::Anchor { place: "anchor".into() }, vec![], vec![]).draft().unwrap()),
         ("log.redacted", control(Body::Redacted { indices: vec![4, 9] }, vec![], vec![]).draft().unwrap()),
     ];

@@ -14,9 +14,10 @@ use daemon::backend::software::{Admission, Software};
 use daemon::backend::{Backend, Settings};
 use daemon::clock::{Clock, ManualClock};
 use daemon::config::{self, Config};
+use daemon::council::Council;
 use daemon::denials::Denials;
 use daemon::incident::Responder;
-use daemon::keyring::{self, Keyring};
+use daemon::keyring::{self, Approved, Keyring};
 use daemon::keys::fold::State;
 use daemon::log::{self, Log, LogKey};
 use daemon::rpc::edge::Edge;
@@ -47,9 +48,9 @@ impl Inside {
             log::open(config.log.settings.clone(), Arc::clone(&clock), log_key(&config.log.key)).unwrap();
         let mut history = opened.history.iter();
         let genesis = history.next().unwrap();
-        let mut state = State::genesis(genesis.hash, &genesis.record).unwrap();
+        let mut state = State::genesis(genesis.hash, &genesis.record, genesis.detail.as_deref()).unwrap();
         for control in history {
-            state.apply(control.index, control.hash, &control.record).unwrap();
+            state.apply(control.index, control.hash, &control.record, control.detail.as_deref()).unwrap();
         }
         let log = opened.log;
         let keyring = Keyring::new(state, backends(&config, &clock), Arc::clone(&clock));
@@ -60,11 +61,25 @@ impl Inside {
         let authorities =
             tls::authorities(&keyring.snapshot().in_force().unwrap().loaded.client_cas).unwrap();
         let denials = Denials::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock));
+        let signer = Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&denials));
+        let council = Council::new(
+            log.clone(),
+            Arc::clone(&keyring),
+            Arc::clone(&signer),
+            Arc::clone(&clock),
+            Approved::under(&config.instance.state_directory),
+        );
         let services = Services {
-            signer: Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&denials)),
+            signer,
+            council,
             keyring: Arc::clone(&keyring),
             log: log.clone(),
-            responder: Arc::new(Responder::new(log.clone(), keyring, Arc::clone(&denials))),
+            responder: Arc::new(Responder::new(
+                log.clone(),
+                keyring,
+                Arc::clone(&denials),
+                Arc::clone(&clock),
+            )),
             reads: Arc::new(Reads::new(log.clone())),
             denials,
             clock: Arc::clone(&clock),

@@ -23,6 +23,14 @@ pub struct Record {
     pub body: Value,
 }
 
+impl Record {
+    /// Whether it is what a new key signs in its ceremony, and nobody asked for.
+    #[must_use]
+    pub fn proves_possession(&self) -> bool {
+        self.body["signed"]["kind"] == "possession"
+    }
+}
+
 /// Everything in `log.db` that promises are made about.
 #[derive(Debug, Clone)]
 pub struct Ledger {
@@ -116,12 +124,22 @@ impl Ledger {
         checkpoints.into_iter().filter_map(|checkpoint| tree.breaks(checkpoint)).collect()
     }
 
-    /// Signatures that were released: index, key id, the signature as it is in the record.
+    /// How many operations callers have begun, whatever became of them. The proofs of possession of ceremonies have numbers
+    /// too, and are none of them.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        let numbered = |record: &&Record| record.body["number"].is_u64() && !record.proves_possession();
+        self.records.iter().filter(numbered).count() + self.open.len()
+    }
+
+    /// Signatures that were released to callers: index, key id, the signature as it is in the record. A new key's proof of
+    /// possession is none of them.
     #[must_use]
     pub fn released(&self) -> Vec<(usize, String, String)> {
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let mut found = Vec::new();
-        for (index, record) in self.records.iter().enumerate() {
+        let asked_for = |(_, record): &(usize, &Record)| !record.proves_possession();
+        for (index, record) in self.records.iter().enumerate().filter(asked_for) {
             for signature in record.body["signatures"].as_array().into_iter().flatten() {
                 if signature["outcome"] == "released" {
                     found.push((index, word(&signature["key_id"]), word(&signature["value"])));

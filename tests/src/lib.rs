@@ -13,6 +13,7 @@ pub mod fuzz;
 pub mod inside;
 pub mod ledger;
 pub mod load;
+pub mod openssh;
 pub mod performance;
 pub mod process;
 pub mod ready;

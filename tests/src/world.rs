@@ -46,7 +46,7 @@ impl Plan {
     /// A new key of the software backend.
     #[must_use]
     pub fn key(self, name: &str, algorithm: &str, purposes: &[&str]) -> Self {
-        self.enrol(name, "software:", algorithm, purposes)
+        self.born(name, &["--backend", "software"], algorithm, purposes)
     }
 
     /// The token as backend `hsm`, by its own module or one in front of it.
@@ -57,37 +57,31 @@ impl Plan {
         self
     }
 
-    /// A key that the token holds under this label.
+    /// The key that the token holds under this label, adopted.
     ///
     /// # Panics
     /// Without a token.
     #[must_use]
     pub fn token_key(self, name: &str, label: &str, algorithm: &str, purposes: &[&str]) -> Self {
         let uri = self.token.as_ref().unwrap().key_uri(label);
-        self.enrol(name, &uri, algorithm, purposes)
+        self.born(name, &["--backend", "hsm", "--adopt", &uri], algorithm, purposes)
     }
 
-    fn enrol(mut self, name: &str, uri: &str, algorithm: &str, purposes: &[&str]) -> Self {
-        let mut words = vec![name, uri, "--algorithm", algorithm];
+    fn born(mut self, name: &str, place: &[&str], algorithm: &str, purposes: &[&str]) -> Self {
+        let mut words = vec![name, "--algorithm", algorithm];
+        words.extend(place);
         words.extend(purposes.iter().flat_map(|purpose| ["--purpose", purpose]));
         self.keys.push(words.into_iter().map(str::to_owned).collect());
         self
     }
 
-    /// Makes the instance and enrols its keys. It does not run yet.
+    /// Makes the instance and plays the ceremonies of its keys. It does not run yet.
     ///
     /// # Panics
     /// If a command fails, with what it said.
     #[must_use]
     pub fn make(self) -> World {
-        let directory = match &self.place {
-            Some(place) => tempfile::tempdir_in(place).unwrap(),
-            None => tempfile::tempdir().unwrap(),
-        };
-        // The test holds the socket, and a disk is not unmounted while somebody holds anything of it.
-        let post = tempfile::tempdir().unwrap();
-        let ready = Ready::listen(post.path());
-        let world = World { ready, daemon: None, token: self.token, directory, _post: post };
+        let world = World::vacant(self.place.as_deref(), self.token);
         let mut init = world.countersignd("init");
         init.args(["--rehearsal", "--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--directory"]);
         init.arg(world.place());
@@ -99,9 +93,9 @@ impl Plan {
         // A test needs no more room than it writes, so that many run beside each other on a small disk.
         world.configure("[log]\n", "[log]\nreserve = \"1MiB\"\n");
         for words in self.keys {
-            let mut enrol = world.countersignd("enroll-key");
-            enrol.args(words).arg("--config").arg(world.config());
-            let _said = Process::output(enrol);
+            let mut ceremony = world.countersignd("rehearse-key");
+            ceremony.args(words).arg("--config").arg(world.config());
+            let _said = Process::output(ceremony);
         }
         world
     }
@@ -128,6 +122,22 @@ pub struct World {
 }
 
 impl World {
+    /// A place for an instance that the test makes itself.
+    ///
+    /// # Panics
+    /// If there is no room for it.
+    #[must_use]
+    pub fn vacant(disk: Option<&Path>, token: Option<Token>) -> Self {
+        let directory = match disk {
+            Some(disk) => tempfile::tempdir_in(disk).unwrap(),
+            None => tempfile::tempdir().unwrap(),
+        };
+        // The test holds the socket, and a disk is not unmounted while somebody holds anything of it.
+        let post = tempfile::tempdir().unwrap();
+        let ready = Ready::listen(post.path());
+        Self { ready, daemon: None, token, directory, _post: post }
+    }
+
     /// The instance's directory.
     #[must_use]
     pub fn place(&self) -> PathBuf {

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use ceremonies::act::{Act, ActError, Decision, Deed, SeenHead, Setting, Unverified, VerifiedAct, namespace};
 use ceremonies::genesis::Mode;
@@ -12,6 +11,7 @@ use ceremonies::ssh::key::{KeyError, SshKey};
 use ceremonies::ssh::signature::SshSignatureError;
 use proto::hash::Hash;
 use proto::origin::Origin;
+use tests::openssh::{done, ssh_keygen};
 
 const NAMESPACE: &str = namespace(Mode::Rehearsal);
 
@@ -29,26 +29,9 @@ struct Desk {
     origin: Origin,
 }
 
-fn ssh_keygen(directory: &Path, arguments: &[&str], input: &[u8]) -> Output {
-    let mut command = Command::new("ssh-keygen");
-    command.args(arguments).current_dir(directory).env_remove("SSH_AUTH_SOCK");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap_or_else(|error| {
-        panic!("ssh-keygen cannot be run ({error}): install it (Debian: apt-get install openssh-client)")
-    });
-    // A child that does not read to the end has its reasons, and says them by its exit code.
-    let _closed_early = std::io::Write::write_all(&mut child.stdin.take().unwrap(), input);
-    child.wait_with_output().unwrap()
-}
-
-#[track_caller]
-fn done(output: &Output) {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
 fn make(directory: &Path, name: &str, kind: &[&str]) -> String {
     let arguments = [kind, &["-q", "-N", "", "-C", "a comment", "-f", name]].concat();
-    done(&ssh_keygen(directory, &arguments, b""));
+    done(ssh_keygen(directory, &arguments, b""));
     std::fs::read_to_string(directory.join(format!("{name}.pub"))).unwrap().trim_end().to_owned()
 }
 
@@ -72,9 +55,7 @@ impl Desk {
 
     fn sign(&self, person: &str, namespace: &str, more: &[&str], document: &[u8]) -> String {
         let arguments = [&["-Y", "sign", "-f", person, "-n", namespace], more].concat();
-        let output = ssh_keygen(self.directory.path(), &arguments, document);
-        done(&output);
-        String::from_utf8(output.stdout).unwrap()
+        done(ssh_keygen(self.directory.path(), &arguments, document))
     }
 
     /// What stock OpenSSH says.
@@ -184,7 +165,7 @@ fn keys_that_are_not_taken_are_named() {
         assert!(matches!(error, Unverified::Signature(SshSignatureError::Key(found)) if found == expected));
     }
     make(place, "ca", &["-t", "ed25519"]);
-    done(&ssh_keygen(place, &["-q", "-s", "ca", "-I", "ada", "-n", "ada", "ada.pub"], b""));
+    done(ssh_keygen(place, &["-q", "-s", "ca", "-I", "ada", "-n", "ada", "ada.pub"], b""));
     let certificate = std::fs::read_to_string(place.join("ada-cert.pub")).unwrap();
     let error = SshKey::parse(certificate.trim_end()).unwrap_err();
     assert!(matches!(error, KeyError::Certificate(_)), "{error}");
@@ -220,6 +201,6 @@ fn stock_openssh_takes_the_golden_signatures() {
     for name in ["ed25519", "ed25519-sha256", "ecdsa", "sk-ed25519", "sk-ecdsa"] {
         std::fs::write(place.path().join("sig"), read(&format!("signature-{name}.sig"))).unwrap();
         let verify = ["-Y", "verify", "-f", "allowed_signers", "-I", "ada", "-n", NAMESPACE, "-s", "sig"];
-        done(&ssh_keygen(place.path(), &verify, document.as_bytes()));
+        done(ssh_keygen(place.path(), &verify, document.as_bytes()));
     }
 }

@@ -20,6 +20,7 @@ fn control(clock: &dyn Clock, number: u8, body: Body, stops: Vec<Term>) -> Contr
         lifts: vec![],
         touches: vec![],
         detail: Some(br#"{"reason":"test"}"#.to_vec()),
+        follows: None,
         asked: clock.wall(),
     }
 }
@@ -35,7 +36,7 @@ async fn written(directory: &Path) -> String {
     let Opened { log, .. } = open(settings, clock.clone(), key()).unwrap();
     for (number, name) in [(2, "release/linux"), (3, "release/windows")] {
         let name: proto::name::KeyName = name.parse().unwrap();
-        let body = Body::Stopped { target: StopTarget::Key(name.clone()) };
+        let body = Body::Stopped { act: None, target: StopTarget::Key(name.clone()) };
         log.stop(control(clock.as_ref(), number, body, vec![Term::Key(name)])).await.unwrap();
     }
     begun

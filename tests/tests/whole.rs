@@ -7,6 +7,7 @@ mod redact;
 use std::process::Command;
 
 use softhsm::{Shape, Token};
+use tests::binaries::{VARIABLE, program};
 use tests::load::{Callers, Load, request, sign};
 use tests::process::Process;
 use tests::world::{Plan, World};
@@ -70,6 +71,20 @@ fn a_file_is_signed_by_an_hsm_verified_and_the_key_stopped() {
     token.generate("linux", &[1], Shape::P256).unwrap();
     let plan = Plan::new().token(token, None).token_key(KEY, "linux", "ecdsa-p256-sha256", &["blob"]);
     walk(&mut plan.start());
+}
+
+/// `cargo xtask demo`, as somebody runs it who has never seen this.
+#[test]
+fn the_demo_goes_from_an_empty_directory_to_a_stop_and_a_valid_transcript() {
+    let toolbox = program("xtask");
+    let mut demo = Command::new(&toolbox);
+    demo.arg("demo").env(VARIABLE, toolbox.parent().unwrap());
+    let said = Process::output(demo);
+    let steps =
+        ["approved in record", "signed artefact", "Verified OK", "KEY_SUSPENDED", "\nVALID key.generate "];
+    for step in steps {
+        assert!(said.contains(step), "{step:?} is not in:\n{said}");
+    }
 }
 
 /// The lines of a JSON listing of records.

@@ -52,7 +52,7 @@ pub fn run(bench: &Bench) -> Result<(), String> {
     if bench.from.is_none() {
         build.extend(["--package", "daemon", "--bin", "countersignd"]);
     }
-    let programs = built(&build)?;
+    let programs = built(cargo(&build))?;
     let program = |name: &str| {
         let found = programs.iter().find(|(own, _)| own == name).map(|(_, path)| path.clone());
         found.ok_or_else(|| format!("cargo did not say where it put `{name}`"))
@@ -90,8 +90,7 @@ pub fn run(bench: &Bench) -> Result<(), String> {
 }
 
 /// Builds, and says which programs were built and where they are.
-fn built(arguments: &[&str]) -> Result<Vec<(String, PathBuf)>, String> {
-    let mut command = cargo(arguments);
+pub fn built(mut command: Command) -> Result<Vec<(String, PathBuf)>, String> {
     let name = spelled(&command);
     println!("$ {name}");
     command.arg("--message-format=json-render-diagnostics").stdin(Stdio::null()).stderr(Stdio::inherit());

@@ -1,17 +1,17 @@
 //! `cargo xtask demo`: the main job on real input, from an empty directory to a refused signature.
 //!
-//! A SoftHSM token is made, `countersignd` started over mTLS, a real file and the manifest digest of a real OCI image
+//! A SoftHSM token is made, `countersignd` started over mTLS, a key born in it by a ceremony of seven people, a real file and the manifest digest of a real OCI image
 //! layout are signed, both are verified with `openssl` and with `countersign verify` offline, the log is shown, the key
-//! stopped, and the refusal shown. Every command is printed before it is run, as anyone could type it.
+//! stopped, the refusal shown, and the ceremony's transcript judged offline. Every command is printed before it is run, as anyone could type it.
 
-mod instance;
 mod layout;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{run, tools};
-use instance::Instance;
+use crate::ceremony::{self, Ceremony};
+use crate::instance::{self, Instance};
+use crate::{heading, run, tools};
 
 /// The key of the demo.
 const KEY: &str = "release/linux";
@@ -20,19 +20,21 @@ const KEY: &str = "release/linux";
 pub fn run(keep: Option<PathBuf>) -> Result<bool, String> {
     tools::for_demo()?;
     heading("Build the daemon and the client");
-    run::shown(run::cargo(&["build", "--package", "daemon", "--package", "client"]))?;
+    instance::build()?;
 
     let temporary = tempfile::tempdir().map_err(|e| format!("cannot make a directory: {e}"))?;
     let directory = match &keep {
         Some(directory) => absolute(directory)?,
         None => temporary.path().join("demo"),
     };
-    heading("Make a throw-away HSM, a key in it, and an instance that uses it");
+    heading("Make a throw-away HSM, and an instance with seven people that uses it");
     let instance = Instance::make(&directory)?;
-    instance.enroll(KEY)?;
 
     heading("Start the daemon");
     let running = instance.start()?;
+
+    heading("A key is born: people decide, and a transcript is left");
+    Ceremony::hold(&instance, KEY)?;
 
     heading("Sign a file");
     let file = run::root().join("Cargo.lock");
@@ -95,7 +97,7 @@ pub fn run(keep: Option<PathBuf>) -> Result<bool, String> {
         let pid = instance.pid_file();
         let client = instance.client();
         running.leave();
-        heading("The instance is running. Three commands to try next");
+        heading("The instance is running. Commands to try next");
         for arguments in [
             format!("sign {KEY} FILE --out FILE.sig --receipt FILE.receipt"),
             "log tail --follow".to_owned(),
@@ -103,6 +105,15 @@ pub fn run(keep: Option<PathBuf>) -> Result<bool, String> {
         ] {
             println!("{} --config {} {arguments}", client.display(), config.display());
         }
+        let people = instance.home().join("people");
+        println!("\nAs one of the people, for instance to see what waits for Ada:");
+        let key = people.join("ada");
+        println!(
+            "{} --config {} --person ada --signing-key {} inbox",
+            client.display(),
+            config.display(),
+            key.display()
+        );
         println!("\nEverything is in {}. End it with: kill $(cat {})", home.display(), pid.display());
         return Ok(true);
     }
@@ -110,15 +121,13 @@ pub fn run(keep: Option<PathBuf>) -> Result<bool, String> {
     heading("Stop the key, and see the refusal");
     run::shown(client(&["stop", KEY, "--reason", "the demo is over"]))?;
     let refused = client(&["sign", KEY, "artefact", "--out", "refused.sig", "--receipt", "refused.receipt"]);
-    println!("$ {}", run::spelled(&refused));
+    println!("{}", run::folded(&format!("$ {}", run::spelled(&refused))));
     expect_refusal(refused)?;
     running.end()?;
-    heading("Done: signed, recorded, verified by others, stopped");
+    heading("Judge the transcript of the key's ceremony offline, by the genesis digest");
+    ceremony::verify(&instance)?;
+    heading("Done: born, signed, recorded, verified by others, stopped");
     Ok(true)
-}
-
-fn heading(text: &str) {
-    println!("\n\u{2500}\u{2500} {text}");
 }
 
 fn absolute(directory: &Path) -> Result<PathBuf, String> {
@@ -128,7 +137,8 @@ fn absolute(directory: &Path) -> Result<PathBuf, String> {
 /// Says and runs a command, with its standard output going into a file.
 fn written(mut command: Command, file: &Path) -> Result<(), String> {
     let name = run::spelled(&command);
-    println!("$ {name} > {}", file.file_name().unwrap_or(file.as_os_str()).display());
+    let to = file.file_name().unwrap_or(file.as_os_str()).display();
+    println!("{}", run::folded(&format!("$ {name} > {to}")));
     let to = std::fs::File::create(file).map_err(|e| format!("cannot make {}: {e}", file.display()))?;
     let status = command.stdout(to).status().map_err(|e| format!("cannot start `{name}`: {e}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{name}` ended with {status}")) }

@@ -5,10 +5,14 @@
 
 mod audit;
 mod bench;
+mod ceremony;
 mod demo;
 mod errors;
 mod generate;
+mod instance;
+mod mutants;
 mod pages;
+mod rehearse;
 mod run;
 mod step;
 mod tally;
@@ -29,17 +33,25 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// The main job on real input: a token, a daemon, a signed file and image, verified, logged, stopped.
+    /// The main job on real input: a key born in a ceremony, a signed file and image, verified, logged, stopped.
     Demo {
         /// Leave the instance running, with everything in this directory.
         #[arg(long, value_name = "DIR")]
         keep: Option<std::path::PathBuf>,
+    },
+    /// A key's ceremony on SoftHSM with throw-away SSH keys for its people, and a transcript that verifies.
+    Rehearse {
+        /// Where everything goes; it must be empty or not there.
+        directory: std::path::PathBuf,
     },
     /// Everything that must be green before a change is merged: tools, format, lints, bans, tests, generated code.
     Test {
         /// Also build the documentation of every item and refuse broken links.
         #[arg(long)]
         full: bool,
+        /// Nothing but this: take each guard of the ceremonies' session machine away, and see that a test notices.
+        #[arg(long, conflicts_with = "full")]
+        mutants: bool,
     },
     /// Look the dependencies up in the RustSec advisory database (fetched with git; needs a network).
     Audit,
@@ -53,8 +65,10 @@ enum Task {
 /// Runs the task. A task that fails has said why; what it returns as `Err` is said here.
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
-        Task::Test { full } => Ok(test::run(full)),
+        Task::Test { mutants: true, .. } => mutants::run().map(|()| true),
+        Task::Test { full, mutants: false } => Ok(test::run(full)),
         Task::Demo { keep } => demo::run(keep),
+        Task::Rehearse { directory } => rehearse::run(&directory),
         Task::Audit => Ok(audit::run()),
         Task::Bench(bench) => bench::run(&bench).map(|()| true),
         // Built with the protobuf compiler, this is the inner run of the one that does the rest.
@@ -71,4 +85,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The title of what comes next, in a task that shows several things.
+fn heading(text: &str) {
+    println!("\n\u{2500}\u{2500} {text}");
 }

@@ -7,6 +7,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Columns of a terminal.
+const WIDTH: usize = 80;
+
 /// The repository's root: the parent of this crate's directory.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies one directory below the root")
@@ -32,7 +35,7 @@ pub fn spelled(command: &Command) -> String {
 }
 
 /// A word as a shell would want it typed.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=@,+%".contains(&b);
     if !word.is_empty() && word.bytes().all(plain) {
         word.to_owned()
@@ -41,10 +44,40 @@ fn quoted(word: &str) -> String {
     }
 }
 
+/// A command or a sentence for a screen of 80 columns: broken between words, the rest indented. A command is still one to
+/// a shell.
+pub fn folded(line: &str) -> String {
+    let shell = line.split_once("$ ").is_some_and(|(prompt, _)| !prompt.contains(' '));
+    let (end, widest) = if shell { (" \\", WIDTH - 2) } else { ("", WIDTH) };
+    let mut lines = vec![String::new()];
+    for word in words(line) {
+        let last = lines.last_mut().expect("there is a first line");
+        if last.is_empty() {
+            last.push_str(word);
+        } else if last.chars().count() + 1 + word.chars().count() <= widest {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            last.push_str(end);
+            lines.push(format!("    {word}"));
+        }
+    }
+    lines.join("\n")
+}
+
+/// What blanks separate, but for those between two `'`.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    let mut inside = false;
+    line.split(move |c: char| {
+        inside ^= c == '\'';
+        c == ' ' && !inside
+    })
+}
+
 /// Says and runs a command, with its output going where ours goes. `Err` says how it ended.
 pub fn shown(mut command: Command) -> Result<(), String> {
     let name = spelled(&command);
-    println!("$ {name}");
+    println!("{}", folded(&format!("$ {name}")));
     let status = command.stdin(Stdio::null()).status().map_err(|e| format!("cannot start `{name}`: {e}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{name}` ended with {status}")) }
 }
@@ -93,4 +126,18 @@ pub fn target_directory() -> Result<PathBuf, String> {
 pub fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|place| place.join(program)).find(|candidate| candidate.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_long_command_is_broken_between_words_and_never_inside_quotes() {
+        assert_eq!(super::folded("$ short 'a b'"), "$ short 'a b'");
+        let long =
+            format!("ada$ countersign stop {} --reason 'the {} is over'", "x".repeat(40), "y".repeat(20));
+        let folded = super::folded(&long);
+        assert!(folded.lines().count() > 1, "{folded}");
+        assert!(folded.lines().all(|line| line.chars().count() <= super::WIDTH), "{folded}");
+        assert_eq!(folded.replace(" \\\n    ", " "), long);
+    }
 }

@@ -22,8 +22,9 @@ const TOOLS: &[Tool] = &[
     Tool {
         program: "ssh-keygen",
         package: "openssh-client",
-        purpose: "a second opinion on signatures of acts",
+        purpose: "signing acts, and a second opinion on their signatures",
     },
+    Tool { program: "script", package: "bsdutils", purpose: "a terminal on which somebody types yes" },
     Tool { program: "strace", package: "strace", purpose: "killing the daemon at an exact system call" },
     Tool { program: "jq", package: "jq", purpose: "a second opinion on JSON" },
     Tool { program: "systemd-analyze", package: "systemd", purpose: "rating the service unit" },
@@ -33,7 +34,7 @@ const TOOLS: &[Tool] = &[
 const DENY_VERSION: &str = "0.20.2";
 
 /// What the demo calls.
-const DEMO: [&str; 2] = ["softhsm2-util", "openssl"];
+const DEMO: [&str; 3] = ["softhsm2-util", "openssl", "ssh-keygen"];
 
 /// Makes sure that every program is there; installs what is missing if it may.
 pub fn debian() -> Result<(), String> {

@@ -8,6 +8,7 @@ use proto::key_id::KeyId;
 use super::{Fault, Flaw, MOST_KEYS, MOST_PEOPLE, Person, Place, RosterDocument, RosterPerson, Terms};
 use crate::genesis::Mode;
 use crate::person::{PersonId, Role};
+use crate::rules::HardLimit;
 use crate::ssh::key::SshKey;
 
 /// What is found while reading on.
@@ -74,7 +75,7 @@ fn whole(document: &RosterDocument, terms: Terms, found: &mut Found) {
         found.note(None, "mode", None, Fault::Mode);
     }
     if document.approvals < 2 {
-        found.note(None, "approvals", None, Fault::Approvals(document.approvals));
+        found.note(None, "approvals", None, HardLimit::Approvals(document.approvals));
     }
     if document.people.len() > MOST_PEOPLE {
         found.note(None, "people", None, Fault::People(document.people.len()));
@@ -135,9 +136,9 @@ fn quorum(document: &RosterDocument, found: &mut Found) {
         document.people.iter().filter(move |person| person.roles.iter().any(|own| own == role.name()))
     };
     let ids: BTreeSet<&str> = with(Role::Officer).map(|person| person.person.as_str()).collect();
-    let officers = ids.len();
-    if officers <= usize::from(document.approvals) {
-        found.note(None, "approvals", None, Fault::Spare { approvals: document.approvals, officers });
+    let officers = u16::try_from(ids.len()).unwrap_or(u16::MAX);
+    if officers <= document.approvals {
+        found.note(None, "approvals", None, HardLimit::Spare { approvals: document.approvals, officers });
     }
     let units: BTreeSet<&str> = with(Role::Officer).map(|person| person.unit.as_str()).collect();
     if with(Role::Witness).next().is_none() {

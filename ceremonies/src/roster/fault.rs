@@ -7,6 +7,7 @@ use proto::key_id::KeyId;
 
 use super::{LARGEST, MOST_KEYS, MOST_PEOPLE, SCHEMA};
 use crate::person::{PersonError, Role, UnknownRole};
+use crate::rules::HardLimit;
 use crate::ssh::key::{KeyError, SshKind};
 
 /// Where in a roster: `approvals`, `people[2]`, `people[2].keys[0]`.
@@ -52,19 +53,9 @@ pub enum Fault {
     /// The roster of another instance's mode.
     #[error("the roster is for another mode than the instance: rehearsal and production are never mixed")]
     Mode,
-    /// M < 2.
-    #[error("at least 2 officers must approve, {0} would be enough here")]
-    Approvals(u16),
-    /// N < M + 1.
-    #[error(
-        "there must be more officers than approvals needed, so that one may be away: {approvals} of {officers}"
-    )]
-    Spare {
-        /// M.
-        approvals: u16,
-        /// N.
-        officers: usize,
-    },
+    /// M < 2, or N < M + 1.
+    #[error(transparent)]
+    Quorum(#[from] HardLimit),
     /// Nobody attests.
     #[error("there is no witness: at least one person must have the role witness")]
     NoWitness,

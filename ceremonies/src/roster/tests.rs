@@ -2,6 +2,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::rules::HardLimit;
 use crate::ssh::key::{KeyError, SshKind};
 use crate::ssh::signer::Signer;
 
@@ -84,14 +85,14 @@ fn the_canonical_bytes_begin_so() {
 
 #[test]
 fn two_must_approve() {
-    broken(|d| d.approvals = 0, "approvals", Fault::Approvals(0));
-    broken(|d| d.approvals = 1, "approvals", Fault::Approvals(1));
+    broken(|d| d.approvals = 0, "approvals", HardLimit::Approvals(0).into());
+    broken(|d| d.approvals = 1, "approvals", HardLimit::Approvals(1).into());
 }
 
 #[test]
 fn one_officer_may_be_away() {
-    broken(|d| d.approvals = 5, "approvals", Fault::Spare { approvals: 5, officers: 5 });
-    broken(|d| d.approvals = 7, "approvals", Fault::Spare { approvals: 7, officers: 5 });
+    broken(|d| d.approvals = 5, "approvals", HardLimit::Spare { approvals: 5, officers: 5 }.into());
+    broken(|d| d.approvals = 7, "approvals", HardLimit::Spare { approvals: 7, officers: 5 }.into());
     let mut document = document();
     document.approvals = 4;
     assert!(Roster::new(&document, REHEARSAL).is_ok());
@@ -184,7 +185,7 @@ fn a_person_is_there_once() {
     };
     let found = flaws(again);
     assert_eq!(found.iter().filter(|(_, fault)| *fault == Fault::PersonTwice("cyd".into())).count(), 2);
-    assert!(found.contains(&("approvals".into(), Fault::Spare { approvals: 3, officers: 3 })));
+    assert!(found.contains(&("approvals".into(), HardLimit::Spare { approvals: 3, officers: 3 }.into())));
 }
 
 #[test]

@@ -110,29 +110,57 @@ pub fn hard_limits(kind: Kind, quorum: Quorum) -> Result<(), HardLimit> {
     }
 }
 
+impl HardLimit {
+    /// The number of a rule that breaks it.
+    pub(super) const fn field(self) -> &'static str {
+        match self {
+            Self::TwoPersons(_)
+            | Self::Approvals(_)
+            | Self::Spare { .. }
+            | Self::TooFew { .. }
+            | Self::All { .. }
+            | Self::Shape => "officers",
+            Self::Witnesses => "witnesses",
+            Self::Lives { .. } => "expires",
+            Self::Age { .. } => "approval_age",
+            Self::Vetoes(_) => "vetoes",
+        }
+    }
+}
+
 impl Rule {
     /// Whether the rule is within the hard limits.
     pub(super) fn check(&self) -> Result<(), HardLimit> {
+        self.broken().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Every hard limit that the rule breaks; of those of its quorum, the first.
+    pub(super) fn broken(&self) -> Vec<HardLimit> {
+        let mut broken = Vec::new();
         let shipped = super::Rules::default().of(self.kind);
         let counted = |officers| matches!(officers, Officers::Count(_) | Officers::Quorum);
         let same = self.officers == shipped.officers
             || matches!(shipped.officers, Officers::Count(_)) && counted(self.officers);
         if !same || (self.emergency, self.any_clock) != (shipped.emergency, shipped.any_clock) {
-            return Err(HardLimit::Shape);
+            broken.push(HardLimit::Shape);
         }
         if shipped.other_unit && !self.other_unit {
-            return Err(HardLimit::Shape);
+            broken.push(HardLimit::Shape);
         }
         // The smallest roster that there can be: two of three.
         let approvals = self.approvals(2, 3);
         let officers = if self.officers == Officers::All { approvals } else { approvals.saturating_add(1) };
-        hard_limits(self.kind, Quorum { approvals, officers, witnesses: self.witnesses })?;
+        let quorum = Quorum { approvals, officers, witnesses: self.witnesses };
+        broken.extend(hard_limits(self.kind, quorum).err());
         if self.expires.is_zero() || self.expires > LONGEST {
-            return Err(HardLimit::Lives { found: self.expires });
+            broken.push(HardLimit::Lives { found: self.expires });
         }
         if self.approval_age.is_zero() || self.approval_age > self.expires {
-            return Err(HardLimit::Age { found: self.approval_age });
+            broken.push(HardLimit::Age { found: self.approval_age });
         }
-        if (1..=2).contains(&self.vetoes) { Ok(()) } else { Err(HardLimit::Vetoes(self.vetoes)) }
+        if !(1..=2).contains(&self.vetoes) {
+            broken.push(HardLimit::Vetoes(self.vetoes));
+        }
+        broken
     }
 }

@@ -72,6 +72,11 @@ impl Book {
         self.nonces.contains(&(act.person.clone(), act.nonce)) || self.acts.contains(&act.act)
     }
 
+    /// Whether the act of this digest was admitted.
+    pub(super) fn holds(&self, act: Hash) -> bool {
+        self.acts.contains(&act)
+    }
+
     /// Remembers an act that is admitted.
     pub(super) fn note(&mut self, act: &SignedAct) {
         self.nonces.insert((act.person.clone(), act.nonce));

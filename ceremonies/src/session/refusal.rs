@@ -174,13 +174,60 @@ pub enum Refusal {
     OtherOutputs,
 }
 
+impl Refusal {
+    /// The stable name, for programs: never renamed, never re-used.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Rules(Unruly::Lives { .. }) => "lives-too-long",
+            Self::Rules(Unruly::Quorum { .. }) => "other-quorum",
+            Self::Instance { .. } => "other-instance",
+            Self::Guardrails { .. } => "other-guardrails",
+            Self::Roster { .. } => "other-roster",
+            Self::NextRoster => "other-next-roster",
+            Self::Initiator(_) => "unknown-initiator",
+            Self::Over(_) => "over",
+            Self::Order { .. } => "order",
+            Self::Clock => "clock-untrusted",
+            Self::Expired { .. } => "expired",
+            Self::NotYet { .. } => "not-yet",
+            Self::Place { .. } => "no-place",
+            Self::OtherStatement { .. } => "other-statement",
+            Self::Replayed => "replayed",
+            Self::ActExpired { .. } => "act-expired",
+            Self::Head => "head-too-old",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::Refused(_) => "refused-before",
+            Self::Unknown(_) => "unknown-key",
+            Self::Role { .. } => "no-role",
+            Self::Suspended(_) => "suspended",
+            Self::Conflict { .. } => "two-roles",
+            Self::NotNamed { .. } => "not-named",
+            Self::OwnRemoval => "own-removal",
+            Self::VetoedAlready(_) => "vetoed-already",
+            Self::NotArmed(_) => "not-armed",
+            Self::Started => "started-already",
+            Self::Planted { .. } => "object-planted",
+            Self::OtherWitness(_) => "other-witness",
+            Self::OtherOutputs => "other-outputs",
+        }
+    }
+}
+
+/// What a ceremony lacks, in words.
+impl std::fmt::Display for Lack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Approvals(missing) => write!(f, "{missing} more officers must approve"),
+            Self::NextApprovals(missing) => {
+                write!(f, "{missing} more officers of the next roster must approve")
+            }
+            Self::Another => f.write_str("one more person must agree"),
+            Self::Witnesses(missing) => write!(f, "{missing} more witnesses must attest"),
+            Self::OtherUnit => f.write_str("a witness of another unit than every approver must attest"),
+        }
+    }
+}
+
 fn lacking(lacks: &[Lack]) -> String {
-    let said = |lack: &Lack| match lack {
-        Lack::Approvals(missing) => format!("{missing} more officers must approve"),
-        Lack::NextApprovals(missing) => format!("{missing} more officers of the next roster must approve"),
-        Lack::Another => "one more person must agree".to_owned(),
-        Lack::Witnesses(missing) => format!("{missing} more witnesses must attest"),
-        Lack::OtherUnit => "a witness of another unit than every approver must attest".to_owned(),
-    };
-    lacks.iter().map(said).collect::<Vec<_>>().join(", ")
+    lacks.iter().map(Lack::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -201,10 +201,7 @@ impl SshSignature {
         if *self.namespace != *namespace {
             return Err(SshSignatureError::Namespace { expected: namespace, found: shown(&self.namespace) });
         }
-        let mut signed = MAGIC.to_vec();
-        for part in [namespace.as_bytes(), b"", self.hash.name().as_bytes(), &self.hash.hash(message)] {
-            wire::put(&mut signed, part);
-        }
+        let mut signed = signed(namespace, self.hash, message);
         if let (Some(fido), Some(application)) = (self.fido, self.key.application()) {
             let inner = HashAlgorithm::Sha256.hash(&signed);
             signed = HashAlgorithm::Sha256.hash(application.as_bytes());
@@ -251,8 +248,26 @@ fn signature_of(key: &SshKey, signature: &[u8]) -> Result<(Vec<u8>, Option<Fido>
     Ok((value, fido))
 }
 
+/// What a signature is over (PROTOCOL.sshsig, 3).
+pub(crate) fn signed(namespace: &str, hash: HashAlgorithm, message: &[u8]) -> Vec<u8> {
+    let mut out = MAGIC.to_vec();
+    for part in [namespace.as_bytes(), b"", hash.name().as_bytes(), &hash.hash(message)] {
+        wire::put(&mut out, part);
+    }
+    out
+}
+
+/// The envelope, not armored, of a signature with its type.
+pub(crate) fn envelope(key: &[u8], namespace: &str, hash: &str, signature: &[u8]) -> Vec<u8> {
+    let mut out = [MAGIC, &VERSION.to_be_bytes()].concat();
+    for part in [key, namespace.as_bytes(), b"", hash.as_bytes(), signature] {
+        wire::put(&mut out, part);
+    }
+    out
+}
+
 /// The one spelling (OpenSSH, `sshsig_armor`).
-fn armored(blob: &[u8]) -> String {
+pub(crate) fn armored(blob: &[u8]) -> String {
     let text = STANDARD.encode(blob);
     let lines = text.as_bytes().chunks(LINE).map(|line| std::str::from_utf8(line).expect("base64 is ASCII"));
     format!("{BEGIN}{}{END}", lines.collect::<Vec<_>>().join("\n"))

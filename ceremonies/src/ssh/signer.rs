@@ -9,6 +9,8 @@ use p256::ecdsa::signature::Signer as _;
 use proto::algorithm::{Algorithm, HashAlgorithm};
 
 use super::key::{SshKey, SshKind};
+use super::signature;
+pub(crate) use super::signature::{armored, envelope};
 use super::wire::put;
 
 /// A private key, and how it signs.
@@ -104,11 +106,7 @@ impl Signer {
 
     /// What the signature is over (PROTOCOL.sshsig, 3).
     pub(crate) fn signed(&self, namespace: &str, message: &[u8]) -> Vec<u8> {
-        let mut out = b"SSHSIG".to_vec();
-        for part in [namespace.as_bytes(), b"", self.hash.name().as_bytes(), &self.hash.hash(message)] {
-            put(&mut out, part);
-        }
-        out
+        signature::signed(namespace, self.hash, message)
     }
 
     /// As `ssh-keygen -Y sign` writes it.
@@ -121,19 +119,4 @@ impl Signer {
 pub(crate) fn integer(bytes: &[u8]) -> Vec<u8> {
     let digits: Vec<u8> = bytes.iter().copied().skip_while(|byte| *byte == 0).collect();
     if digits.first().is_some_and(|first| *first >= 0x80) { [vec![0], digits].concat() } else { digits }
-}
-
-pub(crate) fn envelope(key: &[u8], namespace: &str, hash: &str, signature: &[u8]) -> Vec<u8> {
-    let mut out = b"SSHSIG\0\0\0\x01".to_vec();
-    for part in [key, namespace.as_bytes(), b"", hash.as_bytes(), signature] {
-        put(&mut out, part);
-    }
-    out
-}
-
-pub(crate) fn armored(envelope: &[u8]) -> String {
-    let text = STANDARD.encode(envelope);
-    let lines: Vec<&str> =
-        text.as_bytes().chunks(70).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    format!("-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n", lines.join("\n"))
 }

@@ -64,8 +64,7 @@ pub enum StatementError {
     },
     /// Rehearsal and production mixed up.
     #[error(
-        "mode {mode} and the log `{origin}` do not fit: logs of rehearsals, and only they, begin with `rehearsal.`",
-        mode = mode_name(*mode)
+        "mode {mode} and the log `{origin}` do not fit: logs of rehearsals, and only they, begin with `rehearsal.`"
     )]
     Mode {
         /// What the statement says.
@@ -103,11 +102,4 @@ pub enum StatementError {
         /// What was expected.
         expected: &'static str,
     },
-}
-
-const fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Production => "production",
-        Mode::Rehearsal => "rehearsal",
-    }
 }

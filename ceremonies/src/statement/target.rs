@@ -10,8 +10,8 @@ mod machine;
 
 pub use governance::{Genesis, GrantChange, PolicyChange, RosterChange};
 pub use keys::{
-    Activation, Fixed, Inventory, KeyAdopt, KeyCompromise, KeyDestroy, KeyGenerate, KeyRemove, KeyResume,
-    KeyRotate, KeyRotateEmergency, Overlap,
+    Activation, Arrival, Fixed, Inventory, KeyAdopt, KeyCompromise, KeyDestroy, KeyGenerate, KeyRemove,
+    KeyResume, KeyRotate, KeyRotateEmergency, Overlap,
 };
 pub use machine::{
     BackendRebind, ClockReset, Leftover, LogRecover, LogRekey, Resolve, SignBreakGlass, StopLift,

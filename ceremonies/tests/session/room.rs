@@ -123,9 +123,14 @@ impl Room {
             Target::RosterChange(_) => Some(next_roster()),
             _ => None,
         };
+        Self::under(roster(2, |_| {}), statement, next)
+    }
+
+    /// Under another roster than the room's, with the one that the statement makes.
+    pub fn under(present: Seats, statement: Statement, next: Option<Seats>) -> Self {
         let now = statement.common().not_before;
         let stamp = Stamp { index: 50, time: now, trusted: true };
-        let opened = Session::open(statement, &in_force(roster(2, |_| {})), next, stamp).unwrap();
+        let opened = Session::open(statement, &in_force(present), next, stamp).unwrap();
         Self {
             session: opened.clone(),
             opened,

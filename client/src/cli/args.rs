@@ -2,8 +2,10 @@
 //!
 //! Promises: what can be told wrong from the words alone (two inputs, a version without a key) is refused before any file is read.
 
+pub mod ceremony;
 pub mod connection;
 pub mod log;
+pub mod people;
 pub mod policy;
 pub mod signing;
 pub mod stopping;
@@ -57,6 +59,14 @@ pub enum Command {
     Keys(Keys),
     /// Read and check the signing log
     Log(log::Log),
+    /// What waits for you: open ceremonies that lack your act
+    Inbox,
+    /// Read a statement and approve it, or refuse
+    Approve(people::Approve),
+    /// Read a statement, or what an execution came to, and attest it as a witness
+    Attest(people::Attest),
+    /// Draft, propose, lead, watch and end ceremonies
+    Ceremony(ceremony::Ceremony),
     /// Check, test and explain access policy, offline
     Policy(policy::Policy),
     /// Print the completion script of a shell

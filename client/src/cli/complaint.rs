@@ -3,6 +3,7 @@
 //! Promises: every error of this crate ends here and has all three; the exit code follows from the kind of trouble alone.
 
 pub mod causes;
+pub mod people;
 
 use serde_json::{Value, json};
 
@@ -90,6 +91,13 @@ impl Complaint {
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice.push(advice.into());
+        self
+    }
+
+    /// Says which file it is about.
+    #[must_use]
+    pub fn in_file(mut self, path: &std::path::Path) -> Self {
+        self.more.push(("file".to_owned(), path.display().to_string()));
         self
     }
 

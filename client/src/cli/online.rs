@@ -1,11 +1,13 @@
 //! What every command that talks to a daemon begins with: settings, a connection, a runtime.
 
+use proto::reason::Reason;
+
 use crate::address::Address;
 use crate::cli::args::connection::Connection as Flags;
 use crate::cli::complaint::Complaint;
 use crate::connection::Connection;
 use crate::exit::Exit;
-use crate::settings::{Partial, Settings, file};
+use crate::settings::{Partial, Setting, Settings, file};
 
 /// The places that settings come from, the strongest first.
 ///
@@ -29,6 +31,7 @@ where
 {
     let settings = Settings::settle(&places(flags, look)?)?;
     let address = settings.address.clone();
+    let shows_nothing = settings.tls.as_ref().is_some_and(|tls| tls.own.is_none());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -39,7 +42,29 @@ where
     });
     // A name that is still being looked up must not hold up the end.
     runtime.shutdown_background();
-    ended.map_err(|complaint| name_address(complaint, &address))
+    ended.map_err(|complaint| {
+        let complaint = if shows_nothing { wants_certificate(complaint) } else { complaint };
+        name_address(complaint, &address)
+    })
+}
+
+/// A refusal of a client that showed no certificate says which settings would have shown one.
+fn wants_certificate(mut complaint: Complaint) -> Complaint {
+    let unknown = complaint.reason.as_deref() == Some(Reason::Unauthenticated.name());
+    let demanded =
+        complaint.about_connection && complaint.why.iter().any(|why| why.contains("received fatal alert"));
+    if unknown || demanded {
+        let [certificate, key] = [Setting::Certificate, Setting::Key];
+        complaint.advice = vec![format!(
+            "no client certificate is set, and this call needs one: write `{}` and `{}` into the configuration file, or \
+             give --{} FILE and --{} FILE",
+            certificate.in_file(),
+            key.in_file(),
+            certificate.flag(),
+            key.flag()
+        )];
+    }
+    complaint
 }
 
 fn name_address(mut complaint: Complaint, address: &Address) -> Complaint {

@@ -4,7 +4,8 @@
 
 use proto::action::ActionName;
 use proto::name::KeyName;
-use proto::record::{ActorKind, Body, ControlRecord, Detail, Record, SignRecord, SignatureEntry};
+use proto::record::ceremony::Effect;
+use proto::record::{ActorKind, Body, Ceremony, ControlRecord, Detail, Record, SignRecord, SignatureEntry};
 use proto::time::Time;
 use proto::wire::v1;
 use serde_json::{Value, json};
@@ -150,17 +151,9 @@ fn changed(control: &ControlRecord) -> String {
             let terms: Vec<String> = control.stops.iter().map(ToString::to_string).collect();
             format!("stops {}", terms.join(", "))
         }
-        Body::Enrolled(enrolled) => {
-            format!(
-                "{}@{} {} in {} for {}",
-                enrolled.key, enrolled.version, enrolled.algorithm, enrolled.backend, enrolled.purpose
-            )
-        }
+        Body::Ceremony(step) => ceremony(step),
         Body::Anchor { place } => format!("checkpoints are kept in {place}"),
         Body::Redacted { indices } => format!("details of {} records erased", indices.len()),
-        // Kinds that join later are shown by their name alone until they have words of their own.
-        #[allow(unreachable_patterns, reason = "the registry of kinds grows")]
-        _ => String::new(),
     };
     let actor = match control.actor.kind {
         ActorKind::Caller => control.actor.id.clone(),
@@ -169,6 +162,40 @@ fn changed(control: &ControlRecord) -> String {
         ActorKind::Person => control.actor.id.clone(),
     };
     format!("{} {what} by {actor}", control.body.kind())
+}
+
+/// A step of a ceremony, by the beginning of its id.
+fn ceremony(step: &Ceremony) -> String {
+    let id = step.ceremony().to_string();
+    let what = match step {
+        Ceremony::Proposed(proposed) => format!("{}, statement {}", proposed.of, proposed.statement),
+        Ceremony::Acted(acted) => {
+            // As the record writes it.
+            let decision = serde_json::to_value(acted.decision).ok();
+            let decision = decision.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
+            format!("{decision}, act {}", acted.act)
+        }
+        Ceremony::Started(_) => "the execution begins".to_owned(),
+        Ceremony::Deviated(deviated) => format!("a deviation, act {}", deviated.act),
+        Ceremony::Executed(executed) => format!("outputs {}", executed.outputs),
+        Ceremony::Failed(failed) => format!("nothing was done: {}", failed.cause),
+        Ceremony::Interrupted(_) => "nobody knows what was done".to_owned(),
+        Ceremony::Ended(_) => "its time is over".to_owned(),
+        Ceremony::Completed(completed) => match &completed.effect {
+            Effect::Key(key) => {
+                format!(
+                    "{}@{} {} in {} for {}",
+                    key.key, key.version, key.algorithm, key.backend, key.purpose
+                )
+            }
+            Effect::Grants { sha256 } => format!("grants {sha256} in force"),
+            Effect::Lifts => "stops end".to_owned(),
+            Effect::Resolved { ceremony, destroyed: true } => format!("what {ceremony} left is destroyed"),
+            Effect::Resolved { ceremony, destroyed: false } => format!("what {ceremony} left is abandoned"),
+            Effect::Roster { version, .. } => format!("roster {version} in force"),
+        },
+    };
+    format!("{} {what}", &id[..8])
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Where answers go: lines, facts, tables or JSON on standard output; notes and complaints on standard error.
 //!
 //! Promises: colours and bars only on a terminal and never under `NO_COLOR`; nothing is wrapped where nobody reads it, so that pipes
-//! see whole lines; JSON output has one document per answer (one line each in streams). Deliberately knows nothing of keys or logs.
+//! see whole lines; JSON output has one document per answer (one line each in streams). Questions are asked on standard output and
+//! answered on standard input; silence is no answer. Deliberately knows nothing of keys or logs.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -38,6 +39,7 @@ pub enum Tone {
 pub struct Screen {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
+    answers: Option<Box<dyn BufRead + Send>>,
     output: Output,
     colour: bool,
     colour_err: bool,
@@ -57,6 +59,7 @@ impl Screen {
         Self {
             out: Box::new(io::stdout()),
             err: Box::new(io::stderr()),
+            answers: Some(Box::new(io::BufReader::new(io::stdin()))),
             output,
             colour: out_is && !plain,
             colour_err: err_is && !plain,
@@ -77,6 +80,7 @@ impl Screen {
         Self {
             out,
             err,
+            answers: None,
             output,
             colour: false,
             colour_err: false,
@@ -84,6 +88,33 @@ impl Screen {
             width_err: Some(width),
             bars: false,
         }
+    }
+
+    /// The same screen, with somebody who answers.
+    #[must_use]
+    pub fn answered_by(mut self, answers: Box<dyn BufRead + Send>) -> Self {
+        self.answers = Some(answers);
+        self
+    }
+
+    /// Takes the place that answers come from, for whoever reads along while other things happen.
+    pub fn take_answers(&mut self) -> Option<Box<dyn BufRead + Send>> {
+        self.answers.take()
+    }
+
+    /// Asks, and gives the line that was typed, without white space around it; empty where nobody answers.
+    ///
+    /// # Errors
+    /// As output and input give them.
+    pub fn ask(&mut self, question: &str) -> io::Result<String> {
+        let lines = fold(question, self.width);
+        write!(self.out, "{} ", paint(self.colour, Tone::Strong, &lines.join("\n")))?;
+        self.out.flush()?;
+        let mut answer = String::new();
+        if let Some(answers) = &mut self.answers {
+            answers.read_line(&mut answer)?;
+        }
+        Ok(answer.trim().to_owned())
     }
 
     /// Whether programs read this.
@@ -119,6 +150,14 @@ impl Screen {
             writeln!(self.out, "{line}")?;
         }
         Ok(())
+    }
+
+    /// An empty line.
+    ///
+    /// # Errors
+    /// As the output gives them.
+    pub fn gap(&mut self) -> io::Result<()> {
+        writeln!(self.out)
     }
 
     /// One line for people that begins with a coloured word.

@@ -1,40 +1,121 @@
-//! `countersign stop`: the shortest way from a decision to the daemon. Nothing is asked, presented or looked up before.
+//! `countersign stop`: the shortest way from a decision to the daemon. Nothing is asked, presented or looked up before, but what a
+//! person's signature needs: which instance it is for, and the key id of a version.
 
+use std::path::Path;
+
+use proto::hash::Hash;
 use proto::wire::v1;
 use proto::wire::v1::stop_target::Target;
 use serde_json::json;
 
+use super::args::connection::Connection as Flags;
 use super::args::stopping::Stop;
+use super::ceremony::protect;
 use super::complaint::Complaint;
-use super::input;
 use super::screen::{Screen, Tone};
+use super::{input, online};
 use crate::connection::Connection;
 use crate::exit::Exit;
+use crate::people::desk::SignedAct;
+use crate::people::stopping::NoTerm;
+use crate::people::{me, stopping};
 use crate::stop::{LONGEST_REASON, stop, words};
 
 /// Runs the command.
 ///
 /// # Errors
 /// What is wrong with it, or why nothing was stopped.
-pub async fn run(arguments: &Stop, connection: Connection, screen: &mut Screen) -> Result<Exit, Complaint> {
+pub fn run(
+    arguments: &Stop,
+    flags: &Flags,
+    look: &dyn Fn(&str) -> Option<String>,
+    screen: &mut Screen,
+) -> Result<Exit, Complaint> {
     let target = target(arguments)?;
     let length = arguments.reason.len();
     if !(1..=LONGEST_REASON).contains(&length) {
         return Err(Complaint::usage(format!("--reason has {length} bytes; expected 1 to {LONGEST_REASON}")));
     }
-    let answer = stop(&connection, target.clone(), &arguments.reason, connection.patience()).await.map_err(
-        |error| {
+    if !arguments.sign {
+        return online::run(flags, look, async |connection| {
+            send(&connection, target, &arguments.reason, None, screen).await
+        });
+    }
+    protect::reason(&arguments.reason)?;
+    let places = online::places(flags, look)?;
+    let (key, genesis) = (me::signing_key(&places)?, me::genesis(&places)?);
+    online::run(flags, look, async |connection| {
+        let act = signed(&connection, &target, &arguments.reason, &key, genesis).await?;
+        send(&connection, target, &arguments.reason, Some(act), screen).await
+    })
+}
+
+/// The stop as a person's act.
+async fn signed(
+    connection: &Connection,
+    target: &Target,
+    reason: &str,
+    key: &Path,
+    genesis: Hash,
+) -> Result<SignedAct, Complaint> {
+    let term = stopping::term(connection, target).await.map_err(|error| {
+        let complaint = Complaint::failed("nothing was stopped").because(error.to_string());
+        match (error, target) {
+            (NoTerm::Call(error), _) => error.into(),
+            (NoTerm::Denied(_), Target::Version(version)) => complaint
+                .advise(format!("stop the whole key: countersign stop {} --sign --reason …", version.key)),
+            _ => complaint.advise("stop the whole key, or --all"),
+        }
+    })?;
+    Ok(stopping::sign(connection, genesis, key, term, reason).await?)
+}
+
+async fn send(
+    connection: &Connection,
+    target: Target,
+    reason: &str,
+    act: Option<SignedAct>,
+    screen: &mut Screen,
+) -> Result<Exit, Complaint> {
+    let wire = act.as_ref().map(SignedAct::to_wire);
+    let answer = match stop(connection, target.clone(), reason, wire, connection.patience()).await {
+        Ok(answer) => answer,
+        // Made a moment ago, it can have been taken from nobody but us.
+        Err(error) if act.is_some() && stopping::is_taken(&error) => {
+            show_taken(&target, screen)?;
+            return Ok(Exit::Done);
+        }
+        Err(error) => {
             let complaint = Complaint::from(error);
             if complaint.exit == Exit::Retry {
-                return complaint.advise(
+                return Err(complaint.advise(
                     "send it again at once: a stop that arrives twice stops once. It may already be in force",
-                );
+                ));
             }
-            complaint
-        },
-    )?;
+            return Err(complaint);
+        }
+    };
     show(&target, &answer, screen)?;
     Ok(if answer.volatile { Exit::Retry } else { Exit::Done })
+}
+
+/// The stop is in force, and the answer that said what still signs was lost.
+fn show_taken(target: &Target, screen: &mut Screen) -> Result<(), Complaint> {
+    let what = words(target);
+    if screen.is_json() {
+        screen.json(&json!({ "stopped": what, "answer_lost": true }))?;
+        return Ok(());
+    }
+    screen.headline(
+        Tone::Good,
+        "stopped:",
+        &format!("{what}; what still signs was said in an answer that was lost"),
+    )?;
+    screen.facts(&[
+        ("see", "`countersign log search --kind incident.stopped`, or the same command again".to_owned()),
+        ("stays", "until a ceremony lifts it; time never does".to_owned()),
+    ])?;
+    Ok(())
 }
 
 /// What is to be stopped.

@@ -1,4 +1,4 @@
-//! TLS 1.3 towards the daemon: our certificate, their pinned authority.
+//! TLS 1.3 towards the daemon: our certificate, where we have one, and their pinned authority.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::settings::TlsFiles;
+use crate::settings::{Identity, TlsFiles};
 
 /// A certificate or key file that cannot be used, and what was expected in it.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +79,7 @@ impl Connector {
     }
 }
 
-/// TLS 1.3 alone, aws-lc-rs alone, one trusted authority file, our certificate.
+/// TLS 1.3 alone, aws-lc-rs alone, one trusted authority file, our certificate where there is one.
 fn configuration(files: &TlsFiles) -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(&files.ca, "certificates of the authority")? {
@@ -89,20 +89,24 @@ fn configuration(files: &TlsFiles) -> Result<ClientConfig, TlsError> {
             cause: cause.to_string(),
         })?;
     }
-    let chain = certificates(&files.certificate, "a client certificate")?;
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|cause| not_pem(&files.key, "a private key", &cause))?;
-    let mut config =
+    let builder =
         ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(TlsError::Version)?
-            .with_root_certificates(roots)
-            .with_client_auth_cert(chain, key)
-            .map_err(|cause| TlsError::Pair {
-                certificate: files.certificate.clone(),
-                key: files.key.clone(),
+            .with_root_certificates(roots);
+    let mut config = match &files.own {
+        None => builder.with_no_client_auth(),
+        Some(Identity { certificate, key }) => {
+            let chain = certificates(certificate, "a client certificate")?;
+            let private =
+                PrivateKeyDer::from_pem_file(key).map_err(|cause| not_pem(key, "a private key", &cause))?;
+            builder.with_client_auth_cert(chain, private).map_err(|cause| TlsError::Pair {
+                certificate: certificate.clone(),
+                key: key.clone(),
                 cause,
-            })?;
+            })?
+        }
+    };
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(config)
 }

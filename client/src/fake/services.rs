@@ -317,12 +317,20 @@ impl IncidentService for Service {
         if let Some(refusal) = state.refusals.pop_front() {
             return Err(refusal);
         }
-        let Some(v1::stop_target::Target::Key(key)) =
-            request.into_inner().target.and_then(|target| target.target)
-        else {
-            return Err(Status::unimplemented("the fake daemon stops keys"));
+        let request = request.into_inner();
+        let target = request.target.and_then(|target| target.target);
+        if let Some(act) = &request.act {
+            let council = state.council.as_mut().ok_or_else(|| Status::unimplemented("no people"))?;
+            council.stop(act, target.as_ref())?;
+        }
+        if std::mem::take(&mut state.loses_stops) {
+            return Err(proto::wire::refusal::status(&Refusal::new(Reason::LogUnavailable, "lost")));
+        }
+        let index = match target {
+            Some(v1::stop_target::Target::Key(key)) => state.log.stop(&key),
+            Some(_) if request.act.is_some() => state.log.stop("filler/record"),
+            _ => return Err(Status::unimplemented("the fake daemon stops keys")),
         };
-        let index = state.log.stop(&key);
         Ok(Response::new(v1::StopResponse { log_index: Some(index), ..Default::default() }))
     }
 }

@@ -4,11 +4,14 @@
 //! address = "https://signing.example.org:7443"      # or "unix:/run/countersign/sign.sock"
 //! server_name = "signing.example.org"               # the address's host where absent
 //! ca = "ca.pem"                                     # paths are relative to this file
-//! certificate = "client.pem"
+//! certificate = "client.pem"                       # with `key`, for programs; people need neither
 //! key = "client-key.pem"
 //! log_origin = "signing.example.org"
 //! log_key = "signing.example.org+1b2c3d4e+AQ…"      # or a file that holds it
 //! deadline = "30s"
+//! person = "ada"                                    # who this is, in ceremonies: the id in the roster
+//! signing_key = "id_ed25519_sk"                     # as `ssh-keygen -f` takes it
+//! genesis_sha256 = "9f3c…"                          # what the instance began with
 //! ```
 
 use std::io::ErrorKind;
@@ -37,6 +40,9 @@ struct Text {
     log_key: Option<String>,
     deadline: Option<String>,
     state: Option<String>,
+    person: Option<String>,
+    signing_key: Option<String>,
+    genesis_sha256: Option<String>,
 }
 
 /// Reads one file.
@@ -70,6 +76,9 @@ pub fn parse(path: &Path, text: &str) -> Result<Partial, SettingsError> {
             (Setting::LogKey, text.log_key),
             (Setting::Deadline, text.deadline),
             (Setting::State, text.state),
+            (Setting::Person, text.person),
+            (Setting::SigningKey, text.signing_key),
+            (Setting::Genesis, text.genesis_sha256),
         ],
     ))
 }

@@ -27,11 +27,17 @@ pub enum Setting {
     Deadline,
     /// Where the newest checkpoints are kept.
     State,
+    /// Who uses this client, by the id in the roster.
+    Person,
+    /// What this person signs with, as `ssh-keygen -f` takes it.
+    SigningKey,
+    /// SHA-256 of the genesis statement of the instance.
+    Genesis,
 }
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Address,
         Self::ServerName,
         Self::Ca,
@@ -41,6 +47,9 @@ impl Setting {
         Self::LogKey,
         Self::Deadline,
         Self::State,
+        Self::Person,
+        Self::SigningKey,
+        Self::Genesis,
     ];
 
     /// Its flag, without the dashes.
@@ -56,6 +65,9 @@ impl Setting {
             Self::LogKey => "log-key",
             Self::Deadline => "deadline",
             Self::State => "state",
+            Self::Person => "person",
+            Self::SigningKey => "signing-key",
+            Self::Genesis => "genesis-sha256",
         }
     }
 
@@ -78,6 +90,9 @@ impl Setting {
             Self::LogKey => "log_key",
             Self::Deadline => "deadline",
             Self::State => "state",
+            Self::Person => "person",
+            Self::SigningKey => "signing_key",
+            Self::Genesis => "genesis_sha256",
         }
     }
 }
@@ -94,6 +109,9 @@ impl fmt::Display for Setting {
             Self::LogKey => "log key",
             Self::Deadline => "deadline",
             Self::State => "state directory",
+            Self::Person => "person",
+            Self::SigningKey => "signing key",
+            Self::Genesis => "SHA-256 of the genesis statement",
         })
     }
 }

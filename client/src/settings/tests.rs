@@ -46,8 +46,9 @@ fn flags_win_over_environment_and_environment_over_the_file() {
         PathBuf::from("env-ca.pem"),
         "as the environment says, relative to the working directory"
     );
-    assert_eq!(tls.certificate, PathBuf::from("/abs/client.pem"));
-    assert_eq!(tls.key, PathBuf::from("/etc/cs/client-key.pem"), "relative to the file that says it");
+    let own = tls.own.unwrap();
+    assert_eq!(own.certificate, PathBuf::from("/abs/client.pem"));
+    assert_eq!(own.key, PathBuf::from("/etc/cs/client-key.pem"), "relative to the file that says it");
     assert_eq!(settings.deadline, Duration::from_secs(5), "an empty variable says nothing");
     let settings = Settings::settle(&[variables, file]).unwrap();
     assert_eq!(settings.address.to_string(), "https://env.example.org:7443");
@@ -70,6 +71,24 @@ fn what_is_missing_is_named_in_all_three_places() {
     let settings = Settings::settle(&[flags(&[(Setting::Address, "unix:/s")]), state]).unwrap();
     assert_eq!(settings.tls, None);
     assert_eq!(settings.deadline, DEFAULT_DEADLINE);
+}
+
+#[test]
+fn a_certificate_and_its_key_are_there_both_or_neither() {
+    let base = flags(&[(Setting::Address, "https://a"), (Setting::State, "/s"), (Setting::Ca, "ca.pem")]);
+    let settings = Settings::settle(std::slice::from_ref(&base)).unwrap();
+    assert_eq!(settings.tls.unwrap().own, None);
+    for (given, words) in [
+        (
+            Setting::Certificate,
+            ["client certificate (PEM) is set, from --client-certificate", "--client-key"],
+        ),
+        (Setting::Key, ["client key (PEM) is set, from --client-key", "`certificate`"]),
+    ] {
+        let error = Settings::settle(&[flags(&[(given, "f.pem")]), base.clone()]).unwrap_err();
+        assert!(error.to_string().contains(words[0]), "{error}");
+        assert!(error.advice().contains(words[1]), "{}", error.advice());
+    }
 }
 
 #[test]

@@ -30,12 +30,13 @@ pub struct Arguments {
 /// What to do instead of running the daemon.
 #[derive(Debug, Subcommand)]
 pub enum Task {
-    /// Make a rehearsal instance: log, log key, CA, first client certificate, policy and configuration.
-    Init(Init),
+    /// Make an instance: a rehearsal at once, or in two steps one whose people sign its beginning.
+    Init(Box<Init>),
     /// Make a rehearsal instance with one key, if there is none yet, and run it.
     Dev(Dev),
-    /// Record a key of a rehearsal instance. The daemon must not be running.
-    EnrollKey(EnrollKey),
+    /// Bring a key into a rehearsal instance by a ceremony of which this machine plays all parts. The daemon must not be
+    /// running.
+    RehearseKey(RehearseKey),
     /// Places outside the database that keep the newest checkpoint.
     #[command(subcommand)]
     Anchor(Anchor),
@@ -50,26 +51,37 @@ pub enum Task {
 }
 
 /// `countersignd init`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Init {
-    /// A rehearsal instance: nothing that it signs is worth anything to anyone else. Production instances begin with a
-    /// ceremony.
-    #[arg(long)]
+    /// A rehearsal instance at once, with throw-away keys for its people: nothing that it signs is worth anything to anyone
+    /// else.
+    #[arg(long, conflicts_with_all = ["draft", "complete"])]
     pub rehearsal: bool,
-    /// Directory of the new instance. It must be empty or not there.
+    /// First step of any other instance: make the log key and write the genesis statement, for its people to sign.
+    #[arg(long, conflicts_with = "complete",
+        requires_all = ["name", "roster", "guardrails", "grants", "initiator", "justification", "ticket"])]
+    pub draft: bool,
+    /// Second step: check what people have signed, and make log and configuration.
+    #[arg(long)]
+    pub complete: bool,
+    /// Directory of the instance. It must be empty or not there; with --complete, the one of the draft.
     #[arg(long, value_name = "DIR")]
     pub directory: PathBuf,
-    /// Name of the instance; the log's origin is `rehearsal.` and this name.
-    #[arg(long, default_value = "countersign.example.org")]
-    pub name: String,
+    /// Name of the instance and of its log, for instance `signing.example.org`; logs of rehearsals are called
+    /// `rehearsal.` and this name. A rehearsal has one without being told.
+    #[arg(long, conflicts_with = "complete")]
+    pub name: Option<String>,
+    /// What a draft says.
+    #[command(flatten)]
+    pub plan: Plan,
     /// Where the daemon listens.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7443")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7443", conflicts_with = "draft")]
     pub listen: String,
     /// Where metrics, checkpoints and tiles are served.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7480")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7480", conflicts_with = "draft")]
     pub web: String,
     /// A PKCS#11 module to configure as backend `hsm`.
-    #[arg(long, value_name = "FILE", requires_all = ["token", "pin_file"])]
+    #[arg(long, value_name = "FILE", requires_all = ["token", "pin_file"], conflicts_with = "draft")]
     pub pkcs11: Option<PathBuf>,
     /// The token, as an RFC 7512 URI.
     #[arg(long, value_name = "URI", requires = "pkcs11")]
@@ -82,16 +94,51 @@ pub struct Init {
     pub module_environment: Vec<String>,
 }
 
+/// What the draft of a genesis says.
+#[derive(Debug, Default, clap::Args)]
+pub struct Plan {
+    /// With --draft: `production` or `rehearsal`.
+    #[arg(long, value_name = "MODE", requires = "draft", value_parser = ["production", "rehearsal"])]
+    pub mode: Option<String>,
+    /// With --draft: the environment, for instance `staging`; the mode's name where it is not said.
+    #[arg(long, requires = "draft")]
+    pub environment: Option<String>,
+    /// With --draft: the first roster, TOML.
+    #[arg(long, value_name = "FILE", requires = "draft")]
+    pub roster: Option<PathBuf>,
+    /// With --draft: the first guardrails, TOML. The files that it names are copied too; they are beside it.
+    #[arg(long, value_name = "FILE", requires = "draft")]
+    pub guardrails: Option<PathBuf>,
+    /// With --draft: the first grants, Cedar.
+    #[arg(long, value_name = "FILE", requires = "draft")]
+    pub grants: Option<PathBuf>,
+    /// With --draft: who proposes the genesis, an officer or operator of the roster.
+    #[arg(long, value_name = "PERSON", requires = "draft")]
+    pub initiator: Option<String>,
+    /// With --draft: why there is to be this instance.
+    #[arg(long, value_name = "TEXT", requires = "draft")]
+    pub justification: Option<String>,
+    /// With --draft: where it was asked for, for instance `OPS-4711`.
+    #[arg(long, value_name = "TEXT", requires = "draft")]
+    pub ticket: Option<String>,
+    /// With --draft: production keys may live in the software backend, for good.
+    #[arg(long, requires = "draft")]
+    pub allow_software_backend: bool,
+    /// With --draft: people may sign with keys that are files, for good; every transcript then says so.
+    #[arg(long, requires = "draft")]
+    pub allow_software_officer_keys: bool,
+}
+
 /// `countersignd dev`.
 #[derive(Debug, clap::Args)]
 pub struct Dev {
     /// Directory of the instance.
     #[arg(long, value_name = "DIR", default_value = "countersign-dev")]
     pub directory: PathBuf,
-    /// Use a token that exists instead of the software backend: the module and the token's URI.
-    #[arg(long, num_args = 2, value_names = ["MODULE", "TOKEN"], requires_all = ["pin_file", "key"])]
+    /// Use a token that exists instead of the software backend: the module and the token's URI. The key is made in it.
+    #[arg(long, num_args = 2, value_names = ["MODULE", "TOKEN"], requires = "pin_file")]
     pub pkcs11: Option<Vec<String>>,
-    /// The key to enrol from that token, as an RFC 7512 URI.
+    /// Adopt this key of that token instead of making one, as an RFC 7512 URI.
     #[arg(long, value_name = "URI", requires = "pkcs11")]
     pub key: Option<String>,
     /// A file that holds the token's user PIN.
@@ -99,15 +146,13 @@ pub struct Dev {
     pub pin_file: Option<PathBuf>,
 }
 
-/// `countersignd enroll-key`.
+/// `countersignd rehearse-key`.
 #[derive(Debug, clap::Args)]
-pub struct EnrollKey {
+pub struct RehearseKey {
     /// Name of the key, for instance `release/linux`.
     pub name: KeyName,
-    /// Where the key is: `software:` makes a new one, `pkcs11:object=…` names one in a token.
-    pub uri: String,
     /// How it signs, for life.
-    #[arg(long)]
+    #[arg(long, default_value = "ecdsa-p256-sha256")]
     pub algorithm: Algorithm,
     /// What it signs: `oci`, `blob`, `notation`, `x509`, `dsse:<predicate type>`, or `digest` alone. May be repeated.
     #[arg(long, required = true)]
@@ -115,12 +160,25 @@ pub struct EnrollKey {
     /// Who answers for the key.
     #[arg(long, default_value = "rehearsal")]
     pub owner: String,
-    /// Backend that holds the key, where more than one fits the URI.
+    /// Backend that holds the key, where there is more than one.
     #[arg(long)]
     pub backend: Option<String>,
+    /// Adopt the key that is at this place instead of making one, for instance `pkcs11:object=first`.
+    #[arg(long, value_name = "URI")]
+    pub adopt: Option<String>,
+    /// Directory with the people's private keys; `people` beside the state directory, where `init --rehearsal` put them.
+    #[arg(long, value_name = "DIR")]
+    pub people: Option<PathBuf>,
     /// Configuration file.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+}
+
+impl RehearseKey {
+    /// Where the people's keys are.
+    pub fn people(&self, config: &crate::config::Config) -> PathBuf {
+        self.people.clone().unwrap_or_else(|| config.instance.state_directory.with_file_name("people"))
+    }
 }
 
 /// `countersignd anchor`.

@@ -51,7 +51,7 @@ pub(super) fn place(config: &Config) -> Place {
 
 fn admission(state: &State) -> Admission {
     let genesis = state.instance();
-    if genesis.mode == Mode::Rehearsal || genesis.allow_software_backend {
+    if genesis.mode() == Mode::Rehearsal || genesis.allow_software_backend() {
         Admission::Admitted
     } else {
         Admission::Refused

@@ -24,9 +24,9 @@ pub(super) fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Booted, Fai
     let opened = log::open(reach::log_settings(config), clock, key)?;
     let mut history = opened.history.iter();
     let first = history.next().ok_or_else(|| Failed::new("the log has no genesis record"))?;
-    let mut state = State::genesis(first.hash, &first.record)?;
+    let mut state = State::genesis(first.hash, &first.record, first.detail.as_deref())?;
     for control in history {
-        state.apply(control.index, control.hash, &control.record)?;
+        state.apply(control.index, control.hash, &control.record, control.detail.as_deref())?;
     }
     belongs(config, &state, &verifier)?;
     Ok(Booted { log: opened.log, controls: opened.controls, state })
@@ -42,21 +42,22 @@ fn belongs(config: &Config, state: &State, verifier: &str) -> Result<(), Failed>
         )));
     }
     let genesis = state.instance();
-    if genesis.instance != config.instance.name {
+    if genesis.instance().as_str() != config.instance.name {
         return Err(Failed::new(format!(
             "the genesis names the instance {}, and the configuration {}",
-            genesis.instance, config.instance.name
+            genesis.instance(),
+            config.instance.name
         )));
     }
-    if genesis.log_key != verifier {
+    if genesis.log_key() != verifier {
         return Err(Failed::new(format!(
             "the genesis names the log key {}, and the configured one is {verifier}: put the right key back",
-            genesis.log_key
+            genesis.log_key()
         )));
     }
-    if genesis.mode == Mode::Rehearsal {
+    if genesis.mode() == Mode::Rehearsal {
         tracing::warn!(
-            instance = genesis.instance,
+            instance = %genesis.instance(),
             "this is a REHEARSAL instance: nothing that it signs counts"
         );
     }

@@ -1,4 +1,7 @@
 //! `countersignd dev`: one command to a running rehearsal instance with a key in it.
+//!
+//! The key is born as every key is, by a ceremony; this machine plays all its people, with the throw-away keys that `init`
+//! has made for them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,8 +9,8 @@ use std::sync::Arc;
 use proto::algorithm::Algorithm;
 use proto::purpose::Kind;
 
-use super::arguments::{Dev, EnrollKey, Init};
-use super::{Failed, config, enroll, init, serve};
+use super::arguments::{Dev, Init, RehearseKey};
+use super::{Failed, config, init, rehearse, serve};
 use crate::clock::Clock;
 
 /// The key of a development instance.
@@ -29,37 +32,30 @@ fn make(arguments: &Dev, file: &Path, clock: &Arc<dyn Clock>) -> Result<(), Fail
         Some([module, token]) => (Some(module.into()), Some(token.clone())),
         _ => (None, None),
     };
-    let uri = match &arguments.key {
-        Some(key) => key.clone(),
-        None if module.is_some() => {
-            return Err(Failed::new(
-                "say --key URI: which key of the token to use, for instance pkcs11:object=first",
-            ));
-        }
-        None => "software:".to_owned(),
-    };
+    let backend = if module.is_some() { "hsm" } else { "software" };
     let made = Init {
         rehearsal: true,
         directory: arguments.directory.clone(),
-        name: "dev.countersign.example".into(),
+        name: Some("dev.countersign.example".into()),
         listen: "127.0.0.1:7443".into(),
         web: "127.0.0.1:7480".into(),
         pkcs11: module,
         token,
         pin_file: arguments.pin_file.clone(),
-        module_environment: vec![],
+        ..Init::default()
     };
     init::make(&made, clock.as_ref())?;
-    let enrolling = EnrollKey {
+    let key = RehearseKey {
         name: KEY.parse()?,
-        uri,
         algorithm: Algorithm::EcdsaP256Sha256,
         purpose: vec![Kind::Blob, Kind::Oci],
         owner: "rehearsal".into(),
-        backend: None,
+        backend: Some(backend.to_owned()),
+        adopt: arguments.key.clone(),
+        people: None,
         config: file.to_owned(),
     };
-    enroll::before(&config(file)?, &enrolling, Arc::clone(clock))
+    rehearse::before(&config(file)?, &key, Arc::clone(clock))
 }
 
 #[expect(clippy::print_stdout, reason = "what to try, for whoever started it")]

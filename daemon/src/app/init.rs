@@ -1,51 +1,95 @@
-//! `countersignd init`: a rehearsal instance from nothing.
+//! `countersignd init`: an instance from nothing.
 //!
-//! Makes log key, CA, first client certificate, policy, genesis statement, log and configuration in one directory, and
-//! says what it made. Nothing is made over anything that is there. Production instances begin with a ceremony, which this
-//! version does not know, and says so.
+//! A rehearsal is made at once ([`rehearsal`]): its people get throw-away keys and sign in this process. Every other instance
+//! is made in two steps, from files that people carry: [`draft`] writes the statement, [`complete`] checks what they have
+//! signed and makes the log. Nothing is made over anything that is there, and bad input is refused before anything is made.
 
+mod acts;
 mod certificates;
+mod complete;
+mod draft;
 mod files;
+mod rehearsal;
 mod text;
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use ceremonies::genesis::{Genesis, Mode, SCHEMA};
-use proto::hash::Hash;
+use ceremonies::genesis::{Genesis, GenesisError};
+use ceremonies::statement::Line;
+use proto::canonical::Map;
 use proto::origin::Origin;
 use proto::record::{Actor, ActorKind, Body};
+use proto::time::Time;
 use zeroize::Zeroizing;
+
+pub use rehearsal::make;
 
 use super::arguments::Init;
 use super::{Failed, log_key as key_file};
-use crate::backend::software;
 use crate::clock::Clock;
+use crate::keyring::RulesError;
 use crate::log::{self, AnchorPlace, ControlDraft, Fresh, LogKey, Settings};
 use files::Files;
 
 /// Why an instance is not made.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// Without `--rehearsal`.
+    /// Nothing said.
     #[error(
-        "a production instance begins with a ceremony of its officers and witnesses, and its keys come from ceremonies; \
-         this version makes rehearsal instances alone: say --rehearsal to try things out"
+        "an instance begins with a statement that its officers and witnesses sign: say --draft to write it and --complete \
+         when they have signed, for production and rehearsals alike, or --rehearsal to try things out at once"
     )]
-    Production,
+    Which,
     /// The directory is in use.
     #[error("{0} is not empty: choose a directory that is empty or not there")]
     NotEmpty(PathBuf),
-    /// A name that is none.
-    #[error("--name: {0}")]
-    Name(String),
+    /// A word of the command line that is none.
+    #[error("{of}: {why}")]
+    Word {
+        /// Which.
+        of: &'static str,
+        /// What was expected.
+        why: String,
+    },
+    /// A file in which something is wrong: every problem on a line of its own.
+    #[error("{path}:\n  {}", problems.join("\n  "))]
+    Wrong {
+        /// Which.
+        path: PathBuf,
+        /// What.
+        problems: Vec<String>,
+    },
+    /// Guardrails or grants.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// A file that the guardrails name and that is not beside them.
+    #[error(
+        "the guardrails name {0}: expected a path below their own directory, so that it can be copied with them"
+    )]
+    Elsewhere(String),
+    /// Not everybody has signed as he should: every problem on a line of its own.
+    #[error("the instance cannot begin yet:\n  {}", .0.join("\n  "))]
+    Unsigned(Vec<String>),
+    /// Another log key than the one that people signed.
+    #[error("state/log.key is the key {found}, and the genesis names {named}: put the drafted key back")]
+    LogKey {
+        /// What people signed.
+        named: String,
+        /// What is there.
+        found: String,
+    },
     /// A file.
-    #[error("cannot make {path}: {source}")]
+    #[error("{path}: {source}")]
     File {
         /// Which.
         path: PathBuf,
         /// The error.
         source: std::io::Error,
     },
+    /// A genesis that begins nothing.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
     /// A certificate.
     #[error("cannot issue the certificates: {0}")]
     Certificate(#[from] rcgen::Error),
@@ -54,121 +98,70 @@ pub enum InitError {
     Log(String),
 }
 
-/// What was made.
-#[derive(Debug)]
-pub struct Made {
-    /// The daemon's configuration.
-    pub config: PathBuf,
-    /// The first client's configuration.
-    pub client: PathBuf,
-    /// SHA-256 of the genesis statement.
-    pub genesis_sha256: Hash,
-    /// The log's public key.
-    pub log_key: String,
-    /// The first client's identity.
-    pub first_client: String,
-}
-
-/// Makes the instance and says what was made.
+/// Makes the instance, or a draft of it, and says what was made.
 pub(super) fn run(arguments: &Init, clock: &dyn Clock) -> Result<(), Failed> {
-    let made = make(arguments, clock)?;
-    say(&made);
+    match (arguments.rehearsal, arguments.draft, arguments.complete) {
+        (true, ..) => rehearsal::say(&make(arguments, clock)?),
+        (_, true, _) => draft::make(arguments, clock)?,
+        (_, _, true) => complete::make(arguments, clock)?,
+        _ => return Err(InitError::Which.into()),
+    }
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of the task")]
-fn say(made: &Made) {
-    println!("A rehearsal instance is made. Nothing that it signs is worth anything to anyone else.\n");
-    println!("  configuration   {}", made.config.display());
-    println!("  genesis         {}", made.genesis_sha256);
-    println!("  log key         {}", made.log_key);
-    println!("  first client    {}, configured in {}", made.first_client, made.client.display());
-    println!(
-        "\nNext: countersignd enroll-key NAME software: --algorithm ecdsa-p256-sha256 --purpose blob --config {}",
-        made.config.display()
-    );
+/// A word of the command line, read.
+fn name<T>(of: &'static str, word: &str) -> Result<T, InitError>
+where
+    T: FromStr<Err: std::fmt::Display>,
+{
+    word.parse().map_err(|why: T::Err| InitError::Word { of, why: why.to_string() })
 }
 
-/// Makes the instance.
-///
-/// # Errors
-/// [`InitError`]. Files that were made before a failure stay, so that nothing of value can be deleted by mistake.
-pub fn make(arguments: &Init, clock: &dyn Clock) -> Result<Made, InitError> {
-    if !arguments.rehearsal {
-        return Err(InitError::Production);
-    }
-    let origin: Origin = format!("rehearsal.{}", arguments.name)
-        .parse()
-        .map_err(|not: proto::origin::NotAnOrigin| InitError::Name(not.to_string()))?;
-    let first_client = format!("spiffe://{}/client/first", arguments.name);
-    let directory = empty(&arguments.directory)?;
-    let files = Files::at(&directory);
-
-    let mut seed = Zeroizing::new([0; 32]);
-    aws_lc_rs::rand::fill(seed.as_mut())
-        .map_err(|_nothing_said| InitError::Log("no random numbers".into()))?;
+/// A new key of the log, as a verifier key, and as the text of its file.
+fn new_key(origin: &Origin) -> Result<(LogKey, Line, Zeroizing<String>), InitError> {
+    let seed = random()?;
     let key = LogKey::from_seed(origin.as_str(), seed.as_ref()).map_err(|e| InitError::Log(e.to_string()))?;
-    let log_key = key.verifier().to_string();
-
-    let certificates = certificates::issue(&arguments.name, &first_client, clock.wall())?;
-    for (name, issued) in
-        [("ca", &certificates.ca), ("server", &certificates.server), ("client", &certificates.client)]
-    {
-        files.write(&format!("tls/{name}.pem"), issued.certificate.as_bytes())?;
-        files.secret(&format!("tls/{name}.key"), issued.key.as_bytes())?;
-    }
-    let guardrails = text::guardrails(&certificates.ca.certificate);
-    let grants = text::grants(&first_client, rustix::process::getuid().as_raw());
-    files.write("forbid.cedar", text::FORBID.as_bytes())?;
-    files.write("guardrails.toml", guardrails.as_bytes())?;
-    files.write("grants.cedar", grants.as_bytes())?;
-    files.write("log.pub", format!("{log_key}\n").as_bytes())?;
-    files.secret("state/log.key", key_file::encode(&key, &seed).as_bytes())?;
-    let identity = files.path("state/software.identity");
-    software::create_identity(&identity).map_err(|source| InitError::File { path: identity, source })?;
-
-    let genesis = Genesis {
-        allow_software_backend: false,
-        environment: "rehearsal".into(),
-        grants: Hash::of(grants.as_bytes()),
-        guardrails: Hash::of(guardrails.as_bytes()),
-        instance: arguments.name.clone(),
-        log_key: log_key.clone(),
-        mode: Mode::Rehearsal,
-        origin,
-        schema: SCHEMA.into(),
-    };
-    let genesis_sha256 = begin(&files, &genesis, &key, clock)?;
-    let names = text::Names { files: &files, arguments, genesis_sha256, log_key: &log_key };
-    files.write("countersignd.toml", names.daemon().as_bytes())?;
-    files.write("client.toml", names.client().as_bytes())?;
-    Ok(Made {
-        config: files.path("countersignd.toml"),
-        client: files.path("client.toml"),
-        genesis_sha256,
-        log_key,
-        first_client,
-    })
+    let line = name("the log's key", &key.verifier().to_string())?;
+    let secret = key_file::encode(&key, &seed);
+    Ok((key, line, secret))
 }
 
-/// Makes the log with the statement as its first record, and the record of its anchor.
-fn begin(files: &Files, genesis: &Genesis, key: &LogKey, clock: &dyn Clock) -> Result<Hash, InitError> {
+/// Bytes that nobody guesses.
+fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, InitError> {
+    let mut bytes = Zeroizing::new([0; N]);
+    aws_lc_rs::rand::fill(bytes.as_mut())
+        .map_err(|_nothing_said| InitError::Log("no random numbers".into()))?;
+    Ok(bytes)
+}
+
+/// Makes the log with the genesis as its first record, at this time, and the record of its anchor.
+fn begin(
+    files: &Files,
+    genesis: &Genesis,
+    documents: Map<String>,
+    at: Time,
+    key: &LogKey,
+) -> Result<(), InitError> {
     let failed = |e: &dyn std::fmt::Display| InitError::Log(e.to_string());
-    let digest = genesis.digest().map_err(|e| failed(&e))?;
-    genesis.check().map_err(|e| failed(&e))?;
-    let statement = genesis.to_value().map_err(|e| failed(&e))?;
     files.directory("anchor")?;
     let anchor = files.path("anchor/countersign.anchor");
     let actor =
         || Actor { id: format!("unix:{}", rustix::process::getuid().as_raw()), kind: ActorKind::Operator };
-    let fresh = || Fresh::at(clock.wall()).map_err(|e| failed(&e));
+    let fresh = || Fresh::at(at).map_err(|e| failed(&e));
+    let statement = genesis.statement().to_value();
     let first = vec![
-        ControlDraft::new(fresh()?, actor(), Body::Genesis { statement }),
+        ControlDraft::genesis(fresh()?, actor(), statement, documents).map_err(|e| failed(&e))?,
         ControlDraft::new(fresh()?, actor(), Body::Anchor { place: format!("file:{}", anchor.display()) }),
     ];
     let settings = Settings::new(files.path("state"), vec![AnchorPlace::File(anchor)]);
     log::create(&settings, key, first).map_err(|e| failed(&e))?;
-    Ok(digest)
+    Ok(())
+}
+
+/// Two lines of eight words, below a digest.
+fn words(genesis: &proto::hash::Hash) -> String {
+    let lines = ceremonies::words::Words::of(genesis).lines();
+    format!("                  {}\n                  {}", lines[0], lines[1])
 }
 
 /// The directory, made if it is not there, as an absolute path.

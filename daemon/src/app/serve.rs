@@ -10,10 +10,11 @@ use super::{Failed, backends, boot, harden};
 use crate::audit::Reads;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::council::Council;
 use crate::denials::Denials;
 use crate::drain::{self, Drained, Signals};
 use crate::incident::Responder;
-use crate::keyring::{self, Keyring};
+use crate::keyring::{self, Approved, Keyring};
 use crate::log::{Log, LogHealth};
 use crate::rpc::edge::Edge;
 use crate::rpc::listen::Inherited;
@@ -52,18 +53,33 @@ async fn serve(
     let backends = backends::start(&config, &booted.state, &clock)?;
     let keyring = Keyring::new(booted.state, backends.all.clone(), Arc::clone(&clock));
     let mut following = tokio::spawn(keyring::follow(Arc::clone(&keyring), controls));
-    keyring.adopt(&log, loading.await??).await?;
+    let loaded = approved(&config, &keyring, loading.await??)?;
+    keyring.adopt(&log, loaded).await?;
     let unopened = keyring.open_all().await;
     if unopened > 0 {
         tracing::warn!(unopened, "keys could not be opened; they are tried again and again");
     }
     let denials = Denials::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock));
     let signer = Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&denials));
+    let council = Council::new(
+        log.clone(),
+        Arc::clone(&keyring),
+        Arc::clone(&signer),
+        Arc::clone(&clock),
+        Approved::under(&config.instance.state_directory),
+    );
+    council.carry_on().await;
     let services = Services {
         signer: Arc::clone(&signer),
+        council: Arc::clone(&council),
         keyring: Arc::clone(&keyring),
         log: log.clone(),
-        responder: Arc::new(Responder::new(log.clone(), Arc::clone(&keyring), Arc::clone(&denials))),
+        responder: Arc::new(Responder::new(
+            log.clone(),
+            Arc::clone(&keyring),
+            Arc::clone(&denials),
+            Arc::clone(&clock),
+        )),
         reads: Arc::new(Reads::new(log.clone())),
         denials: Arc::clone(&denials),
         clock: Arc::clone(&clock),
@@ -85,7 +101,7 @@ async fn serve(
         }
         None => None,
     };
-    let ticking = tokio::spawn(tick::run(signer, denials));
+    let ticking = tokio::spawn(tick::run(signer, denials, council));
     addresses::write(&config, edge.address(), web)?;
     addresses::say(&config, edge.address(), web);
     drain::ready();
@@ -122,7 +138,14 @@ async fn serve(
 
 /// Reads guardrails and grants, and puts them in force.
 async fn adopt(config: &Config, log: &Log, keyring: &Arc<Keyring>) -> Result<bool, Failed> {
-    Ok(keyring.adopt(log, loading(config).await??).await?)
+    let loaded = approved(config, keyring, loading(config).await??)?;
+    Ok(keyring.adopt(log, loaded).await?)
+}
+
+/// What was read, with the grants that a ceremony put in force in place of the configured ones.
+fn approved(config: &Config, keyring: &Keyring, loaded: keyring::Loaded) -> Result<keyring::Loaded, Failed> {
+    let copies = Approved::under(&config.instance.state_directory);
+    Ok(loaded.as_approved(keyring.snapshot().state(), &copies)?)
 }
 
 fn loading(config: &Config) -> JoinHandle<Result<keyring::Loaded, keyring::RulesError>> {

@@ -25,12 +25,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ceremonies::birth::BirthNames;
 use proto::algorithm::{Algorithm, KeyShape};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::client::{Key, Shared};
-use self::message::{Answer, Ask, Seen};
+use self::message::{Answer, Ask, Made, Seen};
 pub use self::object::{DataObject, ObjectError};
 use self::octets::Octets;
 pub use self::settings::Settings;
@@ -133,11 +134,11 @@ impl Pkcs11 {
         }
         let turn = Turn { caller: "countersign".into(), deadline: Some(by), priority: Priority::Urgent };
         let ask = Ask::Generate { algorithm: spec.algorithm, label: spec.label, id: Octets(spec.id) };
-        let (seen, attributes) = match self.shared.ask(ask, &turn).await? {
-            Answer::Generated { key, attributes } => (key, attributes),
+        let Made { key, attributes, device } = match self.shared.ask(ask, &turn).await? {
+            Answer::Generated(made) => *made,
             other => return Err(client::nonsense(&other)),
         };
-        let found = found(seen)?;
+        let found = found(key)?;
         // Half-made keys have the right label and every attribute and cannot sign: only a signature is believed.
         let reference = KeyReference { locator: found.locator.clone(), algorithm: spec.algorithm };
         let message =
@@ -145,7 +146,7 @@ impl Pkcs11 {
         let key = self.key(&reference, &found.public_key)?;
         key.sign(Prepared::message(spec.algorithm, &message), turn).await?;
         let attributes = attributes.into_iter().collect();
-        Ok(Generated { locator: found.locator, public_key: found.public_key, attributes })
+        Ok(Generated { locator: found.locator, public_key: found.public_key, attributes, device })
     }
 }
 
@@ -159,7 +160,7 @@ impl Drop for Pkcs11 {
 fn key_place(place: &Locator) -> Result<&Uri, Failure> {
     match place {
         Locator::Pkcs11(uri) => Ok(uri),
-        Locator::Software(_) => {
+        Locator::Software(_) | Locator::Labelled(_) => {
             Err(Failure::Unsupported { what: format!("expected a pkcs11: URI, not {place}") })
         }
     }
@@ -186,6 +187,12 @@ impl Backend for Pkcs11 {
 
     fn generate(&self, spec: GenerateSpec, by: Deadline) -> Work<'_, Generated> {
         Box::pin(self.make(spec, by))
+    }
+
+    fn birthplaces(&self, names: &BirthNames) -> Vec<Locator> {
+        let object = Uri { object: Some(names.label.clone()), ..Uri::default() };
+        let id = Uri { id: Some(names.id.to_vec()), ..Uri::default() };
+        vec![Locator::Pkcs11(object), Locator::Pkcs11(id)]
     }
 
     fn find(&self, place: &Locator) -> Work<'_, Vec<Found>> {

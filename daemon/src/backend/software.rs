@@ -1,7 +1,7 @@
 //! Keys in sealed files, signed with in this process. For trying things out.
 //!
 //! Each key pair is a PKCS#8 PEM, sealed with age to an X25519 identity that comes from a file or a systemd credential, in
-//! `<state>/software/<key id>.age`: a person opens it with `age -d -i IDENTITY`. Opened keys lie in the crypto library's
+//! `<state>/software/<key id>.age` (and, for a key that was made under a label, `<label>.label` beside it): a person opens it with `age -d -i IDENTITY`. Opened keys lie in the crypto library's
 //! memory, which wipes what it frees; everything on the way is wiped too. Each pair is proved when it is loaded: it signs,
 //! and the signature verifies against the recorded public key.
 //!
@@ -16,10 +16,11 @@ mod settings;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ceremonies::birth::BirthNames;
 use proto::algorithm::Algorithm;
 use tokio::sync::watch;
 
-use self::file::KeyFile;
+use self::file::{KeyFile, LabelFile};
 pub use self::identity::{Identity, create as create_identity};
 use self::pair::Pair;
 pub use self::settings::{Admission, Settings, Verify};
@@ -78,14 +79,19 @@ impl Software {
         Ok(Self { directory, identity, verify: settings.verify, gate, clock, capabilities, health })
     }
 
-    fn make(&self, algorithm: Algorithm) -> Result<Generated, Failure> {
+    fn make(&self, algorithm: Algorithm, label: &str) -> Result<Generated, Failure> {
         self.supported(algorithm)?;
         let (pair, sealed) = Pair::generate(algorithm, &self.identity)?;
         let public_key = pair.public_key().clone();
+        if !label.is_empty() {
+            // Before the key, so that no crash leaves a key that is not found under its label.
+            LabelFile::of(&self.directory, label)?.claim(public_key.key_id())?;
+        }
         // Durable before anybody hears of it. A crash before this leaves nothing, or a file that no record names.
         KeyFile::of(&self.directory, public_key.key_id()).write(&sealed)?;
         let locator = Locator::Software(Some(public_key.key_id()));
-        Ok(Generated { locator, public_key, attributes: Vec::new() })
+        let device = [("kind".to_owned(), "software".to_owned())].into();
+        Ok(Generated { locator, public_key, attributes: Vec::new(), device })
     }
 
     fn load(&self, reference: &KeyReference, expected: &PublicKey) -> Result<Key, Failure> {
@@ -117,6 +123,7 @@ impl Software {
         let ids = match place {
             Locator::Software(Some(id)) => vec![*id],
             Locator::Software(None) => file::list(&self.directory)?,
+            Locator::Labelled(label) => LabelFile::of(&self.directory, label)?.read()?.into_iter().collect(),
             other @ Locator::Pkcs11(_) => return Err(foreign(other)),
         };
         let mut found = Vec::new();
@@ -157,7 +164,11 @@ impl Backend for Software {
     }
 
     fn generate(&self, spec: GenerateSpec, _by: Deadline) -> Work<'_, Generated> {
-        Box::pin(async move { self.make(spec.algorithm) })
+        Box::pin(async move { self.make(spec.algorithm, &spec.label) })
+    }
+
+    fn birthplaces(&self, names: &BirthNames) -> Vec<Locator> {
+        vec![Locator::Labelled(names.label.clone())]
     }
 
     fn find(&self, place: &Locator) -> Work<'_, Vec<Found>> {

@@ -34,7 +34,7 @@ pub async fn follow(keyring: Arc<Keyring>, mut controls: Controls) -> Unfoldable
 fn apply(keyring: &Keyring, control: &Control) -> Result<(), Unfoldable> {
     let mut state = keyring.snapshot().state().clone();
     state
-        .apply(control.index, control.hash, &control.record)
+        .apply(control.index, control.hash, &control.record, control.detail.as_deref())
         .map_err(|cause| Unfoldable { index: control.index, cause })?;
     keyring.settle(state);
     Ok(())

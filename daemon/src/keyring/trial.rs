@@ -5,18 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ceremonies::genesis::{Genesis, Mode, SCHEMA};
+use ceremonies::cast::{Beginning, Begun, Cast};
+use ceremonies::genesis::Mode;
 use proto::algorithm::Algorithm;
-use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::purpose::Purpose;
-use proto::record::{Actor, ActorKind, Body, Enrolled};
+use proto::record::{Actor, ActorKind, Arrived};
 
 use super::Keyring;
 use crate::backend::software::{self, Admission, Software};
 use crate::backend::{Backend, Deadline, GenerateSpec};
 use crate::clock::{Clock, Monotonic, SystemClock};
 use crate::keys::fold::State;
+use crate::keys::trial;
 use crate::log::{self, AnchorPlace, ControlDraft, Fresh, Log, LogKey, Settings};
 
 const ORIGIN: &str = "rehearsal.log.example";
@@ -44,25 +45,26 @@ fn begin(directory: &Path, key: &LogKey, leaves: &str, grants: &str, clock: &dyn
     let guardrails = format!("[log]\nleaves = \"{leaves}\"\n");
     std::fs::write(directory.join("guardrails.toml"), &guardrails).unwrap();
     std::fs::write(directory.join("grants.cedar"), grants).unwrap();
-    let genesis = Genesis {
+    let begun = Trial::cast().begin(Beginning {
         allow_software_backend: false,
-        environment: "test".into(),
-        grants: Hash::of(grants.as_bytes()),
-        guardrails: Hash::of(guardrails.as_bytes()),
-        instance: "signing.example.org".into(),
-        log_key: key.verifier().to_string(),
-        mode: Mode::Rehearsal,
-        origin: ORIGIN.parse().unwrap(),
-        schema: SCHEMA.into(),
-    };
+        at: clock.wall(),
+        environment: &"test".parse().unwrap(),
+        grants,
+        guardrails: &guardrails,
+        instance: &"signing.example.org".parse().unwrap(),
+        log_key: &key.verifier().to_string().parse().unwrap(),
+        origin: &ORIGIN.parse().unwrap(),
+    });
+    let Begun { genesis, documents } = begun.unwrap();
     std::fs::create_dir(directory.join("state")).unwrap();
     let anchor = AnchorPlace::File(directory.join("anchor"));
     let mut settings = Settings::new(directory.join("state"), vec![anchor]);
     settings.limits.reserve = 0;
     // On a busy machine the record of a stop may be late; tests are not about that.
     settings.limits.stop_patience = Duration::from_secs(60);
-    let statement = genesis.to_value().unwrap();
-    let first = ControlDraft::new(Fresh::at(clock.wall()).unwrap(), actor(), Body::Genesis { statement });
+    let fresh = Fresh::at(genesis.statement().common().not_before).unwrap();
+    let statement = genesis.statement().to_value();
+    let first = ControlDraft::genesis(fresh, actor(), statement, documents).unwrap();
     log::create(&settings, key, vec![first]).unwrap();
     settings
 }
@@ -77,9 +79,9 @@ impl Trial {
         let opened = log::open(settings, Arc::clone(&clock), key()).unwrap();
         let mut history = opened.history.iter();
         let genesis = history.next().unwrap();
-        let mut state = State::genesis(genesis.hash, &genesis.record).unwrap();
+        let mut state = State::genesis(genesis.hash, &genesis.record, genesis.detail.as_deref()).unwrap();
         for control in history {
-            state.apply(control.index, control.hash, &control.record).unwrap();
+            state.apply(control.index, control.hash, &control.record, control.detail.as_deref()).unwrap();
         }
         let identity = directory.path().join("identity");
         software::create_identity(&identity).unwrap();
@@ -108,14 +110,24 @@ impl Trial {
         self.directory.path().join("state")
     }
 
-    /// Makes and enrolls a key for blobs.
-    pub(crate) async fn enroll(&self, name: &str) -> u64 {
+    /// Its one backend.
+    pub(crate) fn backend(&self) -> &Arc<Software> {
+        &self.backend
+    }
+
+    /// The people of the instance, with their keys.
+    pub(crate) fn cast() -> Cast {
+        Cast::new([9; 32], Mode::Rehearsal)
+    }
+
+    /// Makes a key for blobs, and lets a ceremony bring it.
+    pub(crate) async fn bring(&self, name: &str) -> u64 {
         let algorithm = Algorithm::EcdsaP256Sha256;
         let spec = GenerateSpec { algorithm, label: String::new(), id: vec![1] };
         let made = self.backend.generate(spec, Deadline(Monotonic::from_start(Duration::MAX)));
         let made = made.await.unwrap();
         let public_key = made.public_key.spki().to_vec();
-        let enrolled = Enrolled {
+        let arrived = Arrived {
             algorithm,
             backend: "soft".into(),
             key: name.parse().unwrap(),
@@ -127,9 +139,16 @@ impl Trial {
             serial: None,
             version: 1,
         };
-        let fresh = Fresh::at(self.clock.wall()).unwrap();
-        let draft = ControlDraft::new(fresh, actor(), Body::Enrolled(enrolled));
-        let index = self.log.control(draft).await.unwrap().index;
+        let guardrails = std::fs::read_to_string(self.directory.path().join("guardrails.toml")).unwrap();
+        let snapshot = self.keyring.snapshot();
+        let (first, at) = (self.log.head().size, self.clock.wall());
+        let mut index = 0;
+        for (body, detail) in trial::birth(snapshot.state(), &Self::cast(), &guardrails, &arrived, first, at)
+        {
+            let fresh = Fresh::at(self.clock.wall()).unwrap();
+            let draft = ControlDraft { detail, ..ControlDraft::new(fresh, actor(), body) };
+            index = self.log.control(draft).await.unwrap().index;
+        }
         self.keyring.at_least(index).await;
         self.keyring.open_all().await;
         index

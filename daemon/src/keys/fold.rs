@@ -7,35 +7,45 @@
 //! Invariant: folding a history twice gives equal states (`folding_twice_gives_equal_states`), and a record that is
 //! refused changes nothing (`a_refused_record_changes_nothing`).
 
+mod ceremony;
 mod refuse;
 mod stops;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ceremonies::genesis::Genesis;
+use ceremonies::record;
+use ceremonies::rules::Rules;
+use ceremonies::statement::CeremonyId;
 use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::name::{KeyName, VersionName};
-use proto::record::{Body, ControlRecord, Enrolled, StopTarget};
+use proto::record::{Arrived, Body, ControlRecord, Lift, StopTarget};
 use proto::term::Term;
 
 pub use refuse::FoldError;
 pub use stops::Stop;
 
 use crate::keys::ring::Ring;
+use crate::keys::sessions::Sessions;
 use crate::keys::state::{Active, KeyVersion};
 
 /// Everything that decides what may be signed, as of one control record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
-    genesis: Genesis,
-    genesis_sha256: Hash,
+    genesis: Arc<Genesis>,
     rings: BTreeMap<KeyName, Ring>,
     key_ids: BTreeMap<KeyId, VersionName>,
     stops: BTreeMap<u64, Stop>,
     guardrails: InForce,
     grants: InForce,
     anchors: Vec<String>,
+    sessions: Sessions,
+    /// The rules of the guardrails with this digest, once a proposal has brought their text.
+    rules: Option<(Hash, Arc<Rules>)>,
+    /// Acts that stopped something: each does it once.
+    spent: BTreeSet<Hash>,
     head: Head,
 }
 
@@ -46,6 +56,14 @@ pub struct InForce {
     pub sha256: Hash,
     /// Index of the record that put it in force.
     pub index: u64,
+    /// From 1, one more with each change.
+    pub version: u64,
+}
+
+impl InForce {
+    pub(super) const fn next(self, sha256: Hash, index: u64) -> Self {
+        Self { sha256, index, version: self.version.saturating_add(1) }
+    }
 }
 
 /// The newest control record.
@@ -60,8 +78,8 @@ pub struct Head {
 /// What a record changed: for whoever holds things open that depend on it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Effect {
-    /// A version was enrolled and signs.
-    Enrolled(VersionName),
+    /// A version has come and signs.
+    Brought(VersionName),
     /// A stop is in force.
     Stopped(Vec<Term>),
     /// Other guardrails are in force.
@@ -70,16 +88,20 @@ pub enum Effect {
     Grants(InForce),
     /// There is another anchor.
     Anchor(String),
+    /// A step of a ceremony.
+    Step(CeremonyId),
+    /// Stops have ended.
+    Lifted(Vec<Lift>),
     /// Nothing that decides what may be signed.
     Nothing,
 }
 
 impl State {
-    /// The state after record 0.
+    /// The state after record 0, whose detail as it is stored holds roster, guardrails, grants and acts.
     ///
     /// # Errors
     /// [`FoldError`], where an instance cannot begin with it.
-    pub fn genesis(hash: Hash, record: &ControlRecord) -> Result<Self, FoldError> {
+    pub fn genesis(hash: Hash, record: &ControlRecord, detail: Option<&[u8]>) -> Result<Self, FoldError> {
         let Body::Genesis { statement } = &record.body else {
             return Err(FoldError::NoGenesis { kind: record.body.kind() });
         };
@@ -87,47 +109,54 @@ impl State {
             return Err(FoldError::Order { index: 0, cause: "names a record before it, and there is none" });
         }
         refuse::stops_and_lifts(0, record)?;
-        let genesis = Genesis::from_value(statement)?;
-        let in_force = |sha256| InForce { sha256, index: 0 };
+        let genesis = Genesis::of_record(statement, detail, record.time.sealed)?;
+        let in_force = |sha256| InForce { sha256, index: 0, version: 1 };
         Ok(Self {
-            genesis_sha256: genesis.digest()?,
             rings: BTreeMap::new(),
             key_ids: BTreeMap::new(),
             stops: BTreeMap::new(),
-            guardrails: in_force(genesis.guardrails),
-            grants: in_force(genesis.grants),
+            guardrails: in_force(genesis.guardrails()),
+            grants: in_force(genesis.grants()),
             anchors: Vec::new(),
+            sessions: Sessions::default(),
+            rules: None,
+            spent: BTreeSet::new(),
             head: Head { index: 0, hash },
-            genesis,
+            genesis: Arc::new(genesis),
         })
     }
 
-    /// The state after the next control record, which is at this index and has this leaf hash.
+    /// The state after the next control record, which is at this index, has this leaf hash and, where something follows
+    /// from it ([`Body::needs_detail`]), this detail.
     ///
     /// # Errors
     /// [`FoldError`]; the state is then as it was.
-    pub fn apply(&mut self, index: u64, hash: Hash, record: &ControlRecord) -> Result<Effect, FoldError> {
+    pub fn apply(
+        &mut self,
+        index: u64,
+        hash: Hash,
+        record: &ControlRecord,
+        detail: Option<&[u8]>,
+    ) -> Result<Effect, FoldError> {
         refuse::out_of_order(self.head, index, record)?;
         refuse::stops_and_lifts(index, record)?;
         let effect = match &record.body {
-            Body::Ceremony(step) => return Err(FoldError::NoRoster { index, kind: step.kind() }),
+            Body::Ceremony(step) => self.ceremony(step, index, record, detail)?,
             Body::Genesis { .. } => return Err(FoldError::SecondGenesis { index }),
-            Body::Enrolled(enrolled) => {
-                refuse::enrolment(self, index, enrolled)?;
-                self.enrol(enrolled, index, record)
-            }
-            Body::Stopped { target } => {
+            Body::Stopped { act, target } => {
                 refuse::stop_of_something_else(self, index, target, &record.stops)?;
+                self.spent.extend(*act);
                 self.stop(index, target, &record.stops)
             }
             Body::Policy { sha256 } => {
                 refuse::untouched(index, record)?;
-                self.guardrails = InForce { sha256: *sha256, index };
+                self.guardrails = self.guardrails.next(*sha256, index);
+                self.other_guardrails(record::stamp(index, record));
                 Effect::Guardrails(self.guardrails)
             }
             Body::Grant { sha256 } => {
                 refuse::untouched(index, record)?;
-                self.grants = InForce { sha256: *sha256, index };
+                self.grants = self.grants.next(*sha256, index);
                 Effect::Grants(self.grants)
             }
             Body::Anchor { place } => {
@@ -146,17 +175,14 @@ impl State {
         Ok(effect)
     }
 
-    fn enrol(&mut self, enrolled: &Enrolled, index: u64, record: &ControlRecord) -> Effect {
-        let version = Active::enrolled(enrolled, index, record.time.sealed);
+    /// A key that `refuse::birth` has found nothing against.
+    fn bring(&mut self, arrived: &Arrived, index: u64, record: &ControlRecord) -> Effect {
+        let version = Active::brought(arrived, index, record.time.sealed);
         let name = version.version().name();
-        let ring = match self.rings.remove(&enrolled.key) {
-            // `refuse::enrolment` has refused a ring with an active version, so this does not fail.
-            Some(ring) => ring.succeed(version).unwrap_or_else(|unchanged| *unchanged),
-            None => Ring::begin(enrolled.purpose.clone(), enrolled.owner.clone(), version),
-        };
-        self.rings.insert(enrolled.key.clone(), ring);
-        self.key_ids.insert(enrolled.key_id, name.clone());
-        Effect::Enrolled(name)
+        let ring = Ring::begin(arrived.purpose.clone(), arrived.owner.clone(), version);
+        self.rings.insert(arrived.key.clone(), ring);
+        self.key_ids.insert(arrived.key_id, name.clone());
+        Effect::Brought(name)
     }
 
     fn stop(&mut self, index: u64, target: &StopTarget, terms: &[Term]) -> Effect {
@@ -166,14 +192,14 @@ impl State {
         Effect::Stopped(terms.to_vec())
     }
 
-    /// What the instance is.
-    pub const fn instance(&self) -> &Genesis {
+    /// How the instance began: what it is, and its first roster.
+    pub fn instance(&self) -> &Genesis {
         &self.genesis
     }
 
     /// SHA-256 of the genesis statement: the `genesis_sha256` of the configuration.
-    pub const fn genesis_sha256(&self) -> Hash {
-        self.genesis_sha256
+    pub fn genesis_sha256(&self) -> Hash {
+        self.genesis.digest()
     }
 
     /// The key of this name.
@@ -205,6 +231,16 @@ impl State {
     /// Where anchors are, in the order in which they were made.
     pub fn anchors(&self) -> &[String] {
         &self.anchors
+    }
+
+    /// The ceremonies since genesis.
+    pub const fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Whether an act has stopped something before, lifted or not.
+    pub fn has_spent(&self, act: Hash) -> bool {
+        self.spent.contains(&act)
     }
 
     /// The newest control record.

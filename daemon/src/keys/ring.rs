@@ -1,7 +1,7 @@
 //! Rings: all versions of a key.
 //!
 //! ```text
-//! enrol ─► Steady{active} ─ stop ─► Halted{suspended} ─ enrol the next ─► Steady{active}
+//! birth ─► Steady{active} ─ stop ─► Halted{suspended} ─ key.resume ─► Steady{active}
 //! ```
 //!
 //! `Staged`, `Rolling` and `Overlap` join with the life of a key. A ring can never hold two active versions: there is one
@@ -21,7 +21,7 @@ pub enum Phase {
         /// The version that signs.
         active: Active,
     },
-    /// Nothing signs until a ceremony, or, in a rehearsal, until the next version is enrolled.
+    /// Nothing signs until a ceremony.
     Halted {
         /// The version that signed last.
         suspended: Suspended,
@@ -38,16 +38,14 @@ impl Phase {
     }
 }
 
-/// All versions of a key.
+/// All versions of a key: one, in this version, because none follows another yet.
 ///
-/// Invariant: versions are numbered from 1 without gaps, oldest first, and at most the last is active
-/// (`no_history_leaves_two_active_versions`).
+/// Invariant: it is active exactly where no stop names it or its ring (`what_a_stop_covers_does_not_sign`).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ring {
     name: KeyName,
     purpose: Purpose,
     owner: String,
-    past: Vec<Suspended>,
     phase: Phase,
 }
 
@@ -55,22 +53,7 @@ impl Ring {
     /// The ring of a first version.
     pub(super) fn begin(purpose: Purpose, owner: String, first: Active) -> Self {
         let name = first.version().key.clone();
-        Self { name, purpose, owner, past: Vec::new(), phase: Phase::Steady { active: first } }
-    }
-
-    /// The ring with its next version, which signs from now on.
-    ///
-    /// # Errors
-    /// The ring as it was, where a version is active already.
-    pub(super) fn succeed(self, next: Active) -> Result<Self, Box<Self>> {
-        match self.phase {
-            Phase::Steady { .. } => Err(Box::new(self)),
-            Phase::Halted { suspended } => {
-                let mut past = self.past;
-                past.push(suspended);
-                Ok(Self { past, phase: Phase::Steady { active: next }, ..self })
-            }
-        }
+        Self { name, purpose, owner, phase: Phase::Steady { active: first } }
     }
 
     /// The ring after a stop by the record at this index: its active version is suspended if the stop names it, or the
@@ -86,6 +69,16 @@ impl Ring {
         match self.phase {
             Phase::Steady { active } if named(active.version()) => {
                 Self { phase: Phase::Halted { suspended: active.suspend(index) }, ..self }
+            }
+            phase => Self { phase, ..self },
+        }
+    }
+
+    /// The ring after the stops of its newest version were lifted by the record at this index: it signs again.
+    pub(super) fn resumed(self, index: u64) -> Self {
+        match self.phase {
+            Phase::Halted { suspended } => {
+                Self { phase: Phase::Steady { active: suspended.resume(index) }, ..self }
             }
             phase => Self { phase, ..self },
         }
@@ -129,7 +122,7 @@ impl Ring {
 
     /// All versions, oldest first.
     pub fn versions(&self) -> impl Iterator<Item = &KeyVersion> {
-        self.past.iter().map(Suspended::version).chain(std::iter::once(self.newest()))
+        std::iter::once(self.newest())
     }
 
     /// The version of this number.

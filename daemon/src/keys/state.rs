@@ -7,7 +7,7 @@
 //!                                     Suspended
 //! ```
 //!
-//! This version makes [`Active`] (by enrolment) and [`Suspended`] (by a stop); the others are names so far, because
+//! This version makes [`Active`] (by its birth) and [`Suspended`] (by a stop); the others are names so far, because
 //! clients show them. One struct per state: a [`KeyVersion`] cannot be active and suspended, and only the transitions here
 //! change its state.
 
@@ -16,7 +16,7 @@ use std::fmt;
 use proto::algorithm::Algorithm;
 use proto::key_id::KeyId;
 use proto::name::{KeyName, VersionName};
-use proto::record::Enrolled;
+use proto::record::Arrived;
 use proto::term::Term;
 use proto::time::Time;
 
@@ -128,18 +128,18 @@ pub struct Active(KeyVersion);
 pub struct Suspended(KeyVersion);
 
 impl Active {
-    /// Enrolled by the record at this index, sealed at this time: it signs at once, because a rehearsal has no verifiers
+    /// Brought by the record at this index, sealed at this time: it signs at once, because a rehearsal has no verifiers
     /// to wait for.
-    pub(super) fn enrolled(enrolled: &Enrolled, index: u64, sealed: Time) -> Self {
+    pub(super) fn brought(arrived: &Arrived, index: u64, sealed: Time) -> Self {
         Self(KeyVersion {
-            key: enrolled.key.clone(),
-            version: enrolled.version,
-            key_id: enrolled.key_id,
-            algorithm: enrolled.algorithm,
-            public_key: enrolled.public_key.clone(),
-            backend: enrolled.backend.clone(),
-            locator: enrolled.locator.clone(),
-            serial: enrolled.serial.clone(),
+            key: arrived.key.clone(),
+            version: arrived.version,
+            key_id: arrived.key_id,
+            algorithm: arrived.algorithm,
+            public_key: arrived.public_key.clone(),
+            backend: arrived.backend.clone(),
+            locator: arrived.locator.clone(),
+            serial: arrived.serial.clone(),
             valid_from: Some(sealed),
             valid_until: None,
             state: VersionState::Active,
@@ -159,6 +159,11 @@ impl Active {
 }
 
 impl Suspended {
+    /// Its stops were lifted by the record at this index.
+    pub(super) fn resume(self, index: u64) -> Active {
+        Active(KeyVersion { state: VersionState::Active, state_index: index, ..self.0 })
+    }
+
     /// The version.
     pub const fn version(&self) -> &KeyVersion {
         &self.0

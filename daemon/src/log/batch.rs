@@ -20,9 +20,10 @@ use proto::reason::Reason;
 use proto::record::{Times, Untrusted};
 use proto::time::Time;
 
+use super::error::LogError;
 use super::fence::{StopSet, Touches};
 use super::intent::{Body, Closure, Earlier, End};
-use super::queue::Jobs;
+use super::queue::{ControlJob, Jobs};
 use super::seal::Prepared;
 use super::shared::Shared;
 use super::watch::Head;
@@ -196,6 +197,20 @@ struct Writing<'a> {
     batch: Batch,
 }
 
+/// Takes out what must follow a control record that is not the newest: nothing of it is written, and it is told so.
+fn refuse_overtaken(controls: &mut Vec<ControlJob>, newest: &Hash) {
+    let mut first = true;
+    controls.retain_mut(|job| {
+        let follows = job.follows.is_none_or(|follows| first && follows == *newest);
+        first &= !follows;
+        if !follows && let Some(reply) = job.reply.take() {
+            // Whoever asked may have gone; then nobody needs to know.
+            let _gone = reply.send(Err(LogError::Overtaken));
+        }
+        follows
+    });
+}
+
 impl Writing<'_> {
     fn next(&self) -> u64 {
         self.batch.first + self.batch.rows.len() as u64
@@ -211,6 +226,7 @@ impl Writing<'_> {
         if jobs.controls.is_empty() {
             return Ok(());
         }
+        refuse_overtaken(&mut jobs.controls, &self.control.1);
         let mut touches = touches.clone();
         let mut stops = StopSet::clone(&self.stops);
         for (at, job) in jobs.controls.iter_mut().enumerate() {

@@ -2,18 +2,37 @@
 
 use std::path::Path;
 
+use proto::canonical::Map;
 use proto::hash::Hash;
 use proto::proof::frontier::Frontier;
 use proto::proof::leaf::leaf_hash;
-use proto::record::Body;
+use proto::record::{Actor, Body, ControlDetail, RecordError};
+use serde_json::Value;
 
-use super::ControlDraft;
 use super::anchor::{Anchor, Kept};
 use super::error::{CreateError, LoadError};
 use super::settings::Settings;
 use super::signer::LogKey;
 use super::stops::StopFile;
+use super::{ControlDraft, Fresh};
 use crate::store::{ControlRow, HeadRow, Store, StoreError, StoreLock};
+
+impl ControlDraft {
+    /// Record 0: the genesis statement, with what it names and what people signed as documents of the detail.
+    ///
+    /// # Errors
+    /// [`RecordError::Canonical`].
+    pub fn genesis(
+        fresh: Fresh,
+        actor: Actor,
+        statement: Value,
+        documents: Map<String>,
+    ) -> Result<Self, RecordError> {
+        let detail = ControlDetail { documents, reason: None, salt: fresh.salt.clone() };
+        let (detail, _named_by_the_leaf) = detail.encode()?;
+        Ok(Self { detail: Some(detail), ..Self::new(fresh, actor, Body::Genesis { statement }) })
+    }
+}
 
 /// Makes store, first anchors and stop file, with these first records (the first is the genesis), and returns the first
 /// checkpoint.
@@ -59,7 +78,7 @@ fn meta(first: &[ControlDraft], key: &LogKey) -> Result<Vec<(String, String)>, C
     let Some(Body::Genesis { statement }) = first.first().map(|draft| &draft.body) else {
         return Err(CreateError::Genesis);
     };
-    let bytes = proto::canonical::to_vec(statement).map_err(proto::record::RecordError::from)?;
+    let bytes = proto::canonical::to_vec(statement).map_err(RecordError::from)?;
     meta.push(("genesis_sha256".to_owned(), Hash::of(&bytes).to_string()));
     for name in ["instance", "mode"] {
         if let Some(value) = statement.get(name).and_then(|value| value.as_str()) {
@@ -75,7 +94,7 @@ fn fill(store: &mut Store, key: &LogKey, first: Vec<ControlDraft>) -> Result<Str
     let append = store.begin()?;
     for draft in first {
         let sealed = draft.asked;
-        let job = draft.job().map_err(|e| proto::record::RecordError::Bounds(e.to_string()))?;
+        let job = draft.job().map_err(|e| RecordError::Bounds(e.to_string()))?;
         let row = ControlRow {
             index: frontier.size(),
             kind: job.record.body.kind().to_owned(),

@@ -42,6 +42,9 @@ pub enum LogError {
         /// What was expected.
         cause: Arc<str>,
     },
+    /// Another control record came before one that must follow its predecessor at once. Nothing was written.
+    #[error("another control record came first")]
+    Overtaken,
     /// There is no such record, tree size or tile.
     #[error("{what} is not in the log")]
     Absent {
@@ -77,6 +80,7 @@ impl LogError {
             Self::Busy { .. } => Reason::LogBusy,
             Self::Late => Reason::DeadlineTooShort,
             Self::Closing => Reason::ShuttingDown,
+            Self::Overtaken => Reason::ChangedMeanwhile,
             Self::Malformed { .. } | Self::Kept { .. } => Reason::MalformedRequest,
             Self::Absent { .. } => Reason::UnknownRecord,
             Self::Behind { .. } => Reason::IndexBehind,

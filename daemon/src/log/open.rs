@@ -119,6 +119,7 @@ fn pending_stops(
             record: entry.record,
             draft,
             detail: entry.detail,
+            follows: None,
             erases: None,
             stays: true,
             reply: None,
@@ -140,11 +141,12 @@ pub(super) fn stop_everything(shared: &Shared) -> Result<ControlJob, LoadError> 
     let draft = ControlDraft {
         operation: OperationId::new(now.milliseconds(), random()?),
         actor: Actor { id: shared.key.origin().to_owned(), kind: ActorKind::Daemon },
-        body: Body::Stopped { target: StopTarget::All },
+        body: Body::Stopped { act: None, target: StopTarget::All },
         stops: vec![Term::All],
         lifts: Vec::new(),
         touches: Vec::new(),
         detail: None,
+        follows: None,
         asked: now,
     };
     Ok(draft.job()?)

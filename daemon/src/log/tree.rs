@@ -79,7 +79,7 @@ impl<'a> Tree<'a> {
         Ok(hashes)
     }
 
-    fn nodes(&self) -> Tiled<impl Fn(u8, u64, u16) -> Result<Vec<Hash>, StoreError> + '_> {
+    pub(super) fn nodes(&self) -> Tiled<impl Fn(u8, u64, u16) -> Result<Vec<Hash>, StoreError> + '_> {
         Tiled::new(self.size, |level, number, width| self.hashes(level, number, width))
     }
 

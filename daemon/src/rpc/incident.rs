@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use proto::reason::Reason;
 use proto::record::StopTarget;
 use proto::refusal::Refusal;
 use proto::wire::v1::incident_service_server::IncidentService;
@@ -12,6 +11,7 @@ use tonic::{Request, Response, Status};
 
 use super::services::Services;
 use super::status;
+use crate::keys::signed::Signed;
 
 /// The service.
 pub struct Service(pub Arc<Services>);
@@ -19,10 +19,20 @@ pub struct Service(pub Arc<Services>);
 #[tonic::async_trait]
 impl IncidentService for Service {
     async fn stop(&self, request: Request<v1::StopRequest>) -> Result<Response<v1::StopResponse>, Status> {
-        let (caller, _) = self.0.caller(request.extensions())?;
-        let (target, reason) = read(request.into_inner()).map_err(|refusal| status::of(&refusal))?;
-        let stopped =
-            self.0.responder.stop(&caller, target, reason).await.map_err(|refusal| status::of(&refusal))?;
+        let stopped = match &request.get_ref().act {
+            // A person's act needs nothing of the connection that carries it.
+            Some(_) => {
+                let (target, signed) =
+                    by_act(request.into_inner()).map_err(|refusal| status::of(&refusal))?;
+                self.0.responder.stop_by_act(&signed, target).await
+            }
+            None => {
+                let (caller, _) = self.0.caller(request.extensions())?;
+                let (target, reason) = read(request.into_inner()).map_err(|refusal| status::of(&refusal))?;
+                self.0.responder.stop(&caller, target, reason).await
+            }
+        };
+        let stopped = stopped.map_err(|refusal| status::of(&refusal))?;
         Ok(Response::new(v1::StopResponse {
             log_index: stopped.index,
             pending: stopped.pending,
@@ -34,12 +44,17 @@ impl IncidentService for Service {
     }
 }
 
-fn read(wire: v1::StopRequest) -> Result<(StopTarget, String), Refusal> {
-    if wire.act.is_some() {
-        let message = "act: this daemon has no roster yet, so it can check no signed act; stop by the right `stop`, over \
-                       mTLS or the local socket, without an act";
-        return Err(Refusal::new(Reason::Unimplemented, message).with("field", "act"));
+/// A stop by an act: the reason is the act's own.
+fn by_act(mut wire: v1::StopRequest) -> Result<(StopTarget, Signed), Refusal> {
+    let act = wire.act.take().unwrap_or_default();
+    if act.document.is_empty() || act.signature.is_empty() {
+        return Err(value::malformed("act", "expected a document and the SSHSIG over it"));
     }
+    let (target, _reason) = read(wire)?;
+    Ok((target, Signed { document: act.document, signature: act.signature }))
+}
+
+fn read(wire: v1::StopRequest) -> Result<(StopTarget, String), Refusal> {
     let target = wire.target.and_then(|target| target.target).ok_or_else(|| {
         value::malformed("target", "expected one of key, version, caller, issuer, claim, backend, all")
     })?;
@@ -69,6 +84,8 @@ fn read(wire: v1::StopRequest) -> Result<(StopTarget, String), Refusal> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+    use proto::reason::Reason;
+
     use super::*;
 
     fn request(target: Option<stop_target::Target>) -> v1::StopRequest {
@@ -84,9 +101,12 @@ mod tests {
     }
 
     #[test]
-    fn an_act_is_unimplemented_and_what_stops_nothing_is_refused() {
-        let with_act = v1::StopRequest { act: Some(v1::SignedAct::default()), ..request(None) };
-        assert_eq!(read(with_act).unwrap_err().reason, Reason::Unimplemented);
+    fn an_act_without_signature_and_what_stops_nothing_are_refused() {
+        let all = request(Some(stop_target::Target::All(true)));
+        let with_act = v1::StopRequest { act: Some(v1::SignedAct::default()), ..all };
+        let refusal = by_act(with_act).unwrap_err();
+        assert_eq!(refusal.reason, Reason::MalformedRequest);
+        assert!(refusal.message.starts_with("act"), "{refusal}");
         for nothing in [
             None,
             Some(stop_target::Target::All(false)),

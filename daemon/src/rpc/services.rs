@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use proto::refusal::Refusal;
 use proto::wire;
+use proto::wire::v1::ceremony_service_server::CeremonyServiceServer;
 use proto::wire::v1::incident_service_server::IncidentServiceServer;
 use proto::wire::v1::key_service_server::KeyServiceServer;
 use proto::wire::v1::log_service_server::LogServiceServer;
@@ -14,10 +15,11 @@ use tonic::{Extensions, Status};
 use super::connection::Connection;
 use super::front::Deadline;
 use super::health::{self, Board, Condition};
-use super::{incident, keys, log, reflection, signing, status};
+use super::{ceremony, incident, keys, log, reflection, signing, status};
 use crate::audit::Reads;
 use crate::backend::Health;
 use crate::clock::{Clock, Monotonic};
+use crate::council::Council;
 use crate::denials::Denials;
 use crate::incident::Responder;
 use crate::keyring::{Keyring, Snapshot};
@@ -34,6 +36,8 @@ pub struct Services {
     pub keyring: Arc<Keyring>,
     /// The log.
     pub log: Log,
+    /// Holds ceremonies.
+    pub council: Arc<Council>,
     /// Stops.
     pub responder: Arc<Responder>,
     /// Records reads.
@@ -45,11 +49,12 @@ pub struct Services {
 }
 
 /// The services of package `countersign.v1`.
-const NAMES: [&str; 4] = [
+const NAMES: [&str; 5] = [
     "countersign.v1.SigningService",
     "countersign.v1.KeyService",
     "countersign.v1.LogService",
     "countersign.v1.IncidentService",
+    "countersign.v1.CeremonyService",
 ];
 
 impl Services {
@@ -71,6 +76,10 @@ impl Services {
         );
         routes.add_service(
             LogServiceServer::new(log::Service(Arc::clone(&services))).max_decoding_message_size(largest),
+        );
+        routes.add_service(
+            CeremonyServiceServer::new(ceremony::Service(Arc::clone(&services)))
+                .max_decoding_message_size(largest),
         );
         routes.add_service(
             IncidentServiceServer::new(incident::Service(services)).max_decoding_message_size(largest),

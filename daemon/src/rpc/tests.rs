@@ -1,6 +1,7 @@
 //! The transport as a whole, over real sockets.
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
+mod acts;
 mod authority;
 mod client;
 mod denials;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ceremonies::birth::BirthNames;
 use daemon::backend::software::{self, Admission, Software};
 use daemon::backend::{
     Backend, Deadline, Failure, Found, GenerateSpec, Health, Input, KeyReference, Locator, Prepared,
@@ -85,12 +86,26 @@ impl Suite {
     }
 
     async fn born(&self, algorithm: Algorithm, number: usize) -> (Locator, PublicKey) {
-        let id = vec![0xc5, u8::try_from(number).unwrap()];
-        let spec = GenerateSpec { algorithm, label: format!("key {number}"), id };
+        let mut id = [0xc5; 20];
+        id[19] = u8::try_from(number).unwrap();
+        let names = BirthNames { label: format!("key-{number}"), id };
+        let spec = GenerateSpec { algorithm, label: names.label.clone(), id: id.to_vec() };
+        for place in self.backend.birthplaces(&names) {
+            assert!(self.backend.find(&place).await.unwrap().is_empty(), "{place} is taken");
+        }
         let made = self.backend.generate(spec, FAR).await.unwrap();
         assert!(made.public_key.fits(algorithm));
         let found: Vec<Found> = self.backend.find(&made.locator).await.unwrap();
         assert_eq!(found.len(), 1);
+        for place in self.backend.birthplaces(&names) {
+            let there = self.backend.find(&place).await.unwrap();
+            assert_eq!(there.len(), 1, "{place}");
+            assert_eq!(there[0].public_key, made.public_key, "{place}");
+        }
+        // Its names are given once.
+        let twin = GenerateSpec { algorithm, label: names.label.clone(), id: id.to_vec() };
+        let refused = self.backend.generate(twin, FAR).await.unwrap_err();
+        assert!(matches!(refused, Failure::Refused { .. }), "{refused}");
         assert_eq!((&found[0].locator, &found[0].public_key), (&made.locator, &made.public_key));
         assert!(found[0].remarks.is_empty(), "{:?}", found[0].remarks);
         assert_eq!(made.locator.to_string().parse::<Locator>().unwrap(), made.locator);

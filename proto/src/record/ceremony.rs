@@ -8,16 +8,23 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::algorithm::Algorithm;
+use crate::canonical::base64_bytes;
 use crate::ceremony_id::CeremonyId;
 use crate::hash::Hash;
 use crate::key_id::KeyId;
-use crate::record::control::Enrolled;
+use crate::name::KeyName;
+use crate::purpose::Purpose;
 use crate::time::Time;
 
 /// Names of the documents in the details of control records.
 pub mod document {
     /// An act, as it was signed.
     pub const ACT: &str = "act";
+    /// A grants file, as it is.
+    pub const GRANTS: &str = "grants";
+    /// A guardrails file, as it is.
+    pub const GUARDRAILS: &str = "guardrails";
     /// The SSHSIG over the act, as it came.
     pub const SIGNATURE: &str = "signature";
     /// A statement, canonical.
@@ -186,12 +193,45 @@ pub struct Completed {
     pub statement: Hash,
 }
 
+/// A key version that comes into an instance, made or adopted.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arrived {
+    /// How it signs, for life.
+    pub algorithm: Algorithm,
+    /// Where the private key lives, by the backend's name in the configuration.
+    pub backend: String,
+    /// The key.
+    pub key: KeyName,
+    /// SHA-256 of `public_key`.
+    pub key_id: KeyId,
+    /// Where in the backend: a URI without secrets.
+    pub locator: String,
+    /// Who answers for the key.
+    pub owner: String,
+    /// DER SubjectPublicKeyInfo.
+    #[serde(with = "base64_bytes")]
+    pub public_key: Vec<u8>,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Serial number of the token, where the backend has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// From 1, without gaps.
+    pub version: u32,
+}
+
 /// What a completed ceremony puts in force. Which one follows from its kind.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
+    /// Another grants file, whose text is in the detail of the proposal.
+    Grants {
+        /// SHA-256 of its bytes.
+        sha256: Hash,
+    },
     /// A key version signs.
-    Key(Box<Enrolled>),
+    Key(Box<Arrived>),
     /// Stops end: the record's `lifts`.
     Lifts,
     /// What an interrupted ceremony left is gone or abandoned.

@@ -6,13 +6,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::algorithm::Algorithm;
-use crate::canonical::{self, CanonicalError, base64_bytes};
+use crate::canonical::{self, CanonicalError};
 use crate::hash::Hash;
-use crate::key_id::KeyId;
 use crate::name::KeyName;
 use crate::operation::OperationId;
-use crate::purpose::Purpose;
 use crate::record::{Ceremony, Draft, RecordError, Times, VERSION, kind};
 use crate::term::Term;
 
@@ -91,11 +88,11 @@ pub enum Body {
     },
     /// `incident.stopped`: a stop; its terms are in `stops`.
     Stopped {
+        /// SHA-256 of the act that says so, which is in the detail; absent where a caller did it by its right.
+        act: Option<Hash>,
         /// What was named.
         target: StopTarget,
     },
-    /// `key.enrolled`: a key of a rehearsal instance, without ceremony.
-    Enrolled(Enrolled),
     /// `log.anchor`: a place outside the database that keeps the newest checkpoint.
     Anchor {
         /// Where.
@@ -111,34 +108,6 @@ pub enum Body {
         /// SHA-256 of the file.
         sha256: Hash,
     },
-}
-
-/// A key version that was enrolled into a rehearsal instance.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Enrolled {
-    /// How it signs, for life.
-    pub algorithm: Algorithm,
-    /// Where the private key lives, by the backend's name in the configuration.
-    pub backend: String,
-    /// The key.
-    pub key: KeyName,
-    /// SHA-256 of `public_key`.
-    pub key_id: KeyId,
-    /// Where in the backend: a URI without secrets.
-    pub locator: String,
-    /// Who answers for the key.
-    pub owner: String,
-    /// DER SubjectPublicKeyInfo.
-    #[serde(with = "base64_bytes")]
-    pub public_key: Vec<u8>,
-    /// What it is for.
-    pub purpose: Purpose,
-    /// Serial number of the token, where the backend has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub serial: Option<String>,
-    /// From 1, without gaps.
-    pub version: u32,
 }
 
 /// What a stop names.
@@ -193,11 +162,11 @@ struct Envelope {
 }
 
 macro_rules! body {
-    ($($name:ident { $($field:ident: $type:ty),* })*) => {
+    ($($name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty),* })*) => {
         $(
             #[derive(Deserialize, Serialize)]
             #[serde(deny_unknown_fields)]
-            struct $name { $($field: $type,)* }
+            struct $name { $($(#[$attribute])* $field: $type,)* }
         )*
     };
 }
@@ -205,7 +174,7 @@ macro_rules! body {
 body! {
     GenesisBody { statement: Value }
     DigestBody { sha256: Hash }
-    StoppedBody { target: StopTarget }
+    StoppedBody { #[serde(default, skip_serializing_if = "Option::is_none")] act: Option<Hash>, target: StopTarget }
     AnchorBody { place: String }
     RedactedBody { indices: Vec<u64> }
 }
@@ -218,7 +187,6 @@ impl Body {
             Self::Genesis { .. } => "genesis",
             Self::Grant { .. } => "grant",
             Self::Stopped { .. } => "incident.stopped",
-            Self::Enrolled(_) => "key.enrolled",
             Self::Anchor { .. } => "log.anchor",
             Self::Redacted { .. } => "log.redacted",
             Self::Policy { .. } => "policy",
@@ -230,8 +198,7 @@ impl Body {
             Self::Ceremony(step) => step.write(),
             Self::Genesis { statement } => serde_json::to_value(GenesisBody { statement }),
             Self::Grant { sha256 } | Self::Policy { sha256 } => serde_json::to_value(DigestBody { sha256 }),
-            Self::Stopped { target } => serde_json::to_value(StoppedBody { target }),
-            Self::Enrolled(enrolled) => serde_json::to_value(enrolled),
+            Self::Stopped { act, target } => serde_json::to_value(StoppedBody { act, target }),
             Self::Anchor { place } => serde_json::to_value(AnchorBody { place }),
             Self::Redacted { indices } => serde_json::to_value(RedactedBody { indices }),
         };
@@ -248,8 +215,10 @@ impl Body {
         Ok(match kind {
             "genesis" => Self::Genesis { statement: of::<GenesisBody>(kind, body)?.statement },
             "grant" => Self::Grant { sha256: of::<DigestBody>(kind, body)?.sha256 },
-            "incident.stopped" => Self::Stopped { target: of::<StoppedBody>(kind, body)?.target },
-            "key.enrolled" => Self::Enrolled(of(kind, body)?),
+            "incident.stopped" => {
+                let StoppedBody { act, target } = of(kind, body)?;
+                Self::Stopped { act, target }
+            }
             "log.anchor" => Self::Anchor { place: of::<AnchorBody>(kind, body)?.place },
             "log.redacted" => Self::Redacted { indices: of::<RedactedBody>(kind, body)?.indices },
             "policy" => Self::Policy { sha256: of::<DigestBody>(kind, body)?.sha256 },

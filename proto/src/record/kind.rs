@@ -31,7 +31,7 @@ tags! {
 pub const PLAIN: [&str; 4] = ["audit.read", "denied", "denied.summary", "sign"];
 
 /// Kinds of control records that this version writes and folds.
-pub const CONTROL: [&str; 16] = [
+pub const CONTROL: [&str; 15] = [
     "ceremony.act",
     "ceremony.completed",
     "ceremony.deviation",
@@ -44,7 +44,6 @@ pub const CONTROL: [&str; 16] = [
     "genesis",
     "grant",
     "incident.stopped",
-    "key.enrolled",
     "log.anchor",
     "log.redacted",
     "policy",

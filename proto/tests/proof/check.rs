@@ -170,7 +170,7 @@ fn records_of_another_kind_or_no_record_prove_no_signature() {
     let golden = |kind: &str| {
         std::fs::read(format!("{}/tests/golden/records/{kind}.json", env!("CARGO_MANIFEST_DIR"))).unwrap()
     };
-    for kind in ["denied", "audit.read", "key.enrolled"] {
+    for kind in ["denied", "audit.read", "ceremony.completed"] {
         let error = check(&proven(golden(kind)), &expected).unwrap_err();
         assert!(matches!(error, CheckError::Kind), "{kind}: {error}");
     }

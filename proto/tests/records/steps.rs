@@ -6,8 +6,7 @@ use proto::record::ceremony::*;
 use proto::record::{Body, Ceremony};
 
 /// Names of golden files, and what they hold.
-pub fn all(key: Body) -> Vec<(&'static str, Body)> {
-    let Body::Enrolled(born) = key else { panic!("a key was expected") };
+pub fn all(born: Arrived) -> Vec<(&'static str, Body)> {
     let ceremony = "a7".repeat(16).parse().unwrap();
     let (act, statement, outputs) = (Hash::of(b"act"), Hash::of(b"statement"), Hash::of(b"outputs"));
     let acted = |decision, outputs: Option<Hash>, withdraws: Option<Hash>| {
@@ -49,6 +48,7 @@ pub fn all(key: Body) -> Vec<(&'static str, Body)> {
         ("ceremony.interrupted", Ceremony::Interrupted(Turned { ceremony })),
         ("ceremony.ended", Ceremony::Ended(Turned { ceremony })),
         ("ceremony.completed", completed(Effect::Key(Box::new(born)))),
+        ("ceremony.completed-grants", completed(Effect::Grants { sha256: Hash::of(b"grants") })),
         ("ceremony.completed-lifts", completed(Effect::Lifts)),
         ("ceremony.completed-resolved", completed(Effect::Resolved { ceremony, destroyed: true })),
         ("ceremony.completed-roster", completed(Effect::Roster { sha256: Hash::of(b"roster"), version: 2 })),

@@ -15,7 +15,7 @@ use crate::load::Target;
 use crate::pki::Identity;
 use crate::prefill;
 
-/// How long a start, a stop or an enrolment may take before the bench gives up.
+/// How long a start, a stop or a ceremony may take before the bench gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Grants in force besides those of the first client.
@@ -109,11 +109,11 @@ impl Instance {
         instance.configure(hsm);
         instance.limit();
         instance.grant();
-        instance.enroll(SOFT, "software:", "software");
+        instance.born(SOFT, "software", None);
         if let Some(hsm) = hsm {
-            instance.enroll(STRICT, "software:", "strict");
-            instance.enroll(NEAR, &hsm.token.key_uri("near"), "near");
-            instance.enroll(FAR, &hsm.token.key_uri("far"), "far");
+            instance.born(STRICT, "strict", None);
+            instance.born(NEAR, "near", Some(hsm.token.key_uri("near")));
+            instance.born(FAR, "far", Some(hsm.token.key_uri("far")));
         }
         instance
     }
@@ -190,10 +190,14 @@ impl Instance {
         std::fs::write(path, text).unwrap();
     }
 
-    fn enroll(&self, key: &str, uri: &str, backend: &str) {
+    /// Plays the ceremony of a new key, or of one that the token has.
+    fn born(&self, key: &str, backend: &str, adopted: Option<String>) {
         let mut command = self.command();
-        command.args(["enroll-key", key, uri, "--algorithm", "ecdsa-p256-sha256", "--purpose", "digest"]);
+        command.args(["rehearse-key", key, "--algorithm", "ecdsa-p256-sha256", "--purpose", "digest"]);
         command.args(["--backend", backend, "--config"]).arg(self.config());
+        if let Some(uri) = adopted {
+            command.args(["--adopt", &uri]);
+        }
         let _said = Process::output(command);
     }
 

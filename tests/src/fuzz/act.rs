@@ -45,7 +45,9 @@ pub fn fuzz_one(bytes: &[u8]) -> bool {
     let fields: Vec<&String> = value.as_object().unwrap().keys().collect();
     assert_eq!(fields.len(), 9, "{text}");
     assert_eq!(value["act"], act.deed.kind().name());
-    let consents = matches!(act.deed.kind(), ActKind::Approve | ActKind::Attest)
+    // What is accepted, proposed or started says why in its statement.
+    use ActKind::{Approve, Attest, Execute, Propose};
+    let consents = matches!(act.deed.kind(), Approve | Attest | Execute | Propose)
         && act.deed.decision() == Decision::Accept;
     assert!(consents || !act.reason.trim().is_empty(), "a reason: {text}");
     let about = act.deed.statement().is_some();

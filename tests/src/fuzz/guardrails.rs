@@ -13,6 +13,13 @@ pub const WORDS: &[&str] = &[
     "total = 0\n",
     "window = \"24h\"\n",
     "burst = 4294967296\n",
+    "[ceremony.\"key.generate\"]\n",
+    "[ceremony.resolve]\n",
+    "officers = 2\n",
+    "witnesses = 0\n",
+    "expires = \"30d\"\n",
+    "approval_age = \"1h\"\n",
+    "vetoes = 3\n",
     "\"public\"",
     "[[",
     "\u{feff}",
@@ -25,7 +32,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let whole = format!(
         "[forbid]\nfile = \"forbid.cedar\"\nsha256 = \"{sha256}\"\n\n[[client_ca]]\nfile = \"clients.pem\"\nsha256 = \"{sha256}\"\n\n\
          [log]\nleaves = \"private\"\nrecord_claims = [\"repository_id\"]\n\n[quota.caller.\"spiffe://example.org/ci/*\"]\n\
-         rate = \"50/s\"\nburst = 100\ntotal = 100000\nwindow = \"24h\"\n\n[quota.key.\"release/*\"]\nrate = \"500/m\"\n"
+         rate = \"50/s\"\nburst = 100\ntotal = 100000\nwindow = \"24h\"\n\n[quota.key.\"release/*\"]\nrate = \"500/m\"\n\n\
+         [ceremony.\"key.generate\"]\nwitnesses = 3\nexpires = \"48h\"\n\n[ceremony.resolve]\nofficers = 3\n"
     );
     vec![whole.into_bytes(), Vec::new()]
 }

@@ -1,6 +1,8 @@
 //! What the daemon reads from a PKCS#11 host, which a vendor's library shares its memory with.
 
-use daemon::backend::pkcs11::message::{Answer, Class, Fault, FromHost, Hello, Notice, Reply, Seen, Token};
+use daemon::backend::pkcs11::message::{
+    Answer, Class, Fault, FromHost, Hello, Made, Notice, Reply, Seen, Token,
+};
 use daemon::backend::pkcs11::octets::Octets;
 
 use super::frame;
@@ -28,7 +30,11 @@ pub fn seeds() -> Vec<Vec<u8>> {
         Answer::Key(3),
         Answer::Signed(Octets(vec![9; 64])),
         Answer::Listed(vec![seen.clone(), seen.clone()]),
-        Answer::Generated { key: seen, attributes: [("CKA_SENSITIVE".to_owned(), "true".to_owned())].into() },
+        Answer::Generated(Box::new(Made {
+            key: seen,
+            attributes: [("CKA_SENSITIVE".to_owned(), "true".to_owned())].into(),
+            device: [("serial".to_owned(), "0a1b2c3d".to_owned())].into(),
+        })),
         Answer::Destroyed,
         Answer::Object(Octets(b"countersign-anchor/v1\n".to_vec())),
         Answer::Written,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use client::connect::channel;
 use client::connect::tls::Connector;
-use client::settings::{Settings, TlsFiles};
+use client::settings::{Identity, Settings, TlsFiles};
 use proto::reason::Reason;
 use proto::refusal::Refusal;
 use proto::wire::v1::signing_service_client::SigningServiceClient;
@@ -61,7 +61,8 @@ fn issue(at: &Path, issuer: &Issuer<'_, KeyPair>, names: Vec<SanType>, year: i32
 fn settings(site: &Site, (certificate, key): (PathBuf, PathBuf)) -> Settings {
     let settings = site.world.settings();
     let tls = settings.tls.clone().unwrap();
-    Settings { tls: Some(TlsFiles { certificate, key, ..tls }), ..settings }
+    let own = Some(Identity { certificate, key });
+    Settings { tls: Some(TlsFiles { own, ..tls }), ..settings }
 }
 
 /// In TLS 1.3 the client has finished before the server has looked at its certificate: the alert is what it reads first.

@@ -17,7 +17,7 @@ fn a_bad_pin_is_tried_once_over_three_restarts_and_the_token_is_not_locked() {
     let plan = Plan::new().token(token, Some(wire.module()));
     let mut world = plan.token_key(BLOB, "linux", "ecdsa-p256-sha256", &["blob"]).make();
     let logins = wire.calls("Login").unwrap();
-    assert!(logins > 0, "enrolment logged in, and the wire counts it");
+    assert!(logins > 0, "the key's ceremony logged in, and the wire counts it");
     world.token().unwrap().write_pin("000000").unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for start in 1..=3 {

@@ -1,4 +1,4 @@
-//! Making an instance, enrolling keys and starting it: what does not fit is refused, and what is there stays as it is.
+//! Making an instance, playing the ceremonies of its keys and starting it: what does not fit is refused, and what is there stays as it is.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use daemon::log::{AnchorPlace, ControlDraft, Fresh, LogKey, Settings, create};
 use proto::canonical;
 use proto::hash::Hash;
-use proto::record::{Actor, ActorKind, Body};
+use proto::record::{Actor, ActorKind, ControlDetail};
+use softhsm::{Shape, Token};
 use tests::PATIENCE;
 use tests::binaries::program;
 use tests::process::Process;
@@ -35,17 +36,18 @@ fn init(arguments: &[&str], directory: &Path) -> Command {
     command
 }
 
-fn enroll(world: &World, words: &[&str]) -> Command {
-    let mut command = world.countersignd("enroll-key");
+fn rehearse(world: &World, words: &[&str]) -> Command {
+    let mut command = world.countersignd("rehearse-key");
     command.args(words).arg("--config").arg(world.config());
     command
 }
 
-/// What enrolment could leave behind: files, and records of the log.
+/// What a ceremony could leave behind: files, and records of the log.
 fn left(world: &World) -> (Vec<std::path::PathBuf>, (u64, u64, Vec<u64>)) {
     let files = files(&world.place()).into_iter().map(|(path, _)| path);
-    // The search index is made from the log whenever that is opened, and so are what SQLite keeps beside it.
-    let made_by_opening = |name: &str| name.starts_with("index.db") || name.starts_with("log.db-");
+    // The search index is made from the log whenever that is opened, and so are what SQLite keeps beside it, and locks.
+    let made_by_opening =
+        |name: &str| name.starts_with("index.db") || name.starts_with("log.db-") || name.ends_with(".lock");
     let named = |path: &std::path::PathBuf| !made_by_opening(&path.file_name().unwrap().to_string_lossy());
     (files.filter(named).collect(), standing(world))
 }
@@ -67,12 +69,12 @@ fn files(directory: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn init_without_rehearsal_says_where_production_begins_and_makes_nothing() {
+fn init_without_a_word_says_how_instances_begin_and_makes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().join("instance");
     let (code, said) = fails(init(&[], &place));
     assert_eq!(code, 1);
-    says(&said, &["ceremon", "production", "--rehearsal"]);
+    says(&said, &["sign", "production", "--draft", "--complete", "--rehearsal"]);
     assert!(!place.exists());
 }
 
@@ -108,15 +110,14 @@ fn init_with_a_name_that_is_none_makes_nothing() {
 fn an_unknown_algorithm_is_refused_with_those_that_are_known() {
     let world = Plan::new().make();
     let before = left(&world);
-    let words = [BLOB, "software:", "--purpose", "blob", "--algorithm", "rsa-md5"];
-    let (code, said) = fails(enroll(&world, &words));
+    let (code, said) = fails(rehearse(&world, &[BLOB, "--purpose", "blob", "--algorithm", "rsa-md5"]));
     assert_eq!(code, 2, "{said}");
     says(&said, &["rsa-md5", "expected one of", "ecdsa-p256-sha256", "ed25519"]);
     // One that is known and that this backend does not have.
-    let words = [BLOB, "software:", "--purpose", "blob", "--algorithm", "rsa-pss-2048-sha256"];
-    let (code, said) = fails(enroll(&world, &words));
+    let words = [BLOB, "--purpose", "blob", "--algorithm", "rsa-pss-2048-sha256"];
+    let (code, said) = fails(rehearse(&world, &words));
     assert_eq!(code, 1, "{said}");
-    says(&said, &["rsa-pss-2048-sha256"]);
+    says(&said, &["`software` has no keys for rsa-pss-2048-sha256"]);
     assert_eq!(left(&world), before);
 }
 
@@ -124,35 +125,71 @@ fn an_unknown_algorithm_is_refused_with_those_that_are_known() {
 fn purposes_names_and_places_that_are_none_are_refused_with_what_was_expected() {
     let world = Plan::new().make();
     let before = left(&world);
-    let with = |name: &str, uri: &str, purposes: &[&str]| {
-        let mut words = vec![name, uri, "--algorithm", "ecdsa-p256-sha256"];
+    let with = |name: &str, more: &[&str], purposes: &[&str]| {
+        let mut words = vec![name];
+        words.extend(more);
         words.extend(purposes.iter().flat_map(|purpose| ["--purpose", purpose]));
-        fails(enroll(&world, &words)).1
+        fails(rehearse(&world, &words)).1
     };
-    says(&with(BLOB, "software:", &["image"]), &["`image`", "digest, blob, oci"]);
-    says(&with(BLOB, "software:", &["digest", "blob"]), &["`digest` stands alone"]);
-    says(&with(BLOB, "software:", &["tuf"]), &["cannot be reached through Sign"]);
-    says(&with("Release", "software:", &["blob"]), &["Release", "lower-case"]);
-    says(&with(BLOB, "awskms://x", &["blob"]), &["awskms://x", "software:", "pkcs11:"]);
-    says(&with(BLOB, "pkcs11:object=linux", &["blob"]), &["no configured backend", "pkcs11:"]);
-    says(&with(BLOB, "pkcs11:slot-id=1;object=linux", &["blob"]), &["slot-id", "`token` and `serial`"]);
+    says(&with(BLOB, &[], &["image"]), &["`image`", "digest, blob, oci"]);
+    says(&with(BLOB, &[], &["digest", "blob"]), &["`digest` stands alone"]);
+    says(&with(BLOB, &[], &["tuf"]), &["cannot be reached through Sign"]);
+    says(&with("Release", &[], &["blob"]), &["Release", "lower-case"]);
+    says(&with(BLOB, &["--backend", "hsm"], &["blob"]), &["no backend `hsm`", "software"]);
+    let adopted = |uri: &str| with(BLOB, &["--adopt", uri], &["blob"]);
+    says(&adopted("awskms://x"), &["awskms://x", "software:", "pkcs11:"]);
+    says(&adopted("pkcs11:object=linux"), &["pkcs11:object=linux", "software:<key id>"]);
+    says(&adopted("pkcs11:slot-id=1;object=linux"), &["slot-id", "`token` and `serial`"]);
+    // Whoever has no keys of the people plays nobody.
+    let nowhere = world.scratch().join("nowhere");
+    let nowhere = nowhere.to_str().unwrap();
+    says(&with(BLOB, &["--people", nowhere], &["blob"]), &["cannot read the people's keys", nowhere]);
+    std::fs::create_dir(nowhere).unwrap();
+    let said = with(BLOB, &["--people", nowhere], &["blob"]);
+    says(&said, &["too few people of role operator have a key at hand"]);
     assert_eq!(left(&world), before);
 }
 
 #[test]
-fn one_key_pair_is_enrolled_once() {
+fn a_place_in_a_token_that_is_not_one_key_is_not_adopted() {
+    let token = Token::create().unwrap();
+    token.generate("linux", &[1], Shape::P256).unwrap();
+    token.generate("twice", &[2], Shape::P256).unwrap();
+    token.generate("twice", &[3], Shape::P256).unwrap();
+    let uris = ["linux", "twice", "nothing"].map(|label| token.key_uri(label));
+    let world = Plan::new().token(token, None).make();
+    let before = left(&world);
+    let refused = |uri: Option<&str>, more: &[&str]| {
+        let mut words = vec![BLOB, "--purpose", "blob"];
+        words.extend(more);
+        words.extend(uri.into_iter().flat_map(|uri| ["--adopt", uri]));
+        fails(rehearse(&world, &words)).1
+    };
+    let [linux, twice, nothing] = &uris;
+    let hsm = ["--backend", "hsm"];
+    says(&refused(None, &[]), &["say --backend", "hsm and software"]);
+    says(&refused(Some(nothing), &hsm), &["there is no key at", "object=nothing"]);
+    says(&refused(Some(twice), &hsm), &["2 keys are at", "object=twice", "name one by `id`"]);
+    let other = [&hsm[..], &["--algorithm", "rsa-pss-2048-sha256"]].concat();
+    says(&refused(Some(linux), &other), &["does not sign with rsa-pss-2048-sha256"]);
+    assert_eq!(left(&world), before);
+}
+
+#[test]
+fn one_key_pair_has_one_name_and_one_name_one_key() {
     let world = Plan::new().key(BLOB, "ecdsa-p256-sha256", &["blob"]).make();
     let ledger = world.ledger();
-    let place = ledger.records.last().unwrap().body["body"]["locator"].as_str().unwrap().to_owned();
+    let born = &ledger.records.last().unwrap().body["body"]["effect"]["key"];
+    let place = born["locator"].as_str().unwrap().to_owned();
     assert!(place.starts_with("software:") && place.len() > 64, "{place}");
     let before = left(&world);
-    let rest = ["--algorithm", "ecdsa-p256-sha256", "--purpose", "blob"];
-    let (code, said) = fails(enroll(&world, &[&["release/other", place.as_str()], &rest[..]].concat()));
+    let (code, said) =
+        fails(rehearse(&world, &["release/other", "--adopt", place.as_str(), "--purpose", "blob"]));
     assert_eq!(code, 1);
-    says(&said, &["release/other@1", &format!("{BLOB}@1 already"), "enrolled once"]);
-    // A second active version of the key is refused before a key pair is made for it.
-    let (_, said) = fails(enroll(&world, &[&[BLOB, "software:"], &rest[..]].concat()));
-    says(&said, &[&format!("{BLOB}@1 is active"), "one active version"]);
+    says(&said, &[&place, &format!("{BLOB}@1 already"), "one name"]);
+    // A second key of that name is refused before a key pair is made for it.
+    let (_, said) = fails(rehearse(&world, &[BLOB, "--purpose", "blob"]));
+    says(&said, &[&format!("`{BLOB}` exists already"), "choose another name"]);
     assert_eq!(left(&world), before, "a key pair that nobody knows, or a record, was left behind");
 }
 
@@ -202,11 +239,12 @@ fn a_key_file_that_everybody_can_read_does_not_start() {
 }
 
 #[test]
-fn a_production_genesis_does_not_start_and_takes_no_key() {
+fn a_genesis_that_not_all_have_signed_does_not_start_and_takes_no_key() {
     let world = Plan::new().make();
-    let mut statement = world.ledger().records[0].body["body"]["statement"].clone();
-    statement["mode"] = "production".into();
-    let digest = Hash::of(&canonical::to_vec(&statement).unwrap());
+    let first = &world.ledger().records[0];
+    let (statement, detail) = (first.body["body"]["statement"].clone(), first.detail.clone().unwrap());
+    let detail: ControlDetail = canonical::from_slice(&detail).unwrap();
+    let asked = statement["not_before"].as_str().unwrap().parse().unwrap();
     let state = world.state();
     let anchor = world.place().join("anchor/countersign.anchor");
     let stops = world.place().join("anchor/countersign.anchor.stops");
@@ -221,15 +259,14 @@ fn a_production_genesis_does_not_start_and_takes_no_key() {
     let origin = parts.next().unwrap();
     let seed = STANDARD.decode(parts.nth(1).unwrap()).unwrap();
     let key = LogKey::from_seed(origin, &seed[1..]).unwrap();
-    let asked = "2026-11-21T05:00:00.000000Z".parse().unwrap();
     let actor = Actor { id: "unix:0".into(), kind: ActorKind::Operator };
-    let draft = ControlDraft::new(Fresh::at(asked).unwrap(), actor, Body::Genesis { statement });
+    let documents = detail.documents.iter().filter(|(name, _)| !name.ends_with(".carol"));
+    let documents = documents.map(|(name, text)| (name.to_owned(), text.clone())).collect();
+    let draft = ControlDraft::genesis(Fresh::at(asked).unwrap(), actor, statement, documents).unwrap();
     create(&Settings::new(state, vec![AnchorPlace::File(anchor)]), &key, vec![draft]).unwrap();
-    world.configure(&genesis(&world), &digest.to_string());
-    let words = ["production", "roster", "rehearsal"];
+    let words = ["record 0", "not signed by all", "approval of `carol` is missing"];
     says(&does_not_start(&world), &words);
-    let (_, said) =
-        fails(enroll(&world, &[BLOB, "software:", "--algorithm", "ed25519", "--purpose", "blob"]));
+    let (_, said) = fails(rehearse(&world, &[BLOB, "--algorithm", "ed25519", "--purpose", "blob"]));
     says(&said, &words);
     assert_eq!(world.ledger().size, 1);
 }

@@ -18,10 +18,10 @@ fn of(target: Target) -> StopRequest {
 }
 
 #[test]
-fn acts_issuers_and_claims_are_said_to_be_unimplemented() {
+fn a_stop_by_half_an_act_and_of_issuers_and_claims_is_refused() {
     let site = Site::with(BLOB);
     let act = StopRequest { act: Some(SignedAct::default()), ..of(Target::Key(BLOB.into())) };
-    says(&stop(&site, Reason::Unimplemented, act).message, &["act", "roster", "`stop`"]);
+    says(&stop(&site, Reason::MalformedRequest, act).message, &["act", "a document and the SSHSIG over it"]);
     let claim = Claim { name: "repository_id".into(), value: "7".into() };
     for target in [Target::Issuer("https://token.example.org".into()), Target::Claim(claim)] {
         says(

@@ -90,6 +90,15 @@ impl Site {
         }
         holding
     }
+
+    /// How often a text stands in files of the state directory.
+    fn times(&self, text: &str) -> usize {
+        files(&self.world.state()).iter().map(|file| occurrences(&std::fs::read(file).unwrap(), text)).sum()
+    }
+}
+
+fn occurrences(bytes: &[u8], text: &str) -> usize {
+    bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count()
 }
 
 /// Every file below a directory.
@@ -126,7 +135,11 @@ fn an_erased_detail_is_in_no_answer_and_no_file_and_its_record_is_proven_still()
         serde_json::from_slice(&std::fs::read(site.world.scratch().join("detail")).unwrap()).unwrap();
     let salt = detail["salt"].as_str().unwrap().to_owned();
     assert_eq!(STANDARD.decode(&salt).unwrap().len(), 16);
-    let erased = [salt, "a-person-of-flesh".to_owned(), "build-of-a-person".to_owned(), PERSON.to_owned()];
+    let erased = [salt, "a-person-of-flesh".to_owned(), "build-of-a-person".to_owned()];
+    // The first grants name this caller, and they are in the genesis for good.
+    let genesis = site.world.ledger().records[0].detail.clone().unwrap();
+    let granted = occurrences(&genesis, PERSON);
+    assert_eq!(granted, 1);
     let searches =
         [format!("--caller {PERSON}"), format!("--caller {PERSON} --request-id build-of-a-person")];
     for terms in &searches {
@@ -145,10 +158,12 @@ fn an_erased_detail_is_in_no_answer_and_no_file_and_its_record_is_proven_still()
             "{text} is looked for wrongly"
         );
     }
+    assert!(site.times(PERSON) > granted, "{PERSON} is looked for wrongly");
 
     let said: Value = serde_json::from_str(&site.done(&format!("{redact} --output json"))).unwrap();
     assert_eq!(said["erased"], index);
     assert_eq!(site.holding(&erased), Vec::<String>::new());
+    assert_eq!(site.times(PERSON), granted);
     for terms in &searches {
         assert_eq!(site.found(terms), Vec::<u64>::new(), "{terms}");
     }
@@ -181,6 +196,7 @@ fn an_erased_detail_is_in_no_answer_and_no_file_and_its_record_is_proven_still()
     }
     site.end();
     assert_eq!(site.holding(&erased), Vec::<String>::new());
+    assert_eq!(site.times(PERSON), granted);
     let ledger = site.world.ledger();
     assert_eq!(ledger.complaints(), Vec::<String>::new());
     assert_eq!(ledger.records[usize::try_from(index).unwrap()].detail, None);

@@ -8,6 +8,7 @@ use proto::purpose::Purpose;
 use proto::time::Time;
 use serde::{Deserialize, Serialize};
 
+use crate::statement::target::Target;
 use crate::statement::{Head, Line, Name, Prose};
 
 /// A value that can only be this one, written out so that whoever reads the statement reads it.
@@ -99,6 +100,60 @@ pub struct KeyAdopt {
     pub unproven: Vec<Line>,
     /// Its number, from 1 without gaps.
     pub version: u32,
+}
+
+/// What is said of a key pair that comes into an instance, whether it is made or adopted.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// When it begins to sign.
+    pub activation: Activation,
+    /// The key pair that is adopted; none where one is made.
+    pub adopts: Option<KeyId>,
+    /// How it signs, for life.
+    pub algorithm: Algorithm,
+    /// Where the private key lives.
+    pub backend: &'a Name,
+    /// The key.
+    pub key: &'a KeyName,
+    /// Who answers for it.
+    pub owner: &'a Line,
+    /// What it may sign.
+    pub purpose: &'a Purpose,
+    /// Serial of the device, where the statement names one.
+    pub serial: Option<&'a Line>,
+    /// Its number.
+    pub version: u32,
+}
+
+impl Target {
+    /// The key pair that comes into the instance; none where none does.
+    pub const fn arrival(&self) -> Option<Arrival<'_>> {
+        match self {
+            Self::KeyGenerate(key) => Some(Arrival {
+                activation: key.activation,
+                adopts: None,
+                algorithm: key.algorithm,
+                backend: &key.backend,
+                key: &key.key,
+                owner: &key.owner,
+                purpose: &key.purpose,
+                serial: key.serial.as_ref(),
+                version: key.version,
+            }),
+            Self::KeyAdopt(key) => Some(Arrival {
+                activation: key.activation,
+                adopts: Some(key.key_id),
+                algorithm: key.algorithm,
+                backend: &key.backend,
+                key: &key.key,
+                owner: &key.owner,
+                purpose: &key.purpose,
+                serial: key.serial.as_ref(),
+                version: key.version,
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// Whether a request needs both signatures of an overlap.

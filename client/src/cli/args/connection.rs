@@ -40,6 +40,15 @@ pub struct Connection {
     /// Directory for the newest checkpoints that were seen [env: COUNTERSIGN_STATE]
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<String>,
+    /// Who you are in ceremonies, by the id in the roster [env: COUNTERSIGN_PERSON]
+    #[arg(long, global = true, value_name = "ID", help_heading = "Ceremonies")]
+    pub person: Option<String>,
+    /// What you sign with: a key file, or the public key of one that an agent holds [env: COUNTERSIGN_SIGNING_KEY]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Ceremonies")]
+    pub signing_key: Option<String>,
+    /// SHA-256 of the instance's genesis statement [env: COUNTERSIGN_GENESIS_SHA256]
+    #[arg(long, global = true, value_name = "HEX", help_heading = "Ceremonies")]
+    pub genesis_sha256: Option<String>,
 }
 
 impl Connection {
@@ -56,6 +65,9 @@ impl Connection {
             (Setting::LogKey, self.log_key.clone()),
             (Setting::Deadline, self.deadline.clone()),
             (Setting::State, self.state.clone()),
+            (Setting::Person, self.person.clone()),
+            (Setting::SigningKey, self.signing_key.clone()),
+            (Setting::Genesis, self.genesis_sha256.clone()),
         ])
     }
 }

@@ -6,7 +6,9 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("target").required(true).multiple(false))]
 #[command(
-    after_help = "Asks nothing and waits for nothing but the answer. A stop stays until a ceremony lifts it."
+    after_help = "Asks nothing and waits for nothing but the answer. A stop stays until a ceremony lifts it.\n\
+                  With --sign the stop is your own signed act: `signing_key` and `genesis_sha256` in the settings are enough, \
+                  over any connection."
 )]
 pub struct Stop {
     /// KEY, every version of it, or KEY@VERSION
@@ -27,6 +29,9 @@ pub struct Stop {
     /// Everything
     #[arg(long, group = "target")]
     pub all: bool,
+    /// Sign the stop with your SSH key (officers, witnesses, responders): needs no client certificate
+    #[arg(long)]
+    pub sign: bool,
     /// Why, for the log: 1 to 4,096 bytes
     #[arg(long, value_name = "TEXT")]
     pub reason: String,

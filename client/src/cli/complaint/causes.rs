@@ -10,6 +10,7 @@ use crate::files::FileError;
 use crate::image::ImageError;
 use crate::log::audit::AuditError;
 use crate::log::export::ExportError;
+use crate::people::text::plain;
 use crate::refused::{NoAnswer, Refused, seconds};
 use crate::request_id::BadRequestId;
 use crate::seen::MemoryError;
@@ -48,13 +49,13 @@ impl From<BadRequestId> for Complaint {
 
 impl From<&Refused> for Complaint {
     fn from(refused: &Refused) -> Self {
-        let mut complaint = Self::new(Exit::of(refused.code), refused.message.clone());
+        let mut complaint = Self::new(Exit::of(refused.code), plain(&refused.message));
         complaint.reason = Some(if refused.reason.is_empty() {
             format!("{:?}", refused.code)
         } else {
             refused.reason.clone()
         });
-        complaint.more = refused.metadata.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        complaint.more = refused.metadata.iter().map(|(name, value)| (plain(name), plain(value))).collect();
         if !refused.operation.is_empty() {
             complaint.more.push(("operation".to_owned(), refused.operation.clone()));
         }
@@ -91,6 +92,12 @@ impl From<&NoAnswer> for Complaint {
                 complaint.advise("try again, with a longer --deadline; the same --request-id fetches what was finished meanwhile")
             }
         }
+    }
+}
+
+impl From<NoAnswer> for Complaint {
+    fn from(answer: NoAnswer) -> Self {
+        Self::from(&answer)
     }
 }
 

@@ -113,6 +113,7 @@ fn what_can_be_wrong_with_the_command_is_said_before_anything_is_asked() {
         ("sign release/linux @app --force --request-id a/b", Exit::Usage, "is not a request id"),
         ("sign release/linux @app --force --annotation a", Exit::Usage, "expected NAME=VALUE"),
         ("stop --claim a --reason x", Exit::Usage, "expected NAME=VALUE"),
+        ("stop a --sign --reason x", Exit::Usage, "no signing_key is set"),
     ] {
         let (found, _, err) = run(&daemon, line);
         assert_eq!(found, exit, "{line}: {err}");

@@ -45,8 +45,10 @@ impl Authority {
     fn files(&self, name: &str, server_name: &str) -> TlsFiles {
         TlsFiles {
             ca: self.path("ca.pem"),
-            certificate: self.path(&format!("{name}.pem")),
-            key: self.path(&format!("{name}.key")),
+            own: Some(Identity {
+                certificate: self.path(&format!("{name}.pem")),
+                key: self.path(&format!("{name}.key")),
+            }),
             server_name: Some(server_name.to_owned()),
         }
     }
@@ -54,11 +56,21 @@ impl Authority {
 
 /// One connection to a server that wants a client certificate of `clients`: what the client hears.
 async fn talk(server: &Authority, clients: &Authority, files: &TlsFiles) -> Result<Vec<u8>, NoAnswer> {
+    talk_to(server, clients, false, files).await
+}
+
+/// One connection to a server that wants a client certificate of `clients`, or takes one where there is one.
+async fn talk_to(
+    server: &Authority,
+    clients: &Authority,
+    optional: bool,
+    files: &TlsFiles,
+) -> Result<Vec<u8>, NoAnswer> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(clients.path("ca.pem")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let verifier = if optional { verifier.allow_unauthenticated() } else { verifier }.build().unwrap();
     let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
@@ -120,6 +132,24 @@ async fn only_the_pinned_authority_and_the_right_name_are_believed() {
     );
 }
 
+#[tokio::test]
+async fn a_client_without_certificate_is_heard_where_none_is_demanded() {
+    let ours = Authority::new();
+    ours.issue("server.example.org");
+    let files =
+        TlsFiles { ca: ours.path("ca.pem"), own: None, server_name: Some("server.example.org".into()) };
+    assert_eq!(talk_to(&ours, &ours, true, &files).await.unwrap(), b"hello");
+    let answer = talk(&ours, &ours, &files).await.unwrap_err();
+    assert!(
+        matches!(&answer, NoAnswer::NotTrusted(words) if words.contains("CertificateRequired")),
+        "{answer:?}"
+    );
+    // The server is looked at as closely as ever.
+    let other = Authority::new();
+    let wrong_ca = TlsFiles { ca: other.path("ca.pem"), ..files };
+    assert!(matches!(talk_to(&ours, &ours, true, &wrong_ca).await.unwrap_err(), NoAnswer::NotTrusted(_)));
+}
+
 #[test]
 fn unusable_files_are_named_with_what_was_expected() {
     let authority = Authority::new();
@@ -129,19 +159,22 @@ fn unusable_files_are_named_with_what_was_expected() {
     let empty = authority.path("empty.pem");
     fs::write(&empty, "").unwrap();
     let say = |files: TlsFiles| Connector::new(&files, "host").map(|_| ()).unwrap_err().to_string();
+    let own = |change: &dyn Fn(&mut Identity)| {
+        let mut files = good.clone();
+        change(files.own.as_mut().unwrap());
+        files
+    };
     let missing = authority.path("none.pem");
     assert!(
         say(TlsFiles { ca: missing.clone(), ..good.clone() })
             .contains("none.pem: expected certificates of the authority")
     );
     assert!(
-        say(TlsFiles { certificate: empty.clone(), ..good.clone() })
+        say(own(&|own| own.certificate.clone_from(&empty)))
             .contains("empty.pem: expected a client certificate")
     );
-    assert!(say(TlsFiles { key: empty, ..good.clone() }).contains("expected a private key"));
-    assert!(
-        say(TlsFiles { key: authority.path("other.example.org.key"), ..good.clone() })
-            .contains("cannot be used together")
-    );
+    assert!(say(own(&|own| own.key.clone_from(&empty))).contains("expected a private key"));
+    let other = authority.path("other.example.org.key");
+    assert!(say(own(&|own| own.key.clone_from(&other))).contains("cannot be used together"));
     assert!(say(TlsFiles { server_name: Some("not a name".into()), ..good }).contains("neither a DNS name"));
 }

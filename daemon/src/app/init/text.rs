@@ -1,5 +1,6 @@
 //! The texts of a new instance: policy and configuration, as a person would write and go on editing them.
 
+use ceremonies::genesis::{Genesis, Mode};
 use proto::hash::Hash;
 
 use super::files::Files;
@@ -56,8 +57,7 @@ permit (principal == Caller::\"unix:{uid}\", action, resource);
 pub(super) struct Names<'a> {
     pub(super) files: &'a Files,
     pub(super) arguments: &'a Init,
-    pub(super) genesis_sha256: Hash,
-    pub(super) log_key: &'a str,
+    pub(super) genesis: &'a Genesis,
 }
 
 impl Names<'_> {
@@ -67,22 +67,17 @@ impl Names<'_> {
 
     /// The daemon's configuration.
     pub(super) fn daemon(&self) -> String {
-        let Init { name, listen, web, .. } = self.arguments;
+        let Init { web, .. } = self.arguments;
         let mut text = format!(
             "\
-# A rehearsal instance: nothing that it signs is worth anything to anyone else.
+{about}
 
 [instance]
 name = {name}
 genesis_sha256 = \"{genesis}\"
 state_directory = {state}
 
-[listen.network]
-address = {listen}
-certificate = {{ file = {certificate} }}
-key = {{ file = {key} }}
-client_certificate = \"required\"
-
+{network}
 [listen.local]
 socket = {socket}
 
@@ -96,25 +91,30 @@ anchors = [{{ file = {anchor} }}]
 [policy]
 guardrails = {guardrails}
 grants = {grants}
-
-[backend.software]
-kind = \"software\"
-identity = {{ file = {identity} }}
 ",
-            name = quoted(name),
-            genesis = self.genesis_sha256,
+            about = match self.genesis.mode() {
+                Mode::Rehearsal => {
+                    "# A rehearsal instance: nothing that it signs is worth anything to anyone else."
+                }
+                Mode::Production => "# A production instance.",
+            },
+            name = quoted(self.genesis.instance().as_str()),
+            genesis = self.genesis.digest(),
             state = self.path("state"),
-            listen = quoted(listen),
-            certificate = self.path("tls/server.pem"),
-            key = self.path("tls/server.key"),
+            network = self.network(),
             socket = self.path("state/sign.sock"),
             web = quoted(web),
             log_key = self.path("state/log.key"),
             anchor = self.path("anchor/countersign.anchor"),
             guardrails = self.path("guardrails.toml"),
             grants = self.path("grants.cedar"),
-            identity = self.path("state/software.identity"),
         );
+        if self.genesis.mode() == Mode::Rehearsal || self.genesis.allow_software_backend() {
+            text.push_str(&format!(
+                "\n[backend.software]\nkind = \"software\"\nidentity = {{ file = {} }}\n",
+                self.path("state/software.identity")
+            ));
+        }
         if let (Some(module), Some(token), Some(pin)) =
             (&self.arguments.pkcs11, &self.arguments.token, &self.arguments.pin_file)
         {
@@ -135,6 +135,24 @@ identity = {{ file = {identity} }}
         text
     }
 
+    /// Where callers from elsewhere come in: with the certificates that a rehearsal has made itself, or as whoever knows
+    /// the organisation's CA will say.
+    fn network(&self) -> String {
+        let listen = quoted(&self.arguments.listen);
+        let section = |certificate: &str, key: &str| {
+            format!(
+                "[listen.network]\naddress = {listen}\ncertificate = {{ file = {certificate} }}\n\
+                 key = {{ file = {key} }}\nclient_certificate = \"required\"\n"
+            )
+        };
+        if self.arguments.rehearsal {
+            return section(&self.path("tls/server.pem"), &self.path("tls/server.key"));
+        }
+        let lines = section("\"server.pem\"", "\"server.key\"");
+        let commented: Vec<String> = lines.lines().map(|line| format!("# {line}\n")).collect();
+        format!("# Callers from elsewhere, by a certificate of your own CA:\n{}", commented.concat())
+    }
+
     /// The first client's configuration. Where the daemon chooses its port itself, it writes the address at each start.
     pub(super) fn client(&self) -> String {
         let port = self.arguments.listen.rsplit_once(':').map_or("7443", |(_, port)| port);
@@ -147,12 +165,14 @@ ca = {ca}
 certificate = {certificate}
 key = {key}
 log_key = {log_key}
+genesis_sha256 = \"{genesis}\"
 ",
             path = self.files.path("client.toml").display(),
             ca = self.path("tls/ca.pem"),
             certificate = self.path("tls/client.pem"),
             key = self.path("tls/client.key"),
-            log_key = quoted(self.log_key),
+            log_key = quoted(self.genesis.log_key()),
+            genesis = self.genesis.digest(),
         )
     }
 }

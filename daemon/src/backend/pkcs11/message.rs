@@ -19,7 +19,7 @@ use super::uri::Uri;
 use crate::secret::SecretReference;
 
 /// Goes up with every change of these types.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// The first word of each end.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -198,12 +198,7 @@ pub enum Answer {
     /// To `List`.
     Listed(Vec<Seen>),
     /// To `Generate`.
-    Generated {
-        /// The key.
-        key: Seen,
-        /// Attributes read back from the private key.
-        attributes: BTreeMap<String, String>,
-    },
+    Generated(Box<Made>),
     /// To `Destroy`.
     Destroyed,
     /// To `ReadObject`: `CKA_VALUE`, cut off behind what an anchor may have.
@@ -212,6 +207,17 @@ pub enum Answer {
     Written,
     /// It failed.
     Failed(Fault),
+}
+
+/// A key pair that was just made.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Made {
+    /// The key.
+    pub key: Seen,
+    /// Attributes read back from the private key.
+    pub attributes: BTreeMap<String, String>,
+    /// Which device it is: what the module says of it, and SHA-256 of the module's file.
+    pub device: BTreeMap<String, String>,
 }
 
 /// The token.

@@ -1,4 +1,5 @@
-//! Key files: `<key id>.age`, written once, whole and durable.
+//! Key files: `<key id>.age`, written once, whole and durable; and `<label>.label`, which says the id of the key that was
+//! made under a label.
 
 use std::fs;
 use std::io::Write as _;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use proto::key_id::KeyId;
 
 use super::identity::unavailable;
-use crate::backend::Failure;
+use crate::backend::{Failure, locator};
 
 /// One key's file.
 pub(super) struct KeyFile {
@@ -53,6 +54,60 @@ impl KeyFile {
             }
             Err(cause) => Err(unavailable(format!("{}: {cause}", self.path.display()))),
         }
+    }
+}
+
+/// The file that says which key was made under a label.
+pub(super) struct LabelFile {
+    directory: PathBuf,
+    path: PathBuf,
+}
+
+impl LabelFile {
+    /// # Errors
+    /// [`Failure::Unsupported`] where the label can name no file.
+    pub(super) fn of(directory: &Path, label: &str) -> Result<Self, Failure> {
+        if locator::is_label(label) {
+            let path = directory.join(format!("{label}.label"));
+            return Ok(Self { directory: directory.to_owned(), path });
+        }
+        let what = "a label of the software backend has 1 to 64 letters, digits and `-`".to_owned();
+        Err(Failure::Unsupported { what })
+    }
+
+    /// The key that the label was given to; none where it was given to none.
+    pub(super) fn read(&self) -> Result<Option<KeyId>, Failure> {
+        match fs::read_to_string(&self.path) {
+            Ok(text) => text.trim_end().parse().map(Some).map_err(|_no_id| Failure::Refused {
+                cause: format!("{} holds no key id: look at who wrote it", self.path.display()),
+            }),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(unavailable(format!("{}: {cause}", self.path.display()))),
+        }
+    }
+
+    /// Gives the label to a key that is about to be written. A label is given once, and anew if its key was destroyed or
+    /// never written.
+    pub(super) fn claim(&self, id: KeyId) -> Result<(), Failure> {
+        if let Some(old) = self.read()?
+            && !KeyFile::of(&self.directory, old).path.exists()
+        {
+            fs::remove_file(&self.path)
+                .map_err(|cause| unavailable(format!("{}: {cause}", self.path.display())))?;
+        }
+        let write = || -> std::io::Result<()> {
+            let mut options = fs::OpenOptions::new();
+            let mut file = options.write(true).create_new(true).mode(0o600).open(&self.path)?;
+            file.write_all(format!("{id}\n").as_bytes())?;
+            file.sync_all()?;
+            sync_directory(&self.path)
+        };
+        write().map_err(|cause| match cause.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                Failure::Refused { cause: format!("{} is there already", self.path.display()) }
+            }
+            _ => unavailable(format!("{}: {cause}", self.path.display())),
+        })
     }
 }
 

@@ -1,13 +1,14 @@
 //! What no history may say.
 
-use ceremonies::genesis::{GenesisError, Mode};
+use ceremonies::genesis::GenesisError;
 use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::name::{KeyName, VersionName};
-use proto::record::{Body, ControlRecord, Enrolled, StopTarget};
+use proto::record::{Arrived, Body, Ceremony, ControlRecord, StopTarget};
 use proto::term::Term;
 
 use crate::keys::fold::{Head, State};
+use crate::keys::sessions::Unheld;
 
 /// Why a control record cannot follow. A log that holds one does not start the daemon: it was written by another version,
 /// or by no version at all.
@@ -28,15 +29,15 @@ pub enum FoldError {
         /// Its index.
         index: u64,
     },
-    /// A ceremony without people.
-    #[error(
-        "record {index} is a `{kind}`, and the genesis of this instance names no roster: nobody can hold a ceremony"
-    )]
-    NoRoster {
+    /// A step of a ceremony that no ceremony bears out.
+    #[error("record {index} is a `{kind}`, and {cause}: it was written by no daemon of ours")]
+    Ceremony {
         /// Its index.
         index: u64,
         /// Its kind.
         kind: &'static str,
+        /// What is wrong with it.
+        cause: Unheld,
     },
     /// Not the next one.
     #[error("control record {index} {cause}")]
@@ -46,27 +47,9 @@ pub enum FoldError {
         /// What is wrong with its place.
         cause: &'static str,
     },
-    /// Keys of a production instance are born in ceremonies.
-    #[error(
-        "record {index} enrols {version} into a production instance: its keys come from ceremonies alone"
-    )]
-    EnrolmentInProduction {
-        /// Its index.
-        index: u64,
-        /// What it would enrol.
-        version: VersionName,
-    },
-    /// The key id does not name the public key.
-    #[error("record {index}: the key id of {version} is not the SHA-256 of its public key")]
-    KeyId {
-        /// Its index.
-        index: u64,
-        /// What it would enrol.
-        version: VersionName,
-    },
     /// One key pair, two versions.
     #[error(
-        "record {index} enrols the key pair {key_id} as {version}, and it is {known} already: a key pair is enrolled once"
+        "record {index} brings the key pair {key_id} as {version}, and it is {known} already: a key pair comes once"
     )]
     KeyIdSeen {
         /// Its index.
@@ -78,45 +61,13 @@ pub enum FoldError {
         /// What it is.
         known: VersionName,
     },
-    /// A gap.
-    #[error("record {index} enrols {found} as the next version of a key whose next version is {next}")]
-    VersionNotNext {
+    /// A key that is there.
+    #[error("record {index} brings {version}, and there is such a key already")]
+    KeyExists {
         /// Its index.
         index: u64,
-        /// What it would enrol.
-        found: VersionName,
-        /// What could be enrolled.
-        next: u32,
-    },
-    /// Two active versions.
-    #[error("record {index} enrols {version} while {active} is active: a key has one active version")]
-    SecondActive {
-        /// Its index.
-        index: u64,
-        /// What it would enrol.
+        /// What it would bring.
         version: VersionName,
-        /// What signs.
-        active: VersionName,
-    },
-    /// Another purpose or owner than before.
-    #[error(
-        "record {index}: {version} has another purpose or owner than the key's first version; they are for life"
-    )]
-    Purpose {
-        /// Its index.
-        index: u64,
-        /// What it would enrol.
-        version: VersionName,
-    },
-    /// A stopped key.
-    #[error("record {index} enrols {version}, and the stop of record {stop} covers it")]
-    EnrolmentOfStopped {
-        /// Its index.
-        index: u64,
-        /// What it would enrol.
-        version: VersionName,
-        /// Index of the stop.
-        stop: u64,
     },
     /// A stop whose terms are not those of its target.
     #[error("record {index}: the terms of the stop are not those of its target")]
@@ -173,8 +124,9 @@ pub(super) fn out_of_order(head: Head, index: u64, record: &ControlRecord) -> Re
 
 pub(super) fn stops_and_lifts(index: u64, record: &ControlRecord) -> Result<(), FoldError> {
     let kind = record.body.kind();
-    if !record.lifts.is_empty() {
-        let what = "lifts a stop: stops are lifted by ceremonies, which this version does not know; use a newer version";
+    let completes = matches!(record.body, Body::Ceremony(Ceremony::Completed(_)));
+    if !record.lifts.is_empty() && !completes {
+        let what = "lifts a stop: completed ceremonies alone do";
         return Err(FoldError::Overreach { index, kind, what });
     }
     match (&record.body, record.stops.is_empty()) {
@@ -185,36 +137,15 @@ pub(super) fn stops_and_lifts(index: u64, record: &ControlRecord) -> Result<(), 
     }
 }
 
-pub(super) fn enrolment(state: &State, index: u64, enrolled: &Enrolled) -> Result<(), FoldError> {
-    let version = VersionName { key: enrolled.key.clone(), version: enrolled.version };
-    if state.genesis.mode == Mode::Production {
-        return Err(FoldError::EnrolmentInProduction { index, version });
+/// Whether a key pair can come as this version of its key.
+pub(super) fn birth(state: &State, index: u64, arrived: &Arrived) -> Result<(), FoldError> {
+    let version = VersionName { key: arrived.key.clone(), version: arrived.version };
+    if let Some(known) = state.key_ids.get(&arrived.key_id) {
+        return Err(FoldError::KeyIdSeen { index, key_id: arrived.key_id, version, known: known.clone() });
     }
-    if KeyId::of_spki(&enrolled.public_key) != enrolled.key_id {
-        return Err(FoldError::KeyId { index, version });
-    }
-    if let Some(known) = state.key_ids.get(&enrolled.key_id) {
-        return Err(FoldError::KeyIdSeen { index, key_id: enrolled.key_id, version, known: known.clone() });
-    }
-    let ring = state.rings.get(&enrolled.key);
-    let next = ring.map_or(1, |ring| ring.newest().version.saturating_add(1));
-    if enrolled.version != next {
-        return Err(FoldError::VersionNotNext { index, found: version, next });
-    }
-    if let Some(ring) = ring {
-        if let Some(active) = ring.active() {
-            return Err(FoldError::SecondActive { index, version, active: active.name() });
-        }
-        if *ring.purpose() != enrolled.purpose || ring.owner() != enrolled.owner {
-            return Err(FoldError::Purpose { index, version });
-        }
-    }
-    let terms = [Term::Key(enrolled.key.clone()), Term::KeyId(enrolled.key_id)];
-    // A stop of everything or of a backend concerns what is enrolled meanwhile like all else; it need not be named here.
-    let named = |stop: &&super::Stop| stop.terms.iter().any(|term| terms.contains(term));
-    match state.stops.values().find(named) {
-        Some(stop) => Err(FoldError::EnrolmentOfStopped { index, version, stop: stop.index }),
-        None => Ok(()),
+    match state.rings.contains_key(&arrived.key) {
+        true => Err(FoldError::KeyExists { index, version }),
+        false => Ok(()),
     }
 }
 

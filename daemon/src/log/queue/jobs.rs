@@ -1,6 +1,7 @@
 //! What is asked of the writer, with where the answer goes.
 
-use proto::record::{ControlRecord, Draft};
+use proto::hash::Hash;
+use proto::record::{Body, ControlRecord, Draft};
 use tokio::sync::oneshot;
 
 use crate::log::error::LogError;
@@ -18,6 +19,8 @@ pub(in crate::log) struct ControlJob {
     pub(in crate::log) record: ControlRecord,
     pub(in crate::log) draft: Draft,
     pub(in crate::log) detail: Option<Vec<u8>>,
+    /// Leaf hash of the control record that it must follow at once.
+    pub(in crate::log) follows: Option<Hash>,
     /// What the same commit erases.
     pub(in crate::log) erases: Option<Erased>,
     /// A stop: it waits until it is in the log, whatever happens.
@@ -127,7 +130,7 @@ impl ControlJob {
     /// What the record is about, for the table of control records.
     pub(in crate::log) fn subject(&self) -> String {
         match &self.record.body {
-            proto::record::Body::Enrolled(enrolled) => format!("{}@{}", enrolled.key, enrolled.version),
+            Body::Ceremony(step) => step.ceremony().to_string(),
             _ => self
                 .record
                 .stops

@@ -113,13 +113,14 @@ impl Site {
             lifts: vec![],
             touches: vec![],
             detail: Some(br#"{"reason":"test"}"#.to_vec()),
+            follows: None,
             asked: self.clock.wall(),
         }
     }
 
     pub(super) fn stop_of(&self, name: &str) -> ControlDraft {
         let key: proto::name::KeyName = name.parse().unwrap();
-        self.control(Body::Stopped { target: StopTarget::Key(key.clone()) }, vec![Term::Key(key)])
+        self.control(Body::Stopped { act: None, target: StopTarget::Key(key.clone()) }, vec![Term::Key(key)])
     }
 
     /// A record of one signature that is not made yet.

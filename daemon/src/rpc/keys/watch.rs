@@ -92,12 +92,14 @@ impl Watch {
             return Ok(());
         }
         let before = self.state.clone();
-        self.state.apply(control.index, control.hash, &control.record).map_err(|why| {
-            Refusal::new(
-                Reason::LogUnavailable,
-                format!("control record {} cannot be followed: {why}", control.index),
-            )
-        })?;
+        self.state.apply(control.index, control.hash, &control.record, control.detail.as_deref()).map_err(
+            |why| {
+                Refusal::new(
+                    Reason::LogUnavailable,
+                    format!("control record {} cannot be followed: {why}", control.index),
+                )
+            },
+        )?;
         let snapshot = self.services.keyring.at_least(control.index).await;
         if !snapshot.admits(&self.caller) {
             return Err(Refusal::new(Reason::Unauthenticated, "no grant admits the caller any more"));

@@ -7,8 +7,10 @@ use proto::proof::note::Verifier;
 use super::authority::{Running, limits, start_with};
 use crate::audit::Reads;
 use crate::clock::{Clock, ManualClock};
+use crate::council::Council;
 use crate::denials::Denials;
 use crate::incident::Responder;
+use crate::keyring::Approved;
 use crate::keyring::trial::Trial;
 pub(crate) use crate::keyring::trial::everything;
 use crate::log::Log;
@@ -32,16 +34,30 @@ impl Site {
     pub async fn new(grants: &str) -> Self {
         let trial = Trial::new("private", grants).await;
         for key in ["team/a", "team/b"] {
-            trial.enroll(key).await;
+            trial.bring(key).await;
         }
         let (log, keyring, clock) = (trial.log.clone(), Arc::clone(&trial.keyring), Arc::clone(&trial.clock));
         let minutes = Arc::new(ManualClock::default());
         let denials = Denials::new(log.clone(), Arc::clone(&keyring), Arc::clone(&minutes) as Arc<dyn Clock>);
+        let signer = Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&denials));
+        let council = Council::new(
+            log.clone(),
+            Arc::clone(&keyring),
+            Arc::clone(&signer),
+            Arc::clone(&clock),
+            Approved::under(&trial.state()),
+        );
         let services = Services {
-            signer: Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&denials)),
+            signer,
+            council,
             keyring: Arc::clone(&keyring),
             log: log.clone(),
-            responder: Arc::new(Responder::new(log.clone(), keyring, Arc::clone(&denials))),
+            responder: Arc::new(Responder::new(
+                log.clone(),
+                keyring,
+                Arc::clone(&denials),
+                Arc::clone(&clock),
+            )),
             reads: Arc::new(Reads::new(log.clone())),
             denials: Arc::clone(&denials),
             clock,

@@ -5,6 +5,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use ceremonies::outputs::Possession;
 use proto::purpose::Kind;
 use proto::refusal::Refusal;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
@@ -32,7 +33,9 @@ pub(super) fn read(message: &Bytes) -> Result<Reading, Refusal> {
     if has("critical") {
         return oci::read(message.clone());
     }
-    let kind = if has("targetartifact") {
+    let kind = if message.starts_with(Possession::PREFIX.as_bytes()) {
+        Kind::Possession
+    } else if has("targetartifact") {
         Kind::Notation
     } else if has("_type") && has("spec_version") {
         Kind::Tuf

@@ -48,6 +48,8 @@ fn a_message_is_what_its_bytes_are() {
     assert_eq!(kind(b"{\"a\":1}"), Kind::Blob);
     assert_eq!(kind(STATEMENT), Kind::Blob);
     assert_eq!(kind(br#"{"_type":"root","spec_version":"1.0.0","signed":1}"#), Kind::Tuf);
+    // Nobody gets a signature that could pass for the proof of a key's birth.
+    assert_eq!(kind(b"countersign-pop-v1\nsigning.example.org\n"), Kind::Possession);
     assert_eq!(kind("log.example.org\n7\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"), Kind::Note);
     assert_eq!(kind("cosignature/v1\ntime 1\n"), Kind::Note);
 }

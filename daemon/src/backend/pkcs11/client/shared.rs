@@ -273,7 +273,7 @@ pub(crate) fn nonsense(answer: &Answer) -> Failure {
         Answer::Key(_) => "a key",
         Answer::Signed(_) => "a signature",
         Answer::Listed(_) => "a list",
-        Answer::Generated { .. } => "a new key",
+        Answer::Generated(_) => "a new key",
         Answer::Destroyed => "destroyed",
         Answer::Object(_) => "a data object",
         Answer::Written => "written",

@@ -13,9 +13,10 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeInfo, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use proto::algorithm::{Algorithm, KeyShape};
+use proto::hash::Hash;
 use proto::proof::encoding::Curve;
 
-use super::super::message::{Answer, Class, Seen};
+use super::super::message::{Answer, Class, Made, Seen};
 use super::super::octets::Octets;
 use super::super::uri::Uri;
 use super::fault::{Remedy, Trouble, fault};
@@ -33,6 +34,8 @@ impl Host {
         id: &[u8],
     ) -> Result<Answer, Trouble> {
         let _one = self.management.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Before anything is made: what cannot be said of the device is no reason to throw a key away.
+        let device = self.device(live)?;
         let session = self.module().open_rw_session(live.slot)?;
         // Some tokens index keys by id alone: a second pair with the id would replace the first, silently.
         let taken = session
@@ -64,7 +67,7 @@ impl Host {
                     Ok(key) => {
                         let key =
                             Seen { place, public_key: Octets::from(key.spki()), remarks: candidate.remarks };
-                        Ok(Answer::Generated { key, attributes })
+                        Ok(Answer::Generated(Box::new(Made { key, attributes, device })))
                     }
                     Err(why) => undo(&session, [public, private], fault(Class::Refused, why).into()),
                 }
@@ -75,6 +78,25 @@ impl Host {
             }
             Err(trouble) => undo(&session, [public, private], trouble),
         }
+    }
+
+    /// What the module says of the device, and which module says it.
+    fn device(&self, live: &Live) -> Result<BTreeMap<String, String>, Trouble> {
+        let info = self.module().get_token_info(live.slot)?;
+        let firmware = info.firmware_version();
+        let module = std::fs::read(&self.open.module)
+            .map_err(|e| fault(Class::Refused, format!("the module's file cannot be read: {e}")))?;
+        let token = &live.token;
+        let pairs = [
+            ("firmware", format!("{}.{}", firmware.major(), firmware.minor())),
+            ("label", token.label.clone()),
+            ("manufacturer", token.manufacturer.clone()),
+            ("model", token.model.clone()),
+            ("module_sha256", Hash::of(&module).to_string()),
+            ("serial", token.serial.clone()),
+            ("slot", live.slot.id().to_string()),
+        ];
+        Ok(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
     pub(super) fn destroy(&self, live: &Live, place: &Uri, expected: &[u8]) -> Result<Answer, Trouble> {

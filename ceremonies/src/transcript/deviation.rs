@@ -1,0 +1,85 @@
+//! What went otherwise than it should, and does not make a transcript invalid.
+
+use std::fmt;
+
+use crate::person::PersonId;
+use crate::ssh::key::SshKind;
+use crate::statement::{CeremonyId, Line};
+
+/// Something that went otherwise than it should, for whoever reads the verdict to judge.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Deviation {
+    /// Somebody said so, in the record with this index.
+    Spoken {
+        /// Index of the record.
+        index: u64,
+        /// Who.
+        person: PersonId,
+        /// What.
+        text: String,
+    },
+    /// In production a person of the roster holds a key that is on no FIDO token.
+    SoftwareKey {
+        /// Who.
+        person: PersonId,
+        /// What kind of key.
+        kind: SshKind,
+    },
+    /// In production the new key lives in the software backend, as genesis allows.
+    SoftwareBackend,
+    /// A record of this ceremony was sealed while the daemon did not trust its clock.
+    UntrustedClock {
+        /// Index of the record.
+        index: u64,
+    },
+    /// In a rehearsal the guardrails were changed without a ceremony.
+    Guardrails {
+        /// Index of the record.
+        index: u64,
+    },
+    /// The execution was interrupted, and another ceremony cleared up. Its transcript is not in here.
+    Resolved {
+        /// That ceremony.
+        by: CeremonyId,
+    },
+    /// Something that nobody could prove of an adopted key.
+    Unproven(Line),
+    /// The proofs of possession of a new roster's keys are named by digest, and not in the transcript.
+    PossessionOfPeople {
+        /// How many keys.
+        keys: usize,
+    },
+    /// A deviation of the ceremony that made this version of the roster.
+    Roster {
+        /// The version.
+        version: u64,
+        /// What deviated.
+        deviation: Box<Self>,
+    },
+}
+
+impl fmt::Display for Deviation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spoken { index, person, text } => write!(f, "record {index}, spoken by {person}: {text}"),
+            Self::SoftwareKey { person, kind } => write!(f, "{person} signs with a key in software ({kind})"),
+            Self::SoftwareBackend => f.write_str("the new key lives in software, as genesis allows"),
+            Self::UntrustedClock { index } => {
+                write!(f, "record {index} was sealed while the clock was untrusted")
+            }
+            Self::Guardrails { index } => {
+                write!(f, "record {index} changed the guardrails without a ceremony, as rehearsals may")
+            }
+            Self::Resolved { by } => write!(
+                f,
+                "the execution was interrupted and ceremony {by} cleared up: verify its transcript too"
+            ),
+            Self::Unproven(what) => write!(f, "not proven of the adopted key: {what}"),
+            Self::PossessionOfPeople { keys } => write!(
+                f,
+                "the proofs of possession of {keys} new keys of people are not in the transcript, only their digests"
+            ),
+            Self::Roster { version, deviation } => write!(f, "roster {version}: {deviation}"),
+        }
+    }
+}

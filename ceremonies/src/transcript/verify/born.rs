@@ -1,0 +1,135 @@
+//! A key that was made: what is said of it fits the statement, and its private half is where it should be.
+
+use proto::digest::Digest;
+use proto::key_id::KeyId;
+use proto::proof::encoding::SignatureEncoding;
+use proto::proof::signature::{Over, verify};
+use proto::record::ceremony::Ceremony;
+use proto::record::{Outcome, Record};
+
+use super::files;
+use super::genesis::Instance;
+use crate::birth::BirthNames;
+use crate::genesis::Mode;
+use crate::outputs::{Born, Outputs, Possession};
+use crate::statement::Target;
+use crate::statement::target::{Arrival, KeyGenerate};
+use crate::transcript::course::Course;
+use crate::transcript::invalid::{At, hold};
+use crate::transcript::{Deviation, Files, Invalid, Step, name};
+
+/// What a PKCS#11 token must say of a new private key: what the daemon demands when it reads it back.
+const DEMANDED: [(&str, &str); 8] = [
+    ("always-sensitive", "true"),
+    ("extractable", "false"),
+    ("local", "true"),
+    ("never-extractable", "true"),
+    ("private", "true"),
+    ("sensitive", "true"),
+    ("sign", "true"),
+    ("token", "true"),
+];
+
+/// Judges the outputs beyond their form; gives what deviates.
+pub(super) fn check(files: &Files, course: &Course, instance: &Instance) -> Result<Vec<Deviation>, Invalid> {
+    let (_, outputs) = course.outputs()?;
+    let target = course.statement.target();
+    let (Outputs::Key(born), Some(arrival)) = (&outputs, target.arrival()) else { return Ok(Vec::new()) };
+    let deviations = match target {
+        Target::KeyGenerate(asked) => place(asked, born, course, instance)?,
+        Target::KeyAdopt(asked) => {
+            hold(KeyId::of_spki(&born.public_key) == asked.key_id, Step::Outputs, || {
+                "the key is another one than the statement names".to_owned()
+            })?;
+            asked.unproven.iter().map(|what| Deviation::Unproven(what.clone())).collect()
+        }
+        _ => Vec::new(),
+    };
+    possession(&arrival, born, files, course, instance)?;
+    Ok(deviations)
+}
+
+/// Where the key is, under which names, and what the device says of it.
+fn place(
+    asked: &KeyGenerate,
+    born: &Born,
+    course: &Course,
+    instance: &Instance,
+) -> Result<Vec<Deviation>, Invalid> {
+    let step = Step::Outputs;
+    if let Some(path) = born.locator.strip_prefix("pkcs11:") {
+        let names = BirthNames::of(&course.statement);
+        let id: String = names.id.iter().map(|byte| format!("%{byte:02X}")).collect();
+        let has = |wanted: &str| path.split(';').filter(|attribute| *attribute == wanted).count() == 1;
+        hold(has(&format!("object={}", names.label)) && has(&format!("id={id}")), step, || {
+            "the key is not under the label and id that follow from the statement".to_owned()
+        })?;
+        for (name, wanted) in DEMANDED {
+            let found = born.attributes.get(name).map_or("nothing", String::as_str);
+            hold(found == wanted, step, || {
+                format!("the token says `{name}` = {found} of the new key, where {wanted} is demanded")
+            })?;
+        }
+        let serial = born.device.get("serial").map(String::as_str);
+        let right = asked.serial.as_ref().is_none_or(|wanted| serial == Some(wanted.as_str()));
+        hold(right, step, || {
+            "the key is on a device with another serial than the statement names".to_owned()
+        })?;
+        return Ok(Vec::new());
+    }
+    let in_software = format!("software:{}", KeyId::of_spki(&born.public_key));
+    hold(born.locator == in_software && asked.serial.is_none(), step, || {
+        "the key is neither under `pkcs11:` nor under `software:` and its id".to_owned()
+    })?;
+    if instance.terms.mode == Mode::Rehearsal {
+        return Ok(Vec::new());
+    }
+    hold(instance.genesis.allow_software_backend(), step, || {
+        "the key lives in software, and genesis does not allow that".to_owned()
+    })?;
+    Ok(vec![Deviation::SoftwareBackend])
+}
+
+/// The private key signed what no caller can choose, as an ordinary operation of this execution.
+fn possession(
+    asked: &Arrival<'_>,
+    born: &Born,
+    files: &Files,
+    course: &Course,
+    instance: &Instance,
+) -> Result<(), Invalid> {
+    let step = Step::Possession;
+    let Born { possession, public_key, .. } = born;
+    let message = Possession::message(instance.genesis.instance().as_str(), public_key, possession.nonce);
+    let over = Over::Message(&message);
+    verify(asked.algorithm, public_key, over, &possession.signature, SignatureEncoding::Der)
+        .at(step, "the signature")?;
+    let leaf = files::find(files, name::POSSESSION)?;
+    let Record::Sign(record) = Record::parse(leaf).at(step, name::POSSESSION)? else {
+        return Err(Invalid::new(step, "pop.json is not a `sign` record"));
+    };
+    let entry = match record.signatures.as_slice() {
+        [entry] => entry,
+        _ => return Err(Invalid::new(step, "the record of the proof holds other signatures too")),
+    };
+    let signed = &record.signed.digests;
+    let same = [
+        ("operation", record.operation == possession.operation),
+        ("key", record.key == *asked.key),
+        ("version", entry.version == asked.version),
+        ("key id", entry.key_id == KeyId::of_spki(public_key)),
+        ("algorithm", entry.algorithm == asked.algorithm),
+        ("outcome", entry.outcome == Outcome::Released),
+        ("signature", entry.value.as_deref() == Some(&possession.signature)),
+        ("digest", signed.iter().all(|digest| *digest == Digest::of(digest.algorithm(), &message))),
+        ("digest", asked.algorithm.hash().is_none_or(|hash| signed.find(hash).is_some())),
+    ];
+    if let Some((what, _)) = same.into_iter().find(|(_, same)| !same) {
+        return Err(Invalid::new(step, format!("the record of the proof has another {what}")));
+    }
+    let started = course.steps.iter().rev().find(|taken| matches!(taken.step, Ceremony::Started(_)));
+    let executed = course.steps.iter().rev().find(|taken| matches!(taken.step, Ceremony::Executed(_)));
+    let between = started.is_some_and(|taken| taken.index < possession.index)
+        && executed.is_some_and(|taken| taken.index > possession.index);
+    hold(between, step, || "the proof was not made between the start and its outputs".to_owned())
+}

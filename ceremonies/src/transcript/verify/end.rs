@@ -1,0 +1,168 @@
+//! The end: the checkpoint that everything is in, and the completion that the log holds.
+
+use std::str::FromStr;
+
+use proto::hash::Hash;
+use proto::proof::checkpoint::Checkpoint;
+use proto::proof::note;
+use proto::proof::receipt::Receipt;
+use proto::record::ceremony::{Ceremony, Completed, Effect, document};
+use proto::record::{Arrived, Body, ControlRecord, Lift};
+use proto::term::Term;
+
+use super::files;
+use super::genesis::Instance;
+use crate::outputs::effect;
+use crate::statement::Target;
+use crate::statement::target::KeyResume;
+use crate::transcript::control::Control;
+use crate::transcript::course::Course;
+use crate::transcript::invalid::{At, hold};
+use crate::transcript::{Files, Invalid, Manifest, Step, name};
+
+/// A note with one signature, the log key's: further lines would be bytes that nothing covers.
+fn is_bare(text: &str, step: Step, what: &str) -> Result<(), Invalid> {
+    let note = note::parse(text).at(step, what)?;
+    hold(note.signatures().len() == 1 && note.to_string() == text, step, || {
+        format!("{what} carries more than the signature of the log key, or is written in another form")
+    })
+}
+
+/// The checkpoint of a tree that holds every control record of the transcript, and none after them.
+pub(super) fn checkpoint(
+    files: &Files,
+    control: &Control,
+    instance: &Instance,
+) -> Result<Checkpoint, Invalid> {
+    let step = Step::Checkpoint;
+    let text = files::text(files, name::CHECKPOINT, step)?;
+    is_bare(text, step, name::CHECKPOINT)?;
+    let checkpoint = Checkpoint::verify(text, &instance.log_key).at(step, name::CHECKPOINT)?;
+    hold(checkpoint.origin == instance.genesis.origin().as_str(), step, || {
+        "the checkpoint is another log's".to_owned()
+    })?;
+    hold(checkpoint.body() == note::parse(text).at(step, name::CHECKPOINT)?.text(), step, || {
+        "the checkpoint has lines that this version does not know".to_owned()
+    })?;
+    let last = control.last();
+    hold(checkpoint.control == Some((last.index, last.hash)) && last.index < checkpoint.size, step, || {
+        format!("the checkpoint does not name record {} as the newest control record", last.index)
+    })?;
+    Ok(checkpoint)
+}
+
+/// The completion, as the log holds it.
+pub(super) struct End {
+    pub(super) leaf: Vec<u8>,
+    pub(super) index: u64,
+    pub(super) record: ControlRecord,
+    pub(super) completed: Completed,
+}
+
+impl End {
+    pub(super) fn read(
+        files: &Files,
+        control: &Control,
+        course: &Course,
+        manifest: &Manifest,
+        checkpoint: &Checkpoint,
+        instance: &Instance,
+    ) -> Result<Self, Invalid> {
+        let step = Step::Completion;
+        let text = files::text(files, name::COMPLETED, step)?;
+        let receipt = Receipt::from_str(text).at(step, name::COMPLETED)?;
+        // What was read is written again, so that no byte of it is free.
+        hold(receipt.to_string() == text, step, || "the receipt is not written in its one form".to_owned())?;
+        is_bare(&receipt.checkpoint, step, "the receipt's checkpoint")?;
+        let proven = receipt.verify(&instance.log_key).at(step, name::COMPLETED)?;
+        let (leaf, index) = (proven.leaf().to_vec(), proven.index());
+        let record = ControlRecord::parse(&leaf).at(step, "the record of the receipt")?;
+        let completed = match &record.body {
+            Body::Ceremony(Ceremony::Completed(completed)) => completed.as_ref().clone(),
+            other => {
+                return Err(Invalid::new(step, format!("the receipt is of a `{}` record", other.kind())));
+            }
+        };
+        let last = control.last();
+        hold(record.previous == last.hash, step, || {
+            format!("the completion does not follow record {}: a control record was left out", last.index)
+        })?;
+        hold(index > last.index && index >= checkpoint.size, step, || {
+            "the completion is not after the transcript's checkpoint".to_owned()
+        })?;
+        let (_, outputs) = course.outputs()?;
+        let outputs = outputs.digest(&course.statement).at(Step::Outputs, "outputs.json")?;
+        let same = [
+            ("ceremony", completed.ceremony == course.ceremony),
+            ("statement", completed.statement == course.statement.digest()),
+            ("outputs", completed.outputs == outputs),
+            ("manifest", completed.manifest == manifest.digest()),
+        ];
+        match same.into_iter().find(|(_, same)| !same) {
+            Some((what, _)) => Err(Invalid::new(step, format!("the completion names another {what}"))),
+            None => Ok(Self { leaf, index, record, completed }),
+        }
+    }
+
+    /// Index of the completion, where the clock was untrusted.
+    pub(super) fn untrusted(&self) -> Option<u64> {
+        self.record.time.clock.map(|_untrusted| self.index)
+    }
+
+    /// Whether what is put in force is what statement and outputs say.
+    pub(super) fn effect(&self, control: &Control, course: &Course) -> Result<(), Invalid> {
+        let step = Step::Effect;
+        let (_, outputs) = course.outputs()?;
+        let expected = match course.statement.target() {
+            Target::RosterChange(change) => {
+                Effect::Roster { sha256: change.roster.sha256, version: change.roster.version }
+            }
+            _ => effect(&course.statement, &outputs).at(step, "what the ceremony puts in force")?,
+        };
+        hold(self.completed.effect == expected, step, || {
+            "the completion puts something else in force than statement and outputs say".to_owned()
+        })?;
+        if let Effect::Key(born) = &expected {
+            let before = keys(control).find(|known| known.key == born.key && known.version >= born.version);
+            hold(before.is_none(), step, || format!("the key {} was there before", born.key))?;
+        }
+        if let Target::GrantChange(change) = course.statement.target() {
+            let text =
+                course.proposal().document(document::GRANTS).at(step, "the proposal brings no grants")?;
+            hold(Hash::of(text.as_bytes()) == change.grants, step, || {
+                "the grants that the proposal brings are not those that the statement names".to_owned()
+            })?;
+            hold(self.record.touches.contains(&Term::All), step, || {
+                "other grants touch everything, and the completion does not say so".to_owned()
+            })?;
+        }
+        let lifts = match course.statement.target() {
+            Target::KeyResume(resume) => vec![Lift { index: resume.stop, terms: resumed(control, resume)? }],
+            Target::StopLift(lift) => vec![Lift { index: lift.stop, terms: lift.terms.clone() }],
+            _ => Vec::new(),
+        };
+        hold(self.record.lifts == lifts, step, || {
+            "the completion ends other stops than the statement says".to_owned()
+        })?;
+        hold(self.record.stops.is_empty(), step, || "the completion stops something".to_owned())
+    }
+}
+
+/// The keys that were put in force before.
+fn keys(control: &Control) -> impl Iterator<Item = &Arrived> {
+    control.lines().iter().filter_map(|line| match &line.record.body {
+        Body::Ceremony(Ceremony::Completed(completed)) => match &completed.effect {
+            Effect::Key(known) => Some(&**known),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// The term of a stop that ends when a key resumes: the whole ring's, or that of one version.
+fn resumed(control: &Control, resume: &KeyResume) -> Result<Vec<Term>, Invalid> {
+    let Some(version) = resume.version else { return Ok(vec![Term::Key(resume.key.clone())]) };
+    let known = keys(control).find(|known| known.key == resume.key && known.version == version);
+    let known = known.at(Step::Effect, format_args!("there is no version {version} of {}", resume.key))?;
+    Ok(vec![Term::KeyId(known.key_id)])
+}

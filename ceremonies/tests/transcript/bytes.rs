@@ -1,0 +1,173 @@
+//! No byte is free: whatever is changed, dropped, added or wrapped anew makes a transcript invalid.
+
+use ceremonies::genesis::Mode;
+use ceremonies::transcript::{Files, Step, Verdict, name, verify};
+use proto::hash::Hash;
+
+use crate::invalid;
+use crate::stage::{Stage, armor};
+
+fn whole() -> (Stage, Files) {
+    let mut stage = Stage::played(Mode::Rehearsal);
+    let files = stage.complete();
+    (stage, files)
+}
+
+/// Numbers that are the same in every run (xorshift64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % bound as u64).unwrap()
+    }
+}
+
+/// Whether `cargo xtask test --full` asks for everything.
+fn is_full() -> bool {
+    std::env::var_os("COUNTERSIGN_FULL").is_some()
+}
+
+#[track_caller]
+fn refused(files: &Files, genesis: Hash, what: &str) {
+    let verdict = verify(files, genesis);
+    assert!(matches!(verdict, Verdict::Invalid(_)), "{what}: {verdict}");
+}
+
+#[test]
+fn a_flipped_bit_anywhere_is_noticed() {
+    let (stage, mut files) = whole();
+    let genesis = stage.genesis_sha256();
+    let lengths: Vec<(String, usize)> =
+        files.iter().map(|(path, bytes)| (path.clone(), bytes.len())).collect();
+    let mut flip = |path: &str, at: usize, bit: u8| {
+        files.get_mut(path).unwrap()[at] ^= 1 << bit;
+        refused(&files, genesis, &format!("bit {bit} of byte {at} of {path}"));
+        files.get_mut(path).unwrap()[at] ^= 1 << bit;
+    };
+    if is_full() {
+        for (path, length) in &lengths {
+            (0..*length).for_each(|at| flip(path, at, u8::try_from(at % 8).unwrap()));
+        }
+        return;
+    }
+    // Every file often, whatever its size; the two that no digest in the manifest covers most often.
+    let mut numbers = Numbers(0x00c0_ffee);
+    for (path, length) in &lengths {
+        let often = if [name::COMPLETED, name::MANIFEST].contains(&path.as_str()) { 400 } else { 20 };
+        for _ in 0..often {
+            flip(path, numbers.below(*length), u8::try_from(numbers.below(8)).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_dropped_cut_or_longer_is_noticed() {
+    let (stage, files) = whole();
+    for path in files.keys() {
+        let mut without = files.clone();
+        without.remove(path);
+        invalid(&stage, &without, Step::Files, path);
+        let changes: [fn(&mut Vec<u8>); 3] =
+            [|bytes| bytes.push(b'\n'), |bytes| bytes.truncate(bytes.len() - 1), Vec::clear];
+        for change in changes {
+            let mut other = files.clone();
+            change(other.get_mut(path).unwrap());
+            refused(&other, stage.genesis_sha256(), path);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_added_is_noticed() {
+    let (stage, files) = whole();
+    for path in ["NOTES.txt", "acts/x", "details/8.json", "../x", "documents/", ""] {
+        let mut more = files.clone();
+        more.insert(path.into(), b"x".to_vec());
+        invalid(&stage, &more, Step::Files, "does not belong");
+    }
+    for path in ["rosters/2/statement.json", "rosters/02/x", "rosters/x"] {
+        let mut more = files.clone();
+        more.insert(path.into(), b"x".to_vec());
+        refused(&more, stage.genesis_sha256(), path);
+    }
+}
+
+/// Whoever has the log key can make a manifest of other files, and still not of any others.
+#[test]
+fn a_manifest_that_a_rogue_completes_covers_no_other_file() {
+    let played = Stage::played(Mode::Rehearsal);
+    let rogue = |change: &dyn Fn(&mut Files)| {
+        let mut stage = played.clone();
+        let files = stage.complete_with(|files| change(files), |_| {}, |_| {});
+        (stage, files)
+    };
+    let (stage, files) = rogue(&|files| drop(files.insert("NOTES.txt".into(), b"believe me".to_vec())));
+    invalid(&stage, &files, Step::Copies, "NOTES.txt");
+    let (_, honest) = whole();
+    let listed = honest.keys().filter(|path| ![name::COMPLETED, name::MANIFEST].contains(&path.as_str()));
+    for (number, path) in listed.enumerate() {
+        // One of the two for each file, both in a full run.
+        if number % 2 == 0 || is_full() {
+            let (stage, files) = rogue(&|files| files.get_mut(path).unwrap().push(b'\n'));
+            refused(&files, stage.genesis_sha256(), path);
+        }
+        if number % 2 == 1 || is_full() {
+            let (stage, files) = rogue(&|files| drop(files.remove(path)));
+            refused(&files, stage.genesis_sha256(), path);
+        }
+    }
+}
+
+#[test]
+fn another_genesis_is_another_instance() {
+    let (_, files) = whole();
+    let verdict = verify(&files, Hash::of(b"another genesis"));
+    let Verdict::Invalid(invalid) = verdict else { panic!("{verdict}") };
+    assert_eq!(invalid.step, Step::GenesisDigest);
+}
+
+fn wrapped(signature: &str) -> String {
+    use base64::Engine;
+    let body: String = signature.lines().filter(|line| !line.starts_with('-')).collect();
+    armor(&base64::engine::general_purpose::STANDARD.decode(body).unwrap(), 64)
+}
+
+#[test]
+fn an_act_that_is_wrapped_anew_is_noticed() {
+    let path = "acts/000000000002-approve-ada.json.sig";
+    let (stage, mut files) = whole();
+    let text = wrapped(std::str::from_utf8(&files[path]).unwrap());
+    files.insert(path.into(), text.into_bytes());
+    invalid(&stage, &files, Step::Hashes, path);
+    // In the detail, as only a rogue can put it there.
+    let mut stage = Stage::begin(Mode::Rehearsal);
+    stage.propose();
+    let statement = stage.digest();
+    let deed = ceremonies::act::Deed::Approve { decision: ceremonies::act::Decision::Accept, statement };
+    let (act, signature) = stage.sign("ada", deed, "");
+    let other = wrapped(&signature);
+    stage.decided_with((act, signature), Some(other), |_| {});
+    for who in ["bob", "cyd", "dan"] {
+        stage.approve(who);
+    }
+    let files = stage.rest();
+    invalid(&stage, &files, Step::Acts, "is not as `ssh-keygen -Y sign` writes it");
+}
+
+#[test]
+fn signatures_of_strangers_on_checkpoint_and_receipt_are_bytes_too_many() {
+    let line = "\u{2014} example.com/witness wHFS0Rr8SMTbkVEfHcI=\n";
+    let (stage, mut files) = whole();
+    files.get_mut(name::COMPLETED).unwrap().extend(line.as_bytes());
+    invalid(&stage, &files, Step::Completion, "more than the signature of the log key");
+    let mut stage = Stage::played(Mode::Rehearsal);
+    let files = stage.complete_with(
+        |files| files.get_mut(name::CHECKPOINT).unwrap().extend(line.as_bytes()),
+        |_| {},
+        |_| {},
+    );
+    invalid(&stage, &files, Step::Checkpoint, "more than the signature of the log key");
+}

@@ -1,0 +1,196 @@
+//! Other ceremonies that a transcript stands on: those that made rosters, and those that cleared up.
+
+use ceremonies::genesis::Mode;
+use ceremonies::outputs::Outputs;
+use ceremonies::statement::target::{KeyResume, Leftover, Resolve, RosterChange};
+use ceremonies::statement::{CeremonyId, Kind, Quorum, Statement, Target, Version};
+use ceremonies::transcript::{Deviation, Files, Step, name};
+use proto::hash::Hash;
+use proto::name::KeyName;
+use proto::record::ceremony::{Ceremony, Turned, document};
+use proto::record::{Body, Lift, StopTarget};
+use proto::term::Term;
+
+use super::stage::{self, PEOPLE, Stage};
+use super::valid::valid;
+use crate::invalid;
+
+/// Another roster: somebody joins the officers, by a ceremony of its own.
+fn joins(stage: &mut Stage, who: &'static str) -> Files {
+    let version = stage.roster.version() + 1;
+    let mut people = PEOPLE.to_vec();
+    people.extend(
+        ["kim", "lou"].iter().take_while(|joins| **joins < who).map(|joins| (*joins, "officer", "release")),
+    );
+    people.push((who, "officer", "release"));
+    let next = stage::roster(stage.mode, version, &people);
+    let id = CeremonyId::from([u8::try_from(version).unwrap(); 16]);
+    let common = stage.common(Kind::RosterChange, id);
+    let target = Target::RosterChange(RosterChange {
+        added: vec![who.parse().unwrap()],
+        changed: vec![],
+        proofs: vec![Hash::of(b"a proof of possession")],
+        quorum: Quorum { approvals: 3, officers: next.officers(), witnesses: 2 },
+        removed: vec![],
+        roster: Version { sha256: next.digest(), version },
+    });
+    stage.statement = Statement::new(common, target).unwrap();
+    stage.next = Some(next.clone());
+    let text = String::from_utf8(next.encode()).unwrap();
+    stage.propose_with(vec![(document::ROSTER, text)]);
+    for officer in ["ada", "bob", "cyd", who] {
+        stage.approve(officer);
+    }
+    for witness in ["fay", "gus"] {
+        stage.attest(witness);
+    }
+    stage.start_by_itself();
+    (stage.outputs, stage.possession) = (Some(Outputs::Done), None);
+    stage.executed();
+    let files = stage.rest_executed();
+    stage.rosters.insert(version, files.clone());
+    (stage.roster, stage.next) = (next, None);
+    files
+}
+
+/// A key by the rosters that two ceremonies made, the second of whom has an officer of the first.
+fn by_the_third_roster() -> Stage {
+    let mut stage = Stage::begin(Mode::Rehearsal);
+    joins(&mut stage, "kim");
+    joins(&mut stage, "lou");
+    stage.statement = stage.key_generate(CeremonyId::from([0xa7; 16]), |_, _| {});
+    stage.propose();
+    for who in ["ada", "kim", "lou"] {
+        stage.approve(who);
+    }
+    stage
+}
+
+#[test]
+fn a_roster_change_is_valid_and_says_what_it_does_not_show() {
+    let mut stage = Stage::begin(Mode::Rehearsal);
+    let files = joins(&mut stage, "kim");
+    let verified = valid(&stage, &files);
+    assert_eq!(verified.kind, Kind::RosterChange);
+    assert_eq!(verified.deviations, [Deviation::PossessionOfPeople { keys: 1 }]);
+    let signers = std::str::from_utf8(&files[name::ALLOWED_SIGNERS]).unwrap();
+    assert!(signers.contains("\nkim namespaces=") && signers.lines().count() == PEOPLE.len() + 1);
+}
+
+#[test]
+fn a_ceremony_by_a_later_roster_holds_the_ceremonies_that_made_it() {
+    let mut stage = by_the_third_roster();
+    let files = stage.rest();
+    let of =
+        |version| Deviation::Roster { version, deviation: Deviation::PossessionOfPeople { keys: 1 }.into() };
+    assert_eq!(valid(&stage, &files).deviations, [of(2), of(3)]);
+    // What a roster's transcript shares with this one is there once.
+    assert!(files.contains_key("rosters/2/statement.json") && files.contains_key("rosters/3/statement.json"));
+    assert!(!files.keys().any(|path| path.starts_with("rosters/3/rosters")));
+    let path = "rosters/2/acts/000000000002-approve-ada.json";
+    let mut changed = files.clone();
+    changed.get_mut(path).unwrap()[20] ^= 1;
+    invalid(&stage, &changed, Step::Rosters, "roster 2: hashes");
+    let mut dropped = files.clone();
+    dropped.retain(|path, _| !path.starts_with("rosters/2/"));
+    invalid(&stage, &dropped, Step::Rosters, "without gaps");
+    let mut added = files.clone();
+    added.insert("rosters/3/x".into(), vec![]);
+    invalid(&stage, &added, Step::Rosters, "roster 3: files");
+}
+
+#[test]
+fn a_rogue_can_leave_out_or_exchange_no_roster() {
+    type Change = fn(&mut Files);
+    let cases: [(Change, &str); 2] = [
+        (
+            |files| files.retain(|path, _| !path.starts_with("rosters/3/")),
+            "the transcript of roster 3 is missing",
+        ),
+        (
+            |files| files.retain(|path, _| !path.starts_with("rosters/")),
+            "the transcript of roster 2 is missing",
+        ),
+    ];
+    for (change, why) in cases {
+        let mut stage = by_the_third_roster();
+        let files = stage.rest_with(change);
+        invalid(&stage, &files, Step::Rosters, why);
+    }
+    // That of another log, which is valid there, with the same genesis.
+    let mut other = Stage::begin(Mode::Rehearsal);
+    other.log.control(Body::Anchor { place: "elsewhere".into() }, vec![]);
+    let foreign = joins(&mut other, "kim");
+    let mut stage = Stage::begin(Mode::Rehearsal);
+    joins(&mut stage, "kim");
+    stage.statement = stage.key_generate(CeremonyId::from([0xa7; 16]), |_, _| {});
+    stage.propose();
+    for who in ["ada", "bob", "kim"] {
+        stage.approve(who);
+    }
+    stage.rosters.insert(2, foreign);
+    let files = stage.rest();
+    invalid(&stage, &files, Step::Rosters, "rosters/2 is not the ceremony of record");
+}
+
+#[test]
+fn an_execution_that_was_cleared_up_and_done_again_is_a_deviation() {
+    let mut stage = Stage::begin(Mode::Rehearsal);
+    stage.armed();
+    stage.start("ivy");
+    let (made, ceremony) = (stage.statement.clone(), stage.statement.common().ceremony);
+    stage.log.control(Body::Ceremony(Ceremony::Interrupted(Turned { ceremony })), vec![]);
+    let by = CeremonyId::from([8; 16]);
+    let target = Resolve { ceremony, leftover: Leftover::Destroy, statement: made.digest() };
+    stage.statement = Statement::new(stage.common(Kind::Resolve, by), Target::Resolve(target)).unwrap();
+    stage.propose();
+    stage.approve("ada");
+    stage.approve("bob");
+    stage.attest("fay");
+    stage.start_by_itself();
+    stage.outputs = Some(Outputs::Destroyed(vec![]));
+    stage.executed();
+    stage.saw("fay");
+    let files = stage.complete();
+    assert_eq!(valid(&stage, &files).deviations, []);
+    stage.statement = made;
+    let files = stage.rest_armed();
+    assert_eq!(valid(&stage, &files).deviations, [Deviation::Resolved { by }]);
+    // The first start and the second.
+    assert_eq!(files.keys().filter(|path| path.ends_with("-execute-ivy.json")).count(), 2);
+}
+
+#[test]
+fn a_key_that_resumes_lifts_its_own_stop_and_nothing_else() {
+    let ends = |lifts: &dyn Fn(u64) -> Vec<Lift>| {
+        let mut stage = Stage::played(Mode::Rehearsal);
+        stage.complete();
+        let key = stage::KEY.parse::<KeyName>().unwrap();
+        let body = Body::Stopped { act: None, target: StopTarget::Key(key.clone()) };
+        let stop = stage.log.control_with(body, vec![], |record| record.stops = vec![Term::Key(key.clone())]);
+        let finding = "A test of the detector.".parse().unwrap();
+        let target = KeyResume { finding, key, stop, version: None };
+        let common = stage.common(Kind::KeyResume, CeremonyId::from([9; 16]));
+        stage.statement = Statement::new(common, Target::KeyResume(target)).unwrap();
+        stage.propose();
+        for who in ["ada", "bob", "cyd"] {
+            stage.approve(who);
+        }
+        stage.attest("fay");
+        stage.start_by_itself();
+        (stage.outputs, stage.possession) = (Some(Outputs::Done), None);
+        stage.executed();
+        stage.saw("fay");
+        let files = stage.complete_with(|_| {}, |_| {}, |record| record.lifts = lifts(stop));
+        (stage, files)
+    };
+    let key = || Term::Key(stage::KEY.parse().unwrap());
+    let (stage, files) = ends(&|index| vec![Lift { index, terms: vec![key()] }]);
+    assert_eq!(valid(&stage, &files).kind, Kind::KeyResume);
+    for (less, terms) in [(0, vec![key(), Term::All]), (0, vec![Term::All]), (1, vec![key()])] {
+        let (stage, files) = ends(&|stop| vec![Lift { index: stop - less, terms: terms.clone() }]);
+        invalid(&stage, &files, Step::Effect, "ends other stops");
+    }
+    let (stage, files) = ends(&|_| vec![]);
+    invalid(&stage, &files, Step::Effect, "ends other stops");
+}

@@ -1,0 +1,146 @@
+//! `ceremony`.
+
+use std::path::PathBuf;
+
+use ceremonies::statement::CeremonyId;
+use clap::{Args, Subcommand};
+use proto::hash::Hash;
+
+/// Draft, propose, lead, watch and end ceremonies.
+#[derive(Debug, Args)]
+pub struct Ceremony {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: CeremonyCommand,
+}
+
+/// What to do with ceremonies.
+#[derive(Debug, Subcommand)]
+pub enum CeremonyCommand {
+    /// Make today's statement from a template, compare the two, and write it to a file
+    New(New),
+    /// Open a ceremony with a statement
+    Propose(Propose),
+    /// One ceremony: its statement, its words, who has decided what, what it lacks
+    Show(One),
+    /// Open ceremonies
+    List {
+        /// Also those that have ended
+        #[arg(long)]
+        ended: bool,
+    },
+    /// Bring in acts that were signed elsewhere, each with its signature in FILE.sig
+    Submit {
+        /// Acts, as `approve FILE` and `attest FILE` write them
+        #[arg(required = true, value_name = "ACT_FILE")]
+        acts: Vec<PathBuf>,
+    },
+    /// Stop an open ceremony; asks nothing
+    Veto(Because),
+    /// Stop an execution that has begun; asks nothing
+    Abort(Because),
+    /// Take back an act of yours
+    Withdraw(Withdraw),
+    /// Record that something went otherwise than the script says
+    Deviation {
+        /// Id of the ceremony
+        id: CeremonyId,
+        /// What
+        text: String,
+    },
+    /// Have the acts of a person count no more; asks nothing
+    Suspend {
+        /// Id of the person in the roster
+        #[arg(value_name = "PERSON")]
+        whom: String,
+        /// Why, for the log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Lead a ceremony as its operator: what is next, who is missing, words to read out, the clock
+    Run {
+        /// Id of the ceremony
+        id: CeremonyId,
+        /// Execute as soon as it is armed, without asking; taken in rehearsals alone
+        #[arg(long)]
+        yes: bool,
+    },
+    /// A line for each change, until the ceremony has ended
+    Watch(One),
+    /// Fetch the transcript of a completed ceremony
+    Transcript {
+        /// Id of the ceremony
+        id: CeremonyId,
+        /// Directory to write it to, which must not exist
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Judge a transcript offline, by --genesis-sha256 alone: VALID, VALID WITH DEVIATIONS or INVALID
+    Verify {
+        /// Directory that holds it
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
+}
+
+/// One ceremony.
+#[derive(Debug, Args)]
+pub struct One {
+    /// Id of the ceremony
+    pub id: CeremonyId,
+}
+
+/// One ceremony, and a reason.
+#[derive(Debug, Args)]
+pub struct Because {
+    /// Id of the ceremony
+    pub id: CeremonyId,
+    /// Why, for the log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// Make today's statement from a template.
+#[derive(Debug, Args)]
+pub struct New {
+    /// The template, TOML
+    pub template: PathBuf,
+    /// Where to write the statement; the ceremony's id and `.json` in this directory where absent
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Why, in place of the template's
+    #[arg(long, value_name = "TEXT")]
+    pub justification: Option<String>,
+    /// Where it was asked for, in place of the template's
+    #[arg(long, value_name = "TEXT")]
+    pub ticket: Option<String>,
+    /// Who will propose it; you, where absent
+    #[arg(long, value_name = "PERSON")]
+    pub initiator: Option<String>,
+}
+
+/// Open a ceremony.
+#[derive(Debug, Args)]
+pub struct Propose {
+    /// The statement, canonical JSON
+    pub statement: PathBuf,
+    /// A document that the statement names by its SHA-256, for instance roster=next.json; repeatable
+    #[arg(long, value_name = "NAME=FILE")]
+    pub document: Vec<String>,
+    /// Do not ask; taken in rehearsals alone
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Take back an act of yours.
+#[derive(Debug, Args)]
+pub struct Withdraw {
+    /// Id of the ceremony
+    pub id: CeremonyId,
+    /// SHA-256 of the act; your newest one that can be taken back where absent
+    #[arg(long, value_name = "HEX")]
+    pub act: Option<Hash>,
+    /// Why, for the log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}

@@ -1,0 +1,99 @@
+//! `countersign ceremony new`: today's statement of a template, held against the template before it is written.
+
+use std::path::PathBuf;
+
+use ceremonies::act::ActKind;
+use ceremonies::person::PersonId;
+use ceremonies::statement::{Line, Prose, Statement};
+use proto::wire::v1;
+use serde_json::json;
+
+use super::differences::{held_against, since, template};
+use super::statement;
+use crate::cli::args::ceremony::New;
+use crate::cli::complaint::Complaint;
+use crate::cli::screen::{Screen, Tone};
+use crate::exit::Exit;
+use crate::files::{self, Planned};
+use crate::people::desk::Desk;
+use crate::people::error::PeopleError;
+use crate::people::instance::Stage;
+use crate::people::{calls, text};
+
+/// Drafts, compares, shows and writes.
+///
+/// # Errors
+/// What is wrong with the template, or with what the daemon made of it.
+pub async fn run(new: &New, desk: &mut Desk, screen: &mut Screen) -> Result<Exit, Complaint> {
+    let (source, mut template) = template(&new.template)?;
+    let initiator: PersonId = match &new.initiator {
+        Some(id) => id.parse().map_err(|cause| Complaint::usage(format!("--initiator: {cause}")))?,
+        None => desk.who()?.clone(),
+    };
+    if let Some(ticket) = &new.ticket {
+        let line = ticket.parse::<Line>().map_err(|cause| Complaint::usage(format!("--ticket: {cause}")))?;
+        template.ticket = Some(line);
+    }
+    if let Some(text) = &new.justification {
+        let prose =
+            text.parse::<Prose>().map_err(|cause| Complaint::usage(format!("--justification: {cause}")))?;
+        template.justification = Some(prose);
+    }
+    if let Some(out) = &new.out {
+        files::look_ahead(std::slice::from_ref(out), false)?;
+    }
+    if desk.instance.roster.person(&initiator).is_none() {
+        return Err(PeopleError::Nobody(initiator).into());
+    }
+    if desk.who().is_ok_and(|person| *person == initiator) {
+        desk.may(ActKind::Propose, None)?;
+    }
+    let request = v1::DraftStatementRequest {
+        template: source,
+        initiator: initiator.to_string(),
+        justification: new.justification.clone().unwrap_or_default(),
+        ticket: new.ticket.clone().unwrap_or_default(),
+        not_before: None,
+    };
+    let bytes = calls::draft(&desk.connection, request, desk.connection.patience()).await?;
+    let made = Statement::parse(&bytes).map_err(PeopleError::from)?;
+    let now = text::now();
+    held_against(&template, &made, now)?;
+    if made.common().initiator != initiator {
+        let found = &made.common().initiator;
+        return Err(Complaint::failed(format!(
+            "the daemon's statement is `{found}`'s to propose, and {initiator} was asked for"
+        ))
+        .because("nothing was written")
+        .advise("tell the operators: this does not happen by accident"));
+    }
+    desk.refresh().await?;
+    desk.check(&made, Stage::Before).await?;
+    let path = new.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.json", made.common().ceremony)));
+    let last = desk.last_of_kind(&made).await?;
+    if !screen.is_json() {
+        statement::show(&made, now, screen)?;
+        since(last.as_ref(), &made, now, screen)?;
+        screen.gap()?;
+        statement::own_words(&made, screen)?;
+    }
+    files::write(&[Planned { path: path.clone(), content: bytes }], false)?;
+    if screen.is_json() {
+        screen.json(&json!({
+            "file": path,
+            "ceremony": made.common().ceremony.to_string(),
+            "statement_sha256": made.digest().to_string(),
+        }))?;
+        return Ok(Exit::Done);
+    }
+    screen.headline(
+        Tone::Good,
+        "written",
+        &format!("to {}: nothing is recorded or proposed yet", path.display()),
+    )?;
+    screen.facts(&[
+        ("template", "says the same, as far as it says anything".to_owned()),
+        ("next", format!("countersign ceremony propose {}", path.display())),
+    ])?;
+    Ok(Exit::Done)
+}

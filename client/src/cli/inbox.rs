@@ -1,0 +1,105 @@
+//! `countersign inbox`: what waits for this person.
+
+use ceremonies::person::PersonId;
+use ceremonies::statement::{CeremonyId, Statement};
+use proto::time::Time;
+use proto::wire::v1;
+use serde_json::{Value, json};
+
+use super::args::connection::Connection as Flags;
+use super::ceremony::{online, standing};
+use super::complaint::Complaint;
+use super::online::places;
+use super::screen::{Screen, Tone};
+use crate::exit::Exit;
+use crate::people::desk::Desk;
+use crate::people::duty::{self, Duty};
+use crate::people::error::PeopleError;
+use crate::people::instance::mode_name;
+use crate::people::open::Unusable;
+use crate::people::text::{moment, plain};
+use crate::people::{calls, me, text};
+
+/// Runs the command.
+///
+/// # Errors
+/// What is missing in the settings, or why there is no answer.
+pub fn inbox(
+    flags: &Flags,
+    look: &dyn Fn(&str) -> Option<String>,
+    screen: &mut Screen,
+) -> Result<Exit, Complaint> {
+    me::person(&places(flags, look)?)?;
+    online(flags, look, run, screen)
+}
+
+/// Looks through the open ceremonies for those that lack this person's act.
+///
+/// # Errors
+/// Where the person is nobody of the roster, or there is no answer.
+async fn run(desk: Desk, screen: &mut Screen) -> Result<Exit, Complaint> {
+    let found = calls::list(&desk.connection, false, desk.connection.patience(), |_| false).await?;
+    let person = desk.who()?;
+    let mut waiting = Vec::new();
+    let me = desk.instance.roster.person(person).ok_or_else(|| PeopleError::Nobody(person.clone()))?;
+    for listed in &found {
+        // Lists have no acts, and who attested before is in them.
+        let open = match listed.id.parse::<CeremonyId>() {
+            Ok(id) => desk.ceremony(id).await,
+            Err(_no_id) => Err(Unusable::Empty.into()),
+        };
+        match open {
+            Ok(open) => {
+                if let Some(duty) = duty::of(&open.wire, &open.statement, me) {
+                    waiting.push((open.wire, open.statement, duty));
+                }
+            }
+            Err(PeopleError::Unusable(cause)) => {
+                // One that cannot be read must not hide the others.
+                let id = text::line(&listed.id);
+                screen.note(&format!("ceremony {id} cannot be read, and may wait for you: {cause}"))?;
+            }
+            Err(other) => return Err(other.into()),
+        }
+    }
+    show(&waiting, person, text::now(), screen)?;
+    Ok(Exit::Done)
+}
+
+fn show(
+    waiting: &[(v1::Ceremony, Statement, Duty)],
+    person: &PersonId,
+    now: Time,
+    screen: &mut Screen,
+) -> Result<(), Complaint> {
+    if screen.is_json() {
+        let entry = |(ceremony, _, duty): &(v1::Ceremony, Statement, Duty)| {
+            let mut document = standing::document(ceremony);
+            document["duty"] = json!(duty.words());
+            document
+        };
+        let waiting: Vec<Value> = waiting.iter().map(entry).collect();
+        return Ok(screen.json(&json!({ "person": person.as_str(), "waiting": waiting }))?);
+    }
+    if waiting.is_empty() {
+        return Ok(screen.line(&format!("Nothing waits for {person}."))?);
+    }
+    for (number, (ceremony, statement, duty)) in waiting.iter().enumerate() {
+        if number > 0 {
+            screen.gap()?;
+        }
+        let common = statement.common();
+        let kind = statement.kind().name();
+        let mode = mode_name(common).to_uppercase();
+        screen.headline(Tone::Strong, kind, &format!("({mode}): {}", plain(common.purpose.as_str())))?;
+        let mut facts = vec![("you", duty.words().to_owned())];
+        facts.extend(ceremony.lacks.iter().map(|lack| ("lacks", plain(lack))));
+        match standing::at(ceremony.due.as_ref()) {
+            Some(due) if *duty == Duty::AttestAfter => facts.push(("until", moment(due, now))),
+            _ => facts.push(("expires", moment(common.expires, now))),
+        }
+        facts.push(("do", format!("{} {}", duty.command(), common.ceremony)));
+        screen.facts(&facts)?;
+    }
+    Ok(())
+}

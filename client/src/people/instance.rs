@@ -1,0 +1,258 @@
+//! The instance as it says it is, held against what this machine knows: its genesis, and the head of its log.
+//!
+//! Promises: an [`Instance`] has the genesis that the settings pin, and a head that was proven to extend the newest one seen here.
+//! Which roster, guardrails and grants are in force is the daemon's word; every statement names them by digest, and whoever verifies a
+//! transcript proves them from genesis on.
+
+use ceremonies::act::{SeenHead, Setting};
+use ceremonies::roster::{Roster, RosterError, Terms};
+use ceremonies::rules::Rules;
+use ceremonies::statement::{Common, Kind, Statement, StatementError, Target, Version};
+use proto::hash::Hash;
+use proto::time::Time;
+use proto::wire::v1;
+
+use crate::seen::Seen;
+
+/// Why the instance is not the one that is meant.
+#[derive(Debug, thiserror::Error)]
+pub enum Foreign {
+    /// Another genesis.
+    #[error(
+        "the instance's genesis is {found}, and genesis_sha256 in the settings is {pinned}: it is ANOTHER INSTANCE"
+    )]
+    Genesis {
+        /// What the settings say.
+        pinned: Hash,
+        /// What the daemon showed.
+        found: Hash,
+    },
+    /// The genesis is none.
+    #[error("the instance's genesis cannot be read: {0}")]
+    Unreadable(#[from] StatementError),
+    /// A statement of another kind.
+    #[error("the instance begins with a statement of kind {0}, and expected is genesis")]
+    OtherKind(Kind),
+    /// The log key in the settings is another log's.
+    #[error("the log key in the settings is of `{key}`, and the log of this genesis is `{genesis}`")]
+    Log {
+        /// Name of the log key.
+        key: String,
+        /// The log's name in the genesis.
+        genesis: String,
+    },
+    /// The roster is none.
+    #[error("the instance's roster cannot be read: {0}")]
+    Roster(#[from] RosterError),
+    /// The first roster is another one than genesis names.
+    #[error("the instance's roster is of version 1 and is not the one that its genesis names")]
+    FirstRoster,
+    /// A digest of another length.
+    #[error("the instance's {0} is no SHA-256")]
+    Digest(&'static str),
+}
+
+/// Something that a statement names and the instance has otherwise.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unfit {
+    /// For the other mode.
+    #[error("the statement is for mode {found}, and this instance is a {here}: the two are never mixed")]
+    Mode {
+        /// The statement's.
+        found: &'static str,
+        /// The instance's.
+        here: &'static str,
+    },
+    /// For another instance, environment or log.
+    #[error(
+        "the statement's {field} is `{found}`, and this instance's is `{here}`: it was written for another one"
+    )]
+    Place {
+        /// The field.
+        field: &'static str,
+        /// The statement's.
+        found: String,
+        /// The instance's.
+        here: String,
+    },
+    /// Another roster, other guardrails.
+    #[error("the statement names {field} {} ({}), and in force is {} ({})", .named.version, short(&.named.sha256), .here.version, short(&.here.sha256))]
+    Version {
+        /// `roster` or `guardrails`.
+        field: &'static str,
+        /// What the statement names.
+        named: Version,
+        /// What is in force.
+        here: Version,
+    },
+    /// It replaces grants that are not in force.
+    #[error("the statement replaces the grants {}, and in force are {}", short(.named), short(.here))]
+    Grants {
+        /// What the statement names.
+        named: Hash,
+        /// What is in force.
+        here: Hash,
+    },
+    /// Of a longer log.
+    #[error("the statement names a log of {named} records, and the log has {here}")]
+    Head {
+        /// The statement's.
+        named: u64,
+        /// The log's.
+        here: u64,
+    },
+    /// Its time is over.
+    #[error("the statement expired at {0}: it must be proposed anew")]
+    Expired(Time),
+}
+
+fn short(hash: &Hash) -> String {
+    hash.to_string().chars().take(12).collect()
+}
+
+/// When a statement is looked at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stage {
+    /// Before anything was done: everything must be as the statement says.
+    Before,
+    /// After the execution: what changed meanwhile does not take away what was seen.
+    After,
+}
+
+/// An instance whose genesis is the pinned one.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// Its genesis statement.
+    pub genesis: Statement,
+    /// The roster in force.
+    pub roster: Roster,
+    /// The guardrails in force.
+    pub guardrails: Version,
+    /// The grants in force.
+    pub grants: Hash,
+    /// The newest head, proven to extend those seen before.
+    pub head: SeenHead,
+}
+
+impl Instance {
+    /// Reads what the daemon says of itself. `head` is its checkpoint, after it was proven to extend those seen before.
+    ///
+    /// # Errors
+    /// [`Foreign`].
+    pub fn read(answer: &v1::GetInstanceResponse, pinned: Hash, head: &Seen) -> Result<Self, Foreign> {
+        let found = Hash::of(&answer.genesis);
+        if found != pinned {
+            return Err(Foreign::Genesis { pinned, found });
+        }
+        let genesis = Statement::parse(&answer.genesis)?;
+        let Target::Genesis(target) = genesis.target() else {
+            return Err(Foreign::OtherKind(genesis.kind()));
+        };
+        let common = genesis.common();
+        if head.checkpoint.origin != common.log.origin.as_str() {
+            let genesis = common.log.origin.to_string();
+            return Err(Foreign::Log { key: head.checkpoint.origin.clone(), genesis });
+        }
+        let terms =
+            Terms { allow_software_officer_keys: target.allow_software_officer_keys, mode: common.mode };
+        let roster = Roster::parse(&answer.roster, terms)?;
+        if roster.version() == 1 && roster.digest() != common.roster.sha256 {
+            return Err(Foreign::FirstRoster);
+        }
+        let digest = |field, bytes: &[u8]| Hash::try_from(bytes).map_err(|_length| Foreign::Digest(field));
+        let guardrails = Version {
+            sha256: digest("guardrails_sha256", &answer.guardrails_sha256)?,
+            version: answer.guardrails_version,
+        };
+        let grants = digest("grants_sha256", &answer.grants_sha256)?;
+        let head = SeenHead {
+            origin: common.log.origin.clone(),
+            root: head.checkpoint.root,
+            size: head.checkpoint.size,
+        };
+        Ok(Self { roster, guardrails, grants, head, genesis })
+    }
+
+    /// Where acts are taken.
+    #[must_use]
+    pub fn setting(&self) -> Setting<'_> {
+        let Common { environment, instance, mode, log, .. } = self.genesis.common();
+        Setting {
+            environment: environment.as_str(),
+            instance: instance.as_str(),
+            mode: *mode,
+            origin: &log.origin,
+        }
+    }
+
+    /// The rosters' terms that genesis sets.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        let allow = match self.genesis.target() {
+            Target::Genesis(target) => target.allow_software_officer_keys,
+            _ => false,
+        };
+        Terms { allow_software_officer_keys: allow, mode: self.genesis.common().mode }
+    }
+
+    /// Whether roster and guardrails must be those that the statement names: emergencies go on under another roster, and what was
+    /// seen was seen.
+    #[must_use]
+    pub fn pins(statement: &Statement, stage: Stage) -> bool {
+        stage == Stage::Before && !Rules::default().of(statement.kind()).emergency
+    }
+
+    /// Everything that a statement names and this instance has otherwise: none where it may be signed.
+    #[must_use]
+    pub fn unfit(&self, statement: &Statement, stage: Stage, now: Time) -> Vec<Unfit> {
+        let (said, here) = (statement.common(), self.genesis.common());
+        let mut found = Vec::new();
+        if said.mode != here.mode {
+            found.push(Unfit::Mode { found: mode_name(said), here: mode_name(here) });
+        }
+        for (field, named, own) in [
+            ("log origin", said.log.origin.as_str(), here.log.origin.as_str()),
+            ("instance", said.instance.as_str(), here.instance.as_str()),
+            ("environment", said.environment.as_str(), here.environment.as_str()),
+        ] {
+            if named != own {
+                found.push(Unfit::Place { field, found: named.to_owned(), here: own.to_owned() });
+            }
+        }
+        if said.log.size > self.head.size {
+            found.push(Unfit::Head { named: said.log.size, here: self.head.size });
+        }
+        if stage == Stage::Before && said.expires <= now {
+            found.push(Unfit::Expired(said.expires));
+        }
+        if !Self::pins(statement, stage) {
+            return found;
+        }
+        let roster = Version { sha256: self.roster.digest(), version: self.roster.version() };
+        for (field, named, here) in
+            [("roster", said.roster, roster), ("guardrails", said.guardrails, self.guardrails)]
+        {
+            if named != here {
+                found.push(Unfit::Version { field, named, here });
+            }
+        }
+        if let Target::GrantChange(change) = statement.target()
+            && change.replaces != self.grants
+        {
+            found.push(Unfit::Grants { named: change.replaces, here: self.grants });
+        }
+        found
+    }
+}
+
+/// `production` or `rehearsal`.
+#[must_use]
+pub fn mode_name(common: &Common) -> &'static str {
+    match common.mode {
+        ceremonies::genesis::Mode::Production => "production",
+        ceremonies::genesis::Mode::Rehearsal => "rehearsal",
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests;

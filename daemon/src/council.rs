@@ -1,0 +1,176 @@
+//! Open ceremonies: proposed, decided by people, executed once, attested, completed.
+//!
+//! ```text
+//! propose ─► acts ─► armed ─► started (durable) ─► the backend ─► executed ─► attested ─► completed: the effect
+//!                                                    └─ nobody knows ─► interrupted ─► a `resolve`
+//! ```
+//!
+//! Every step is one control record, and the state of a ceremony is what its records fold to
+//! ([`Sessions`](crate::keys::sessions)): nothing is kept here. Each step is asked of the session before it is appended, so
+//! that what is refused leaves no record, and again of the snapshot after it, because another record may have come first:
+//! only that answer counts.
+//!
+//! Promises: nothing reaches a backend before the start is durable, and a start that a veto or a stop came before does
+//! nothing; a key pair is made once a start, and after a crash never again and never adopted: the ceremony is then
+//! indeterminate. What was planted under a new key's names refuses the ceremony before anything is made.
+//!
+//! Does not: decide who is enough (the session does), check certificates (people sign), or count anything by itself.
+//!
+//! Invariant: between the backend's answer and the record of its output no crash leads to a second key or an adoption
+//! (`killed_at_every_step_of_an_execution_it_is_never_repeated_and_never_adopted`).
+
+mod admit;
+mod birth;
+mod complete;
+mod execute;
+mod play;
+mod propose;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
+
+use ceremonies::session::{Session, Stamp};
+use ceremonies::statement::CeremonyId;
+use proto::reason::Reason;
+use proto::record::{Actor, ActorKind, Body, Ceremony, ControlDetail};
+use proto::refusal::Refusal;
+use proto::term::Term;
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::keyring::{Approved, Keyring, Snapshot};
+use crate::keys::sessions::Held;
+use crate::log::{ControlDraft, Fresh, Log, LogError};
+use crate::sign::Signer;
+
+pub use play::Hand;
+pub use propose::Draft;
+pub use view::{ActView, CeremonyView};
+
+/// Holds ceremonies over this log and these keys.
+pub struct Council {
+    log: Log,
+    keyring: Arc<Keyring>,
+    signer: Arc<Signer>,
+    clock: Arc<dyn Clock>,
+    /// Where grants are kept that ceremonies put in force.
+    approved: Approved,
+    /// One step at a time: what is judged is what is appended next.
+    turn: Mutex<()>,
+    /// Executions that this process is carrying out.
+    running: std::sync::Mutex<BTreeSet<CeremonyId>>,
+}
+
+impl Council {
+    /// A council over this log and these keys; `signer` records proofs of possession.
+    pub fn new(
+        log: Log,
+        keyring: Arc<Keyring>,
+        signer: Arc<Signer>,
+        clock: Arc<dyn Clock>,
+        approved: Approved,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            log,
+            keyring,
+            signer,
+            clock,
+            approved,
+            turn: Mutex::new(()),
+            running: Default::default(),
+        })
+    }
+
+    fn enter(&self, id: CeremonyId) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+    }
+
+    fn leave(&self, id: CeremonyId) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    fn is_running(&self, id: CeremonyId) -> bool {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
+    }
+
+    /// The stamp that the next record of a ceremony would get. Whether the clock is trusted only the log knows.
+    fn provisional(&self, session: Option<&Session>) -> Stamp {
+        let now = self.clock.wall();
+        let time = session.map_or(now, |session| now.max(session.latest()));
+        Stamp { index: self.log.head().size, time, trusted: true }
+    }
+
+    /// Appends a step by the daemon itself.
+    async fn append(&self, step: Ceremony, detail: Documents, touches: Vec<Term>) -> Result<u64, Refusal> {
+        let snapshot = self.keyring.snapshot();
+        let id = snapshot.state().instance().instance().as_str().to_owned();
+        self.append_by(Actor { id, kind: ActorKind::Daemon }, step, detail, touches).await
+    }
+
+    /// Appends a step and waits until the snapshot knows it.
+    async fn append_by(
+        &self,
+        actor: Actor,
+        step: Ceremony,
+        documents: Documents,
+        touches: Vec<Term>,
+    ) -> Result<u64, Refusal> {
+        let fresh = self.log.fresh().map_err(|error| unlogged(&error))?;
+        let draft = self.draft(fresh, actor, step, documents, touches)?;
+        self.write(draft).await
+    }
+
+    fn draft(
+        &self,
+        fresh: Fresh,
+        actor: Actor,
+        step: Ceremony,
+        documents: Documents,
+        touches: Vec<Term>,
+    ) -> Result<ControlDraft, Refusal> {
+        let detail = match documents.is_empty() {
+            true => None,
+            false => {
+                let (bytes, _name) = ControlDetail::with(documents, fresh.salt.clone())
+                    .encode()
+                    .map_err(|error| Refusal::new(Reason::MalformedRequest, error.to_string()))?;
+                Some(bytes)
+            }
+        };
+        Ok(ControlDraft { touches, detail, ..ControlDraft::new(fresh, actor, Body::Ceremony(step)) })
+    }
+
+    async fn write(&self, draft: ControlDraft) -> Result<u64, Refusal> {
+        let appended = self.log.control(draft).await.map_err(|error| unlogged(&error))?;
+        self.keyring.at_least(appended.index).await;
+        Ok(appended.index)
+    }
+
+    /// The ceremony of this id, as of this snapshot.
+    fn held(&self, snapshot: &Snapshot, id: CeremonyId) -> Result<Arc<Held>, Refusal> {
+        let found = snapshot.state().sessions().find(id).cloned();
+        found.ok_or_else(|| Refusal::new(Reason::UnknownCeremony, format!("there is no ceremony {id} here")))
+    }
+}
+
+/// Documents of a detail, by their names.
+type Documents = Vec<(&'static str, String)>;
+
+/// What a session's refusal is for whoever asked.
+fn refused(reason: Reason, refusal: &ceremonies::session::Refusal) -> Refusal {
+    use ceremonies::session::Refusal as By;
+    let reason = match refusal {
+        By::NotArmed(_) => Reason::NotArmed,
+        By::Planted { .. } => Reason::ObjectPlanted,
+        By::Clock => Reason::ClockUntrusted,
+        _ => reason,
+    };
+    Refusal::new(reason, refusal.to_string()).with("guard", refusal.name())
+}
+
+fn unlogged(error: &LogError) -> Refusal {
+    crate::sign::unlogged(error)
+}

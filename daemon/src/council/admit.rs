@@ -1,0 +1,181 @@
+//! What people decided: verified, judged, recorded, and judged again.
+
+use std::sync::Arc;
+
+use ceremonies::act::{ActKind, Deed, VerifiedAct};
+use ceremonies::record;
+use ceremonies::session::{Event, SignedAct};
+use ceremonies::statement::CeremonyId;
+use proto::hash::Hash;
+use proto::reason::Reason;
+use proto::record::ceremony::Deviated;
+use proto::record::{Actor, ActorKind, Ceremony, Record};
+use proto::refusal::Refusal;
+use proto::time::Time;
+
+use super::{Council, refused, unlogged};
+use crate::keyring::Snapshot;
+use crate::keys::sessions::Held;
+use crate::keys::signed::{Signed, documents};
+
+impl Council {
+    /// Brings in what a person decided about an open ceremony, and does what follows by itself. Returns the record and the
+    /// ceremony.
+    ///
+    /// # Errors
+    /// [`Reason::ActInvalid`] where nobody of the roster can have signed it here, [`Reason::ActRefused`] and its kin where
+    /// it does not count; nothing is recorded then. Where another record came first, the act is recorded without effect,
+    /// and the same reasons say so.
+    pub async fn submit(&self, signed: &Signed) -> Result<(u64, CeremonyId), Refusal> {
+        let _turn = self.turn.lock().await;
+        let snapshot = self.keyring.snapshot();
+        let act = self.verified(&snapshot, signed).await?;
+        let held = self.about(&snapshot, &act)?;
+        let id = held.session.statement().common().ceremony;
+        let index = match act.kind() {
+            ActKind::Deviation => self.spoken(&held, id, &act).await?,
+            _ => self.decided(&held, id, &act).await?,
+        };
+        // The act is in the log; what follows from it is tried again at each tick, so a failure there is not the act's.
+        if let Err(refusal) = self.follow_up(id).await {
+            tracing::warn!(ceremony = %id, %refusal, "what follows from an act is tried again");
+        }
+        Ok((index, id))
+    }
+
+    /// An act that somebody of the roster signed for this instance, over a head that this log had.
+    pub(super) async fn verified(
+        &self,
+        snapshot: &Snapshot,
+        signed: &Signed,
+    ) -> Result<VerifiedAct, Refusal> {
+        let act = signed.verified(snapshot.state())?;
+        self.is_ours(act.act().head.size, act.act().head.root).await?;
+        Ok(act)
+    }
+
+    /// Whether this log had a head.
+    pub(super) async fn is_ours(&self, size: u64, root: Hash) -> Result<(), Refusal> {
+        let newest = self.log.head();
+        if size > newest.size {
+            let message = format!(
+                "it names a head of {size} records, and the log has {}: it was made over another log, or this one was rolled back",
+                newest.size
+            );
+            return Err(Refusal::new(Reason::ActInvalid, message).with("guard", "head-unknown"));
+        }
+        if size == 0 {
+            let message =
+                "it names the empty log, and this one has its genesis: fetch the newest head and sign again";
+            return Err(Refusal::new(Reason::ActInvalid, message).with("guard", "head-unknown"));
+        }
+        let had = match size == newest.size {
+            true => newest.root,
+            false => self.log.consistency(size, None).await.map_err(|error| unlogged(&error))?.old.1,
+        };
+        if had == root {
+            return Ok(());
+        }
+        let message = format!(
+            "it names a head of {size} records with root {root}, and this log had {had} then: somebody was shown another log"
+        );
+        Err(Refusal::new(Reason::ActInvalid, message).with("guard", "head-other"))
+    }
+
+    /// The open ceremony that an act is about.
+    fn about(&self, snapshot: &Snapshot, act: &VerifiedAct) -> Result<Arc<Held>, Refusal> {
+        let no = |message: &str| Err(Refusal::new(Reason::Unimplemented, message));
+        match act.act().deed {
+            Deed::Propose { .. } => {
+                return no("a proposal comes with its statement: ProposeCeremony takes it");
+            }
+            Deed::Execute { .. } => return no("ExecuteCeremony takes it, and waits for what comes of it"),
+            Deed::Stop { .. } => return no("IncidentService.Stop takes it: stops have a lane of their own"),
+            Deed::Suspend { .. } => {
+                return no("this version suspends nobody yet: veto what that person approved");
+            }
+            Deed::AcceptClock { .. } => return no("this version accepts no clock by an act yet"),
+            _ => {}
+        }
+        let statement = act.act().deed.statement().unwrap_or(Hash::ZERO);
+        snapshot.state().sessions().over(statement).cloned().ok_or_else(|| {
+            let message = format!("no ceremony here has the statement {statement}");
+            Refusal::new(Reason::UnknownCeremony, message)
+        })
+    }
+
+    async fn decided(&self, held: &Held, id: CeremonyId, act: &VerifiedAct) -> Result<u64, Refusal> {
+        let overtaken = self.overtaken(act).await?;
+        let body = record::acted(id, act, overtaken)
+            .ok_or_else(|| Refusal::new(Reason::Internal, "an act that decides nothing"))?;
+        let event = SignedAct::of(act, overtaken).map(|act| Event::Act(Box::new(act)));
+        let event = event.ok_or_else(|| Refusal::new(Reason::Internal, "an act that decides nothing"))?;
+        let no = |refusal| refused(Reason::ActRefused, &refusal);
+        held.session.after(&event, self.provisional(Some(&held.session))).map_err(no)?;
+        let step = Ceremony::Acted(Box::new(body));
+        let index = self.append_by(person(act), step, documents(act), vec![]).await?;
+        self.had_effect(id, index, act.digest())?;
+        Ok(index)
+    }
+
+    async fn spoken(&self, held: &Held, id: CeremonyId, act: &VerifiedAct) -> Result<u64, Refusal> {
+        self.is_fresh(held, act)?;
+        let event = Event::Deviation { deviation: act.digest() };
+        let no = |refusal| refused(Reason::ActRefused, &refusal);
+        held.session.after(&event, self.provisional(Some(&held.session))).map_err(no)?;
+        let body = Deviated { act: act.digest(), ceremony: id, person: act.person().to_string() };
+        self.append_by(person(act), Ceremony::Deviated(body), documents(act), vec![]).await
+    }
+
+    /// Whether an act that no session counts may still be used: not expired, not used before.
+    pub(super) fn is_fresh(&self, held: &Held, act: &VerifiedAct) -> Result<(), Refusal> {
+        let no = |message: String, guard| Err(Refusal::new(Reason::ActRefused, message).with("guard", guard));
+        if act.act().expires <= self.clock.wall() {
+            return no(format!("the act expired at {}, by its own word", act.act().expires), "act-expired");
+        }
+        if held.has_spent(act.digest()) {
+            return no("this act is in the log already: it counts once".to_owned(), "replayed");
+        }
+        Ok(())
+    }
+
+    /// Whether the record of an act got its effect; another record may have come before it.
+    fn had_effect(&self, id: CeremonyId, index: u64, act: Hash) -> Result<(), Refusal> {
+        let held = self.held(&self.keyring.snapshot(), id)?;
+        if held.session.has_admitted(act) {
+            return Ok(());
+        }
+        let message = format!(
+            "the act is record {index}, and has no effect: another record came first, or the clock is not trusted"
+        );
+        Err(Refusal::new(Reason::ActRefused, message).with("guard", "too-late").with("log_index", index))
+    }
+
+    /// When the log went beyond the head that an act names.
+    async fn overtaken(&self, act: &VerifiedAct) -> Result<Option<Time>, Refusal> {
+        let size = act.act().head.size;
+        if size == self.log.head().size {
+            return Ok(None);
+        }
+        let stored = self.log.record(size).await.map_err(|error| unlogged(&error))?;
+        let time = match Record::parse(&stored.leaf) {
+            Ok(Record::Control(record)) => Some(record.time),
+            Ok(Record::Sign(record)) => Some(record.time),
+            Ok(Record::Denied(record)) => Some(record.time),
+            Ok(Record::DeniedSummary(record)) => Some(record.time),
+            Ok(Record::Read(record)) => Some(record.time),
+            _ => None,
+        };
+        match time {
+            Some(time) => Ok(Some(time.sealed)),
+            None => {
+                Err(Refusal::new(Reason::Internal, format!("record {size} does not say when it was sealed")))
+            }
+        }
+    }
+}
+
+/// Who signed.
+pub(super) fn person(act: &VerifiedAct) -> Actor {
+    Actor { id: act.person().to_string(), kind: ActorKind::Person }
+}

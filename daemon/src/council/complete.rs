@@ -1,0 +1,180 @@
+//! The completion of a ceremony: its transcript is made, named in one last record, and that record has the effect.
+//!
+//! The record follows at once the control record that the transcript ends with, so that nothing is between what people
+//! can check and what came into force.
+
+use std::sync::Arc;
+
+use ceremonies::outputs::{self, Outputs};
+use ceremonies::session::State;
+use ceremonies::statement::CeremonyId;
+use ceremonies::transcript::{Files, Transcript};
+use proto::hash::Hash;
+use proto::proof::checkpoint::Checkpoint;
+use proto::proof::receipt::Receipt;
+use proto::reason::Reason;
+use proto::record::ceremony::{Completed, Effect, document};
+use proto::record::{Actor, ActorKind, Body, Ceremony, ControlRecord, Times};
+use proto::refusal::Refusal;
+use proto::term::Term;
+
+use super::{Council, unlogged};
+use crate::keyring::Snapshot;
+use crate::keys::sessions::Held;
+use crate::log::{ControlDraft, LogError, Material};
+
+/// How often a completion is tried anew because another control record came first.
+const TRIES: usize = 16;
+
+fn internal(what: impl std::fmt::Display) -> Refusal {
+    Refusal::new(Reason::Internal, what.to_string())
+}
+
+impl Council {
+    /// Records the completion of a ceremony whose witnesses have attested. The caller has the turn.
+    pub(super) async fn complete(&self, held: &Held, id: CeremonyId) -> Result<(), Refusal> {
+        let statement = held.session.statement();
+        let outputs = held.read_outputs().ok_or_else(|| internal("a ceremony without outputs"))?;
+        let effect = outputs::effect(statement, &outputs).map_err(internal)?;
+        let State::Completed { outputs: digest, .. } = held.session.state() else {
+            return Err(internal("a ceremony that is not completed"));
+        };
+        if let Effect::Grants { .. } = &effect {
+            self.keep_grants(held).await?;
+        }
+        for _ in 0..TRIES {
+            let head = self.log.head();
+            let snapshot = self.keyring.at_least(head.control.0).await;
+            if snapshot.control() != head.control.0 {
+                continue;
+            }
+            let transcript = self
+                .assembled(id, held, &outputs, (head.control.0, head.size), Arc::clone(&head.checkpoint))
+                .await?;
+            let body = Completed {
+                ceremony: id,
+                effect: effect.clone(),
+                manifest: transcript.manifest().digest(),
+                outputs: *digest,
+                statement: held.session.digest(),
+            };
+            let fresh = self.log.fresh().map_err(|error| unlogged(&error))?;
+            let instance = snapshot.state().instance().instance().as_str().to_owned();
+            let actor = Actor { id: instance, kind: ActorKind::Daemon };
+            let touches = match &effect {
+                Effect::Key(born) => vec![Term::Key(born.key.clone())],
+                Effect::Grants { .. } => vec![Term::All],
+                _ => vec![],
+            };
+            let checkpoint = vec![(document::CHECKPOINT, head.checkpoint.to_string())];
+            let draft = self.draft(fresh, actor, Ceremony::Completed(Box::new(body)), checkpoint, touches)?;
+            let lifts = snapshot.state().lifts(statement).unwrap_or_default();
+            let draft = ControlDraft { follows: Some(head.control.1), lifts, ..draft };
+            would_follow(&snapshot, &draft)?;
+            match self.log.control(draft).await {
+                Ok(appended) => {
+                    self.keyring.at_least(appended.index).await;
+                    tracing::info!(ceremony = %id, index = appended.index, "a ceremony is completed");
+                    return Ok(());
+                }
+                Err(LogError::Overtaken) => continue,
+                Err(error) => return Err(unlogged(&error)),
+            }
+        }
+        let message = "other control records came first again and again; the completion is tried again";
+        Err(Refusal::new(Reason::ChangedMeanwhile, message))
+    }
+
+    /// Keeps the grants that a ceremony puts in force, and makes them known.
+    ///
+    /// What is safe now: the copy is durable before the record that puts it in force, so no restart names grants that
+    /// nobody has. A crash in between leaves a copy that no record names.
+    async fn keep_grants(&self, held: &Held) -> Result<(), Refusal> {
+        let proposed = held.records.first().copied().unwrap_or_default();
+        let (_, documents) = self.stored(proposed).await?;
+        let text = documents
+            .get(document::GRANTS)
+            .ok_or_else(|| internal(format!("record {proposed} brings no grants")))?;
+        self.approved.keep(text).map_err(|error| {
+            let message = format!("the grants could not be kept in the state directory: {error}");
+            Refusal::new(Reason::LogUnavailable, message)
+        })?;
+        self.keyring.offer_grants(text).map_err(internal)
+    }
+
+    async fn assembled(
+        &self,
+        id: CeremonyId,
+        held: &Held,
+        outputs: &Outputs,
+        (newest, size): (u64, u64),
+        checkpoint: Arc<str>,
+    ) -> Result<Transcript, Refusal> {
+        let possession = match outputs {
+            Outputs::Key(born) => Some(born.possession.index),
+            _ => None,
+        };
+        let completion = held.completion.map(|completion| completion.index);
+        let details = held.records.iter().copied().filter(|index| Some(*index) != completion).collect();
+        let material = Material { ceremony: id, newest, details, possession, checkpoint, size };
+        self.log.transcript(material).await.map_err(|error| unlogged(&error))
+    }
+
+    /// The files of a completed ceremony's transcript.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownCeremony`]; [`Reason::ActRefused`] where it is not completed; the log's failure.
+    pub async fn transcript(&self, id: CeremonyId) -> Result<Files, Refusal> {
+        let held = self.held(&self.keyring.snapshot(), id)?;
+        let Some(completion) = held.completion else {
+            let step = held.session.state().step();
+            let message = format!("the ceremony is {step}: a transcript is of a completed one");
+            return Err(Refusal::new(Reason::ActRefused, message).with("guard", "not-completed"));
+        };
+        let outputs = held.read_outputs().ok_or_else(|| internal("a ceremony without outputs"))?;
+        let (_, documents) = self.stored(completion.index).await?;
+        let checkpoint = documents
+            .get(document::CHECKPOINT)
+            .ok_or_else(|| internal(format!("record {} has no checkpoint", completion.index)))?;
+        let head = Checkpoint::verify(checkpoint, self.log.verifier()).map_err(internal)?;
+        let newest = head.control.ok_or_else(|| internal("a checkpoint without control record"))?.0;
+        let checkpoint = Arc::from(checkpoint.as_str());
+        let transcript = self.assembled(id, &held, &outputs, (newest, head.size), checkpoint).await?;
+        if transcript.manifest().digest() != completion.manifest {
+            let message = "the transcript that the log gives is not the one that its completion names: details were \
+                           changed or erased";
+            return Err(internal(message));
+        }
+        let proven = self.log.receipt(completion.index, None).await.map_err(|error| unlogged(&error))?;
+        let checkpoint = proven.checkpoint.ok_or_else(|| {
+            Refusal::new(Reason::ChangedMeanwhile, "the log grew while its receipt was made; ask again")
+        })?;
+        let receipt = Receipt {
+            leaf: proven.leaf.to_vec(),
+            index: proven.index,
+            path: proven.path,
+            checkpoint: checkpoint.to_string(),
+        };
+        Ok(transcript.with_completion(receipt.to_string()))
+    }
+}
+
+/// Whether the state would take the record: refused before it is written rather than by the next start.
+fn would_follow(snapshot: &Snapshot, draft: &ControlDraft) -> Result<(), Refusal> {
+    let state = snapshot.state();
+    let head = state.head();
+    let Body::Ceremony(_) = &draft.body else { return Err(internal("no step of a ceremony")) };
+    let record = ControlRecord {
+        actor: draft.actor.clone(),
+        body: draft.body.clone(),
+        detail: None,
+        lifts: draft.lifts.clone(),
+        operation: draft.operation,
+        previous: head.hash,
+        stops: vec![],
+        time: Times::asked(draft.asked),
+        touches: draft.touches.clone(),
+    };
+    let mut next = state.clone();
+    next.apply(head.index + 1, Hash::ZERO, &record, None).map(|_effect| ()).map_err(internal)
+}

@@ -1,0 +1,206 @@
+//! Starting what a quorum decided, once, and carrying it on.
+//!
+//! What touches a device starts by an operator's act; everything else starts by itself as soon as it is armed.
+
+use std::sync::Arc;
+
+use ceremonies::act::Deed;
+use ceremonies::outputs::Outputs;
+use ceremonies::session::{Event, Step};
+use ceremonies::statement::target::{Leftover, Target};
+use ceremonies::statement::{CeremonyId, Kind, Statement};
+use proto::hash::Hash;
+use proto::reason::Reason;
+use proto::record::ceremony::{Executed, Started, Turned, document};
+use proto::record::{Actor, Ceremony};
+use proto::refusal::Refusal;
+
+use super::{Council, Documents, admit, refused};
+use crate::keys::sessions::Held;
+use crate::keys::signed::{Signed, documents};
+
+/// Whether an operator starts ceremonies of this kind.
+const fn is_by_hand(kind: Kind) -> bool {
+    matches!(kind, Kind::KeyGenerate | Kind::KeyAdopt)
+}
+
+impl Council {
+    /// Starts an armed ceremony by an operator's act, and answers when its execution has ended, well or not. Whoever
+    /// goes away meanwhile stops nothing.
+    ///
+    /// # Errors
+    /// [`Reason::NotArmed`], [`Reason::ObjectPlanted`], [`Reason::ActInvalid`], [`Reason::ActRefused`], the backend's
+    /// failure; [`Reason::Interrupted`] where it is not known what was done.
+    pub async fn execute(self: &Arc<Self>, signed: &Signed) -> Result<CeremonyId, Refusal> {
+        let (id, statement) = self.start_by_hand(signed).await?;
+        let council = Arc::clone(self);
+        let done = tokio::spawn(async move {
+            let done = council.give_birth(&statement).await;
+            council.leave(id);
+            done
+        });
+        let done = done.await.unwrap_or_else(|panicked| {
+            Err(Refusal::new(Reason::Internal, format!("the execution ended without an answer: {panicked}")))
+        });
+        done.map(|()| id)
+    }
+
+    async fn start_by_hand(&self, signed: &Signed) -> Result<(CeremonyId, Statement), Refusal> {
+        let _turn = self.turn.lock().await;
+        let snapshot = self.keyring.snapshot();
+        let act = self.verified(&snapshot, signed).await?;
+        let Deed::Execute { statement: named } = act.act().deed else {
+            let message = format!("an execution takes an act `execute`, not `{}`", act.kind());
+            return Err(Refusal::new(Reason::ActRefused, message).with("guard", "no-place"));
+        };
+        let held = snapshot.state().sessions().over(named).cloned().ok_or_else(|| {
+            Refusal::new(Reason::UnknownCeremony, format!("no ceremony here has the statement {named}"))
+        })?;
+        let statement = held.session.statement().clone();
+        if !is_by_hand(statement.kind()) {
+            let message = format!("a `{}` starts by itself as soon as it is armed", statement.kind());
+            return Err(Refusal::new(Reason::ActRefused, message).with("guard", "no-place"));
+        }
+        self.is_fresh(&held, &act)?;
+        let id = statement.common().ceremony;
+        // Before anything is looked at: whoever may not start learns nothing of the token.
+        self.may_start(&held, Some(&act), 0)?;
+        self.fits(&snapshot, &statement)?;
+        let found = self.look(&statement).await?.len() as u64;
+        if found > 0 {
+            tracing::error!(ceremony = %id, found, "objects are under the names of a key that is not made yet");
+        }
+        self.may_start(&held, Some(&act), found)?;
+        let body = Started {
+            act: Some(act.digest()),
+            ceremony: id,
+            found,
+            operator: Some(act.person().to_string()),
+        };
+        self.enter(id);
+        let started = self.started(id, Some(admit::person(&act)), body, documents(&act)).await;
+        if started.is_err() {
+            self.leave(id);
+        }
+        started.map(|()| (id, statement))
+    }
+
+    fn may_start(
+        &self,
+        held: &Held,
+        act: Option<&ceremonies::act::VerifiedAct>,
+        found: u64,
+    ) -> Result<(), Refusal> {
+        let operator = act.map(|act| act.person().clone());
+        let event = Event::Start { operator, found };
+        let stamp = self.provisional(Some(&held.session));
+        let started = held.session.after(&event, stamp);
+        started.map(|_executing| ()).map_err(|refusal| refused(Reason::ActRefused, &refusal))
+    }
+
+    /// Makes a start durable. Only a start that is the session's own, once it is in the log, may be acted on.
+    async fn started(
+        &self,
+        id: CeremonyId,
+        actor: Option<Actor>,
+        body: Started,
+        with: Documents,
+    ) -> Result<(), Refusal> {
+        let step = Ceremony::Started(body);
+        let index = match actor {
+            Some(actor) => self.append_by(actor, step, with, vec![]).await?,
+            None => self.append(step, with, vec![]).await?,
+        };
+        let held = self.held(&self.keyring.snapshot(), id)?;
+        match held.session.state() {
+            ceremonies::session::State::Executing(executing) if executing.at.index == index => Ok(()),
+            state => {
+                let message = format!(
+                    "the start is record {index}, and has no effect: the ceremony is {}; another record came first",
+                    state.step()
+                );
+                Err(Refusal::new(Reason::ActRefused, message)
+                    .with("guard", "too-late")
+                    .with("log_index", index))
+            }
+        }
+    }
+
+    /// What follows by itself from where a ceremony stands. The caller has the turn.
+    pub(super) async fn follow_up(&self, id: CeremonyId) -> Result<(), Refusal> {
+        // Each round moves the ceremony on by a record; there are only so many steps.
+        for _ in 0..4 {
+            let held = self.held(&self.keyring.snapshot(), id)?;
+            let statement = held.session.statement();
+            let by_hand = is_by_hand(statement.kind());
+            match held.session.state().step() {
+                Step::Armed if !by_hand && self.begins(&held) => {
+                    self.fits(&self.keyring.snapshot(), statement)?;
+                    self.may_start(&held, None, 0)?;
+                    let body = Started { act: None, ceremony: id, found: 0, operator: None };
+                    self.started(id, None, body, vec![]).await?;
+                }
+                Step::Executing if !by_hand => self.carry_out(&held, id).await?,
+                // Its task is not in this process: it ended with another one.
+                Step::Executing if !self.is_running(id) => {
+                    tracing::error!(ceremony = %id, "an execution was interrupted: propose a `resolve`");
+                    self.append(Ceremony::Interrupted(Turned { ceremony: id }), vec![], vec![]).await?;
+                }
+                Step::Completed if held.completion.is_none() => self.complete(&held, id).await?,
+                _ if self.has_ended_by_time(&held) => {
+                    self.append(Ceremony::Ended(Turned { ceremony: id }), vec![], vec![]).await?;
+                }
+                _ => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn begins(&self, held: &Held) -> bool {
+        self.clock.wall() >= held.session.statement().common().not_before
+    }
+
+    fn has_ended_by_time(&self, held: &Held) -> bool {
+        let before = held.session.state().step();
+        let ticked = held.session.after(&Event::Tick, self.provisional(Some(&held.session)));
+        !before.is_end() && ticked.is_ok_and(|session| session.state().step().is_end())
+    }
+
+    /// What an execution without an operator does. All of it can be done again after a crash.
+    async fn carry_out(&self, held: &Held, id: CeremonyId) -> Result<(), Refusal> {
+        let statement = held.session.statement();
+        let outputs = match statement.target() {
+            Target::Resolve(resolve) => {
+                let snapshot = self.keyring.snapshot();
+                let interrupted = self.held(&snapshot, resolve.ceremony)?;
+                match resolve.leftover {
+                    Leftover::Destroy => {
+                        let of = interrupted.session.statement();
+                        Outputs::Destroyed(self.destroy_leftovers(of).await?)
+                    }
+                    Leftover::Abandon => Outputs::Destroyed(Vec::new()),
+                }
+            }
+            _ => Outputs::Done,
+        };
+        let bytes =
+            outputs.encode(statement).map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+        let step = Ceremony::Executed(Executed { ceremony: id, outputs: Hash::of(&bytes) });
+        // Canonical JSON is text.
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        self.append(step, vec![(document::OUTPUTS, text)], vec![]).await?;
+        Ok(())
+    }
+
+    /// Carries on every open ceremony: at the start of the daemon, and as time passes.
+    pub async fn carry_on(&self) {
+        let open: Vec<CeremonyId> =
+            self.keyring.snapshot().state().sessions().open().map(|(id, _)| id).collect();
+        for id in open {
+            let _turn = self.turn.lock().await;
+            if let Err(refusal) = self.follow_up(id).await {
+                tracing::warn!(ceremony = %id, %refusal, "an open ceremony could not be carried on; it is tried again");
+            }
+        }
+    }
+}

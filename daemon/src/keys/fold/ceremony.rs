@@ -1,0 +1,208 @@
+//! Steps of ceremonies, and what a completed one puts in force.
+
+use std::sync::Arc;
+
+use ceremonies::act::Setting;
+use ceremonies::guardrails::Guardrails;
+use ceremonies::record;
+use ceremonies::roster::Roster;
+use ceremonies::rules::Rules;
+use ceremonies::session::{self, Event, Seats, Stamp};
+use ceremonies::statement::target::KeyResume;
+use ceremonies::statement::{Statement, Target, Version};
+use proto::canonical;
+use proto::hash::Hash;
+use proto::name::KeyName;
+use proto::record::ceremony::{Completed, Effect as InForceNow, Proposed, document};
+use proto::record::{Ceremony, ControlDetail, ControlRecord, Lift};
+use proto::term::Term;
+
+use super::{Effect, FoldError, State, refuse};
+use crate::keys::ring::Ring;
+use crate::keys::sessions::Unheld;
+
+impl State {
+    /// Who decides in this instance.
+    pub fn roster(&self) -> &Roster {
+        self.genesis.roster()
+    }
+
+    /// Where acts are taken.
+    pub fn setting(&self) -> Setting<'_> {
+        Setting {
+            environment: self.genesis.environment().as_str(),
+            instance: self.genesis.instance().as_str(),
+            mode: self.genesis.mode(),
+            origin: self.genesis.origin(),
+        }
+    }
+
+    /// What a proposal is held against. `guardrails` is the text of the guardrails in force.
+    ///
+    /// # Errors
+    /// [`Unheld::Document`], where the text is not that of the guardrails in force or cannot be read.
+    pub fn in_force(&self, guardrails: &str) -> Result<session::InForce, Unheld> {
+        let no = Unheld::Document(document::GUARDRAILS);
+        if Hash::of(guardrails.as_bytes()) != self.guardrails.sha256 {
+            return Err(no);
+        }
+        let rules = match &self.rules {
+            Some((sha256, rules)) if *sha256 == self.guardrails.sha256 => Arc::clone(rules),
+            _ => Arc::new(Guardrails::parse(guardrails).map_err(|_problems| no)?.rules),
+        };
+        Ok(session::InForce {
+            instance: self.genesis.instance().clone(),
+            environment: self.genesis.environment().clone(),
+            mode: self.genesis.mode(),
+            origin: self.genesis.origin().clone(),
+            roster: Seats::from(self.roster()),
+            guardrails: self.guardrails_version(),
+            rules: Rules::clone(&rules),
+        })
+    }
+
+    /// The guardrails in force, as statements name them.
+    pub const fn guardrails_version(&self) -> Version {
+        Version { sha256: self.guardrails.sha256, version: self.guardrails.version }
+    }
+
+    /// What a ceremony of this statement would lift now; none where its stop is not in force, or not with these terms.
+    pub fn lifts(&self, statement: &Statement) -> Option<Vec<Lift>> {
+        let (index, terms) = match statement.target() {
+            Target::StopLift(lift) => (lift.stop, lift.terms.clone()),
+            Target::KeyResume(resume) => (resume.stop, vec![self.resumed(resume)?]),
+            _ => return Some(Vec::new()),
+        };
+        let stop = self.stops.get(&index)?;
+        terms.iter().all(|term| stop.terms.contains(term)).then(|| vec![Lift { index, terms }])
+    }
+
+    fn resumed(&self, resume: &KeyResume) -> Option<Term> {
+        let ring = self.rings.get(&resume.key)?;
+        match resume.version {
+            None => Some(Term::Key(ring.name().clone())),
+            Some(version) => Some(Term::KeyId(ring.version(version)?.key_id)),
+        }
+    }
+
+    pub(super) fn other_guardrails(&mut self, stamp: Stamp) {
+        self.sessions.told(&Event::Guardrails(self.guardrails_version()), stamp);
+    }
+
+    pub(super) fn ceremony(
+        &mut self,
+        step: &Ceremony,
+        index: u64,
+        record: &ControlRecord,
+        detail: Option<&[u8]>,
+    ) -> Result<Effect, FoldError> {
+        let unheld = |cause| FoldError::Ceremony { index, kind: step.kind(), cause };
+        let stamp = record::stamp(index, record);
+        match step {
+            Ceremony::Proposed(body) => self.proposed(body, stamp, detail).map_err(unheld)?,
+            Ceremony::Completed(body) => return self.completed(body, index, record, stamp),
+            Ceremony::Executed(body) => {
+                let outputs = named(detail, document::OUTPUTS).map_err(unheld)?;
+                if Hash::of(outputs.as_bytes()) != body.outputs {
+                    return Err(unheld(Unheld::Document(document::OUTPUTS)));
+                }
+                self.step(step, stamp, Some(Arc::from(outputs.as_bytes()))).map_err(unheld)?;
+            }
+            _ => self.step(step, stamp, None).map_err(unheld)?,
+        }
+        Ok(Effect::Step(step.ceremony()))
+    }
+
+    fn proposed(&mut self, body: &Proposed, stamp: Stamp, detail: Option<&[u8]>) -> Result<(), Unheld> {
+        let text = named(detail, document::STATEMENT)?;
+        let statement =
+            Statement::parse(text.as_bytes()).map_err(|_error| Unheld::Document(document::STATEMENT))?;
+        let guardrails = named(detail, document::GUARDRAILS)?;
+        match self.in_force(&guardrails) {
+            Ok(in_force) => {
+                // Read once for all proposals under them.
+                self.rules = Some((self.guardrails.sha256, Arc::new(in_force.rules.clone())));
+                self.sessions.propose(body, statement, &in_force, stamp)
+            }
+            // Other guardrails came into force before it: without effect, like every statement of the old ones.
+            Err(_other) => Ok(()),
+        }
+    }
+
+    fn step(&mut self, step: &Ceremony, stamp: Stamp, outputs: Option<Arc<[u8]>>) -> Result<(), Unheld> {
+        let (rings, key_ids) = (&self.rings, &self.key_ids);
+        self.sessions.step(step, stamp, outputs, |arrival| {
+            rings.contains_key(arrival.key) || arrival.adopts.is_some_and(|id| key_ids.contains_key(&id))
+        })
+    }
+
+    fn completed(
+        &mut self,
+        body: &Completed,
+        index: u64,
+        record: &ControlRecord,
+        stamp: Stamp,
+    ) -> Result<Effect, FoldError> {
+        let unheld = |cause| FoldError::Ceremony { index, kind: "ceremony.completed", cause };
+        let no = |why| unheld(Unheld::NotBorneOut { ceremony: body.ceremony, why });
+        let held = self.sessions.find(body.ceremony).ok_or_else(|| unheld(Unheld::Unknown(body.ceremony)))?;
+        let first = held.completion.is_none();
+        let lifts = match first {
+            true => self.lifts(held.session.statement()).unwrap_or_default(),
+            false => Vec::new(),
+        };
+        if record.lifts != lifts {
+            return Err(no("asks for other stops to end"));
+        }
+        if matches!(body.effect, InForceNow::Grants { .. }) {
+            refuse::untouched(index, record)?;
+        }
+        if let (InForceNow::Key(born), true) = (&body.effect, first) {
+            refuse::birth(self, index, born)?;
+        }
+        if !self.sessions.complete(body, stamp).map_err(unheld)? {
+            return Ok(Effect::Step(body.ceremony));
+        }
+        Ok(match &body.effect {
+            InForceNow::Key(born) => self.bring(born, index, record),
+            InForceNow::Grants { sha256 } => {
+                self.grants = self.grants.next(*sha256, index);
+                Effect::Grants(self.grants)
+            }
+            InForceNow::Lifts => self.lift(lifts, index),
+            InForceNow::Resolved { .. } | InForceNow::Roster { .. } => Effect::Step(body.ceremony),
+        })
+    }
+
+    /// Stops end, and versions that nothing else stops sign again.
+    fn lift(&mut self, lifts: Vec<Lift>, index: u64) -> Effect {
+        for lift in &lifts {
+            if let Some(stop) = self.stops.get_mut(&lift.index) {
+                stop.terms.retain(|term| !lift.terms.contains(term));
+            }
+        }
+        self.stops.retain(|_, stop| !stop.terms.is_empty());
+        let stops = &self.stops;
+        let stopped = |terms: &[Term]| stops.values().any(|stop| stop.covering(terms).is_some());
+        let named = |name: &KeyName, ring: &Ring| {
+            let newest = ring.newest();
+            let own = [Term::Key(name.clone()), Term::KeyId(newest.key_id)];
+            lifts.iter().any(|lift| lift.terms.iter().any(|term| own.contains(term))) && !stopped(&own)
+        };
+        let rings = std::mem::take(&mut self.rings);
+        let resumed = rings.into_iter().map(|(name, ring)| {
+            let ring = if named(&name, &ring) { ring.resumed(index) } else { ring };
+            (name, ring)
+        });
+        self.rings = resumed.collect();
+        Effect::Lifted(lifts)
+    }
+}
+
+/// The document of this name in a detail.
+fn named(detail: Option<&[u8]>, name: &'static str) -> Result<String, Unheld> {
+    let lacking = Unheld::Document(name);
+    let Some(detail) = detail else { return Err(lacking) };
+    let detail: ControlDetail = canonical::from_slice(detail).map_err(|_error| lacking.clone())?;
+    detail.documents.find(name).cloned().ok_or(lacking)
+}

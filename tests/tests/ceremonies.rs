@@ -1,0 +1,17 @@
+//! Ceremonies from outside: the real daemon, a real token, real signatures, and people who mean well or do not.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "ceremonies/bad.rs"]
+mod bad;
+#[path = "ceremonies/kill.rs"]
+mod kill;
+#[path = "ceremonies/rogue.rs"]
+mod rogue;
+#[path = "ceremonies/room.rs"]
+mod room;
+#[path = "ceremonies/scenarios.rs"]
+mod scenarios;
+#[path = "ceremonies/site.rs"]
+mod site;
+#[path = "ceremonies/story.rs"]
+mod story;

@@ -1,0 +1,11 @@
+//! How instances begin: made by the real binary, signed by people with the real `ssh-keygen`, checked from outside.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "genesis/desk.rs"]
+mod desk;
+#[path = "genesis/drafted.rs"]
+mod drafted;
+#[path = "genesis/rehearsal.rs"]
+mod rehearsal;
+#[path = "genesis/site.rs"]
+mod site;
