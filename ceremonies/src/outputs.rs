@@ -246,9 +246,14 @@ pub fn can_be_held(statement: &Statement) -> Result<(), NoEffect> {
         }
         (_, Some(key)) if key.version != 1 => parameter("target.version", "1"),
         (_, Some(_))
-        | (Target::GrantChange(_) | Target::KeyResume(_) | Target::StopLift(_) | Target::Resolve(_), None) => {
-            Ok(())
-        }
+        | (
+            Target::GrantChange(_)
+            | Target::KeyResume(_)
+            | Target::StopLift(_)
+            | Target::Resolve(_)
+            | Target::RosterChange(_),
+            None,
+        ) => Ok(()),
         _ => Err(NoEffect::Kind(statement.kind())),
     }
 }
@@ -279,6 +284,9 @@ pub fn effect(statement: &Statement, outputs: &Outputs) -> Result<Effect, NoEffe
         }))),
         (Target::GrantChange(change), _, Outputs::Done) => Ok(Effect::Grants { sha256: change.grants }),
         (Target::KeyResume(_) | Target::StopLift(_), _, Outputs::Done) => Ok(Effect::Lifts),
+        (Target::RosterChange(change), _, Outputs::Done) => {
+            Ok(Effect::Roster { sha256: change.roster.sha256, version: change.roster.version })
+        }
         (Target::Resolve(resolve), _, Outputs::Destroyed(_)) => Ok(Effect::Resolved {
             ceremony: resolve.ceremony,
             destroyed: resolve.leftover == Leftover::Destroy,

@@ -133,33 +133,13 @@ impl Session {
         next: Option<Seats>,
         stamp: Stamp,
     ) -> Result<Self, Refusal> {
-        let (common, roster) = (statement.common(), &in_force.roster);
-        in_force.is_this_instance(common)?;
-        if common.roster != roster.version {
-            return Err(Refusal::Roster { named: common.roster.version, in_force: roster.version.version });
-        }
-        if common.guardrails != in_force.guardrails {
-            let (named, in_force) = (common.guardrails.version, in_force.guardrails.version);
-            return Err(Refusal::Guardrails { named, in_force });
-        }
-        let rule = in_force.rules.judge(&statement, roster.approvals, roster.officers())?;
+        let rule = Self::could_open(&statement, in_force, stamp)?;
+        let roster = &in_force.roster;
         match (statement.target(), &next) {
             (Target::RosterChange(change), Some(next)) if next.is_made_by(change, roster, rule.witnesses) => {
             }
             (Target::RosterChange(_), _) | (_, Some(_)) => return Err(Refusal::NextRoster),
             _ => {}
-        }
-        if !roster.people.contains_key(&common.initiator) {
-            return Err(Refusal::Initiator(common.initiator.clone()));
-        }
-        if common.log.size > stamp.index {
-            return Err(Refusal::Head);
-        }
-        if stamp.time >= common.expires {
-            return Err(Refusal::Expired { at: common.expires });
-        }
-        if !stamp.trusted && !rule.any_clock {
-            return Err(Refusal::Clock);
         }
         Ok(Self {
             digest: statement.digest(),
@@ -177,6 +157,36 @@ impl Session {
             state: State::Proposed,
             statement,
         })
+    }
+
+    /// Whether a statement could be opened now, whatever roster a `roster.change` brings with it; and how it would be held.
+    ///
+    /// # Errors
+    /// As [`Self::open`], but for [`Refusal::NextRoster`].
+    pub fn could_open(statement: &Statement, in_force: &InForce, stamp: Stamp) -> Result<Rule, Refusal> {
+        let (common, roster) = (statement.common(), &in_force.roster);
+        in_force.is_this_instance(common)?;
+        if common.roster != roster.version {
+            return Err(Refusal::Roster { named: common.roster.version, in_force: roster.version.version });
+        }
+        if common.guardrails != in_force.guardrails {
+            let (named, in_force) = (common.guardrails.version, in_force.guardrails.version);
+            return Err(Refusal::Guardrails { named, in_force });
+        }
+        let rule = in_force.rules.judge(statement, roster.approvals, roster.officers())?;
+        if !roster.people.contains_key(&common.initiator) {
+            return Err(Refusal::Initiator(common.initiator.clone()));
+        }
+        if common.log.size > stamp.index {
+            return Err(Refusal::Head);
+        }
+        if stamp.time >= common.expires {
+            return Err(Refusal::Expired { at: common.expires });
+        }
+        if !stamp.trusted && !rule.any_clock {
+            return Err(Refusal::Clock);
+        }
+        Ok(rule)
     }
 
     /// The session after these records, in the order of the log. What is refused has no effect, today as on the day.

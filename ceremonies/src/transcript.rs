@@ -13,6 +13,7 @@
 //! details/<index>.json              the details of record 0 and of this ceremony's records
 //! checkpoint.txt  proofs.json       a signed head of the log, and what leads from records and older heads to it
 //! pop.json                          the `sign` record of the proof of possession, where a key was made
+//! proofs/…                          what the new keys of a next roster signed; their signatures are in documents/
 //! rosters/<version>/…               the transcript of each `roster.change` before the completion, without its own rosters
 //! ```
 //!

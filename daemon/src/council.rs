@@ -25,6 +25,7 @@ mod complete;
 mod execute;
 mod play;
 mod propose;
+mod succession;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -115,7 +116,7 @@ impl Council {
         &self,
         actor: Actor,
         step: Ceremony,
-        documents: Documents,
+        documents: Vec<(&str, String)>,
         touches: Vec<Term>,
     ) -> Result<u64, Refusal> {
         let fresh = self.log.fresh().map_err(|error| unlogged(&error))?;
@@ -128,7 +129,7 @@ impl Council {
         fresh: Fresh,
         actor: Actor,
         step: Ceremony,
-        documents: Documents,
+        documents: Vec<(&str, String)>,
         touches: Vec<Term>,
     ) -> Result<ControlDraft, Refusal> {
         let detail = match documents.is_empty() {
@@ -158,6 +159,9 @@ impl Council {
 
 /// Documents of a detail, by their names.
 type Documents = Vec<(&'static str, String)>;
+
+/// Documents that came with a proposal, by names that a statement's kind gives them.
+type Brought = Vec<(String, String)>;
 
 /// What a session's refusal is for whoever asked.
 fn refused(reason: Reason, refusal: &ceremonies::session::Refusal) -> Refusal {

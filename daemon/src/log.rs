@@ -85,7 +85,7 @@ pub use seal::{Released, Requires, Seal, Sealed};
 pub use settings::{Limits, Settings};
 pub use signer::LogKey;
 pub use stop::Stopped;
-pub use transcript::Material;
+pub use transcript::{Forebear, Material};
 pub use watch::{Appended, Control, Controls, Head, LogHealth};
 
 /// The cause that health names once the log was closed on purpose.

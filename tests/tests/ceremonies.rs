@@ -5,6 +5,8 @@
 mod bad;
 #[path = "ceremonies/kill.rs"]
 mod kill;
+#[path = "ceremonies/people.rs"]
+mod people;
 #[path = "ceremonies/rogue.rs"]
 mod rogue;
 #[path = "ceremonies/room.rs"]
@@ -15,3 +17,5 @@ mod scenarios;
 mod site;
 #[path = "ceremonies/story.rs"]
 mod story;
+#[path = "ceremonies/succession.rs"]
+mod succession;

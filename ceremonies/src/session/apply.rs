@@ -138,7 +138,10 @@ impl Session {
 
     /// A new roster or new guardrails: only emergencies go on, with those who are in both rosters.
     fn change_of_rules(&mut self, now: Stamp) {
+        // The roster that it makes would follow one that is not in force any more.
+        let follows_nothing = self.next.is_some() && self.present.version != self.pinned.version;
         match self.state {
+            _ if follows_nothing => self.state = State::Superseded,
             State::Proposed | State::Armed if !self.rule.emergency => self.state = State::Superseded,
             _ => {
                 self.superseded |= !self.rule.emergency;

@@ -8,9 +8,10 @@ use super::control::Control;
 use super::course::Course;
 use super::invalid::{At, hold};
 use super::{Files, Invalid, README, Step, name};
-use crate::act::namespace;
+use crate::act::{Setting, namespace};
 use crate::roster::{Roster, Terms};
 use crate::statement::{Statement, Target};
+use crate::succession::proof;
 
 /// Most characters of a document's name.
 const LONGEST_NAME: usize = 64;
@@ -60,7 +61,13 @@ pub(super) fn of(control: &Control, course: &Course, others: &Files) -> Result<F
         1 => vec![first],
         _ => vec![made_roster(others, version, terms)?],
     };
-    rosters.extend(next_roster(course, terms)?);
+    let next = next_roster(course, terms)?;
+    if let Some(next) = &next {
+        for (path, bytes) in proven(course, next)? {
+            put(path, &bytes);
+        }
+    }
+    rosters.extend(next);
     // Those that came into force while it was held: somebody new may have run the tool.
     for later in version.saturating_add(1).. {
         if !others.contains_key(&made_path(later)) {
@@ -132,6 +139,27 @@ pub(super) fn next_roster(course: &Course, terms: Terms) -> Result<Option<Roster
     let text = course.proposal().document(document::ROSTER);
     let text = text.at(Step::Details, "the proposal of a roster change brings no roster")?;
     Roster::parse(text.as_bytes(), terms).at(Step::Details, "the next roster").map(Some)
+}
+
+/// What the new keys of the next roster have signed, for `ssh-keygen -Y verify`: the signatures are among the documents.
+fn proven(course: &Course, next: &Roster) -> Result<Vec<(String, Vec<u8>)>, Invalid> {
+    let genesis = Statement::parse(&course.genesis.statement).at(Step::Genesis, "the genesis statement")?;
+    let common = genesis.common();
+    let setting = Setting {
+        environment: common.environment.as_str(),
+        instance: common.instance.as_str(),
+        mode: common.mode,
+        origin: &common.log.origin,
+    };
+    let brought = course.proposal().detail.iter().flat_map(|detail| detail.documents.iter());
+    let proofs = brought.filter(|(name, _)| name.starts_with(proof::PREFIX));
+    let said = |(name, armor): (&str, &String)| {
+        let by = proof::verify(armor, setting, next);
+        let (person, key) = by.at(Step::Rosters, format_args!("the proof of possession `{name}`"))?;
+        let message = proof::message(setting, next.digest(), &person.id, key);
+        Ok((format!("proofs/{name}.{}.json", person.id), message))
+    };
+    proofs.map(said).collect()
 }
 
 /// What `ssh-keygen -Y verify -f` reads: a line for each key, people in the order of their ids.

@@ -44,11 +44,6 @@ pub enum Deviation {
     },
     /// Something that nobody could prove of an adopted key.
     Unproven(Line),
-    /// The proofs of possession of a new roster's keys are named by digest, and not in the transcript.
-    PossessionOfPeople {
-        /// How many keys.
-        keys: usize,
-    },
     /// A deviation of the ceremony that made this version of the roster.
     Roster {
         /// The version.
@@ -75,10 +70,6 @@ impl fmt::Display for Deviation {
                 "the execution was interrupted and ceremony {by} cleared up: verify its transcript too"
             ),
             Self::Unproven(what) => write!(f, "not proven of the adopted key: {what}"),
-            Self::PossessionOfPeople { keys } => write!(
-                f,
-                "the proofs of possession of {keys} new keys of people are not in the transcript, only their digests"
-            ),
             Self::Roster { version, deviation } => write!(f, "roster {version}: {deviation}"),
         }
     }

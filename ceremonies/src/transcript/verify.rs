@@ -20,7 +20,7 @@ use self::genesis::Instance;
 use self::rosters::Made;
 use super::control::Control;
 use super::course::Course;
-use super::invalid::{At, hold};
+use super::invalid::hold;
 use super::proofs::Proofs;
 use super::{Deviation, Files, Invalid, Manifest, Step, copies, name};
 use crate::genesis::Mode;
@@ -142,10 +142,7 @@ fn whole(files: &Files, genesis_sha256: Hash, made: &[Made]) -> Result<(Judged, 
     proofs(files, &control, &course, &checkpoint)?;
     let made = rosters::before(made, &control)?;
     let pinned = rosters::in_force(made, &instance, course.proposal().index);
-    let next = copies::next_roster(&course, instance.terms)?;
-    if let Some(next) = &next {
-        next.follows(pinned).at(Step::Rosters, "the next roster")?;
-    }
+    let next = rosters::next(&course, &instance, pinned)?;
     let guardrails = play::guardrails(&control, &course, &instance)?;
     let scene = Scene {
         control: &control,
@@ -216,10 +213,6 @@ fn others(scene: &Scene<'_>, end: &End) -> Vec<Deviation> {
             Deviation::SoftwareKey { person: person.id.clone(), kind: key.kind() }
         };
         found.extend(keys.into_iter().map(said));
-    }
-    if let Some(next) = next {
-        let keys = next.new_keys(pinned).count();
-        found.extend((keys > 0).then_some(Deviation::PossessionOfPeople { keys }));
     }
     found
 }

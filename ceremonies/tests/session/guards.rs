@@ -115,6 +115,25 @@ fn an_attestation_of_somebody_who_left_or_is_suspended_counts_no_more() {
     }
 }
 
+/// Two that were begun: the one whose roster comes second makes none any more, however far it has come.
+#[test]
+fn a_roster_change_under_way_ends_when_another_roster_came_first() {
+    let mut room = Room::new(Kind::RosterChange);
+    room.approve(&["ada", "ben", "cleo"]).attest(&["wanda", "yara"]);
+    room.start(None).unwrap();
+    for executed in [false, true] {
+        if executed {
+            room.append(Event::Output { outputs: Hash::of(b"outputs") }).unwrap();
+        }
+        room.append(Event::Roster(roster(2, |_| {}))).unwrap();
+        room.append(Event::Guardrails(samples::version(4, "next"))).unwrap();
+        assert_eq!(room.step(), if executed { Step::Executed } else { Step::Executing });
+        let mut overtaken = room.clone();
+        overtaken.append(Event::Roster(roster(3, |_| {}))).unwrap();
+        assert_eq!(overtaken.step(), Step::Superseded);
+    }
+}
+
 #[test]
 fn a_suspended_operator_runs_nothing() {
     let mut room = Room::armed();

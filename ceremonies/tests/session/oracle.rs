@@ -45,10 +45,18 @@ const STEPS: [(Step, &[Step]); 5] = [
     ),
     (
         Step::Executing,
-        &[Step::Executing, Step::Executed, Step::Completed, Step::Aborted, Step::Failed, Step::Indeterminate],
+        &[
+            Step::Executing,
+            Step::Executed,
+            Step::Completed,
+            Step::Aborted,
+            Step::Failed,
+            Step::Indeterminate,
+            Step::Superseded,
+        ],
     ),
-    (Step::Executed, &[Step::Executed, Step::Completed, Step::Failed]),
-    (Step::Indeterminate, &[Step::Indeterminate, Step::Armed, Step::Aborted, Step::Failed]),
+    (Step::Executed, &[Step::Executed, Step::Completed, Step::Failed, Step::Superseded]),
+    (Step::Indeterminate, &[Step::Indeterminate, Step::Armed, Step::Aborted, Step::Failed, Step::Superseded]),
 ];
 
 impl Oracle {
@@ -76,6 +84,7 @@ impl Oracle {
         self.c3_it_executes_once_an_arming(session);
         self.c4_completed_was_seen_before_and_after(session);
         self.c5_only_the_way_through_leads_to_completion();
+        self.c6_a_roster_follows_the_one_in_force(session);
         self.c10_an_unsound_clock_enables_nothing();
     }
 
@@ -347,6 +356,24 @@ impl Oracle {
                 matches!(newest.before, Step::Executing | Step::Executed),
                 "C5: completed without execution"
             );
+        }
+    }
+
+    /// Whatever was under way: once another roster is in force, none is made of the one before; and nothing else that has
+    /// begun ends for that.
+    fn c6_a_roster_follows_the_one_in_force(&self, session: &Session) {
+        let (newest, pinned) = (self.newest(), roster(2, |_| {}));
+        let makes_one = matches!(session.statement().target(), Target::RosterChange(_));
+        if makes_one && self.present.version != pinned.version {
+            let step = newest.after.step();
+            assert!(
+                step.is_end() && step != Step::Completed,
+                "C6: a roster follows one that is not in force"
+            );
+        }
+        let under_way = matches!(newest.before, Step::Executing | Step::Executed | Step::Indeterminate);
+        if !makes_one && under_way {
+            assert_ne!(newest.after.step(), Step::Superseded, "C6: what was being done was superseded");
         }
     }
 

@@ -17,6 +17,7 @@ use ceremonies::roster::{Roster, RosterDocument, RosterPerson, SCHEMA, Terms};
 use ceremonies::session::deviations_digest;
 use ceremonies::statement::target::{Activation, Fixed, Genesis, KeyGenerate};
 use ceremonies::statement::{CeremonyId, Common, Kind, Log as LogHead, Quorum, Statement, Target, Version};
+use ceremonies::succession::proof;
 use ceremonies::transcript::{Files, Manifest, Parts, Transcript, name};
 use p256::ecdsa::signature::Signer as _;
 use proto::algorithm::{Algorithm, HashAlgorithm};
@@ -25,11 +26,10 @@ use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::operation::OperationId;
 use proto::purpose::Purpose;
-use proto::record::ceremony::{
-    Acted, Ceremony, Completed, Deviated, Effect, Executed, Proposed, Started, document,
-};
+use proto::record::ceremony::{Acted, Ceremony, Completed, Deviated, Executed, Proposed, Started, document};
 use proto::record::kind::SignTag;
 use proto::record::{Body, ControlRecord, Outcome as Signed, SignRecord, SignatureEntry, Times};
+use proto::term::Term;
 use proto::time::Time;
 
 use crate::log::{Log, ORIGIN};
@@ -206,6 +206,20 @@ impl Stage {
         stage.log.control(body, documents);
         stage.statement = stage.key_generate(CeremonyId::from([0xa7; 16]), |_, _| {});
         stage
+    }
+
+    /// Somebody's proof that the key is his which the next roster has of him.
+    pub fn possession_of(&self, who: &str, next: &Roster) -> String {
+        let common = self.genesis.common();
+        let setting = Setting {
+            environment: common.environment.as_str(),
+            instance: common.instance.as_str(),
+            mode: common.mode,
+            origin: &common.log.origin,
+        };
+        let person = next.person(&who.parse().unwrap()).unwrap();
+        let message = proof::message(setting, next.digest(), &person.id, &person.keys[0]);
+        ssh_sign(who, proof::namespace(self.mode), &message)
     }
 
     pub fn begin(mode: Mode) -> Self {
@@ -515,18 +529,21 @@ impl Stage {
         let outputs = self.outputs.as_ref().unwrap();
         let mut completed = Completed {
             ceremony: self.statement.common().ceremony,
-            effect: match self.statement.target() {
-                Target::RosterChange(change) => {
-                    Effect::Roster { sha256: change.roster.sha256, version: change.roster.version }
-                }
-                _ => effect(&self.statement, outputs).unwrap(),
-            },
+            effect: effect(&self.statement, outputs).unwrap(),
             manifest: manifest.digest(),
             outputs: outputs.digest(&self.statement).unwrap(),
             statement: self.digest(),
         };
         body(&mut completed);
         let step = Body::Ceremony(Ceremony::Completed(Box::new(completed)));
+        let touches = match self.statement.target() {
+            Target::RosterChange(_) | Target::GrantChange(_) => vec![Term::All],
+            _ => vec![],
+        };
+        let record = |made: &mut ControlRecord| {
+            made.touches = touches;
+            record(made);
+        };
         let index = self.log.control_with(step, vec![(document::CHECKPOINT, checkpoint)], record);
         made.insert(name::COMPLETED.into(), self.log.receipt(index).into_bytes());
         made

@@ -127,8 +127,8 @@ fn the_same_log_gives_the_same_bytes() {
     assert_eq!(again.with_completion(stage.log.receipt(completed)), files);
 }
 
-fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/transcript")
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
 fn read(directory: &Path, path: &str, files: &mut Files) {
@@ -143,16 +143,21 @@ fn read(directory: &Path, path: &str, files: &mut Files) {
 }
 
 /// Bytes that were stored once are valid for ever. Golden files are not rewritten by a switch on purpose.
+#[track_caller]
+pub fn kept_as_written(name: &str, stage: &Stage, written: &Files) {
+    let mut kept = Files::new();
+    read(&golden(name), "", &mut kept);
+    valid(stage, &kept);
+    assert!(kept.keys().eq(written.keys()), "other files than those in {}", golden(name).display());
+    for (path, bytes) in written {
+        let kept = String::from_utf8_lossy(&kept[path]);
+        assert_eq!(kept, String::from_utf8_lossy(bytes), "{path}");
+    }
+}
+
 #[test]
 fn the_golden_transcript_is_valid_and_is_what_is_written() {
     let mut stage = Stage::played(Mode::Rehearsal);
     let written = stage.complete();
-    let mut kept = Files::new();
-    read(&golden(), "", &mut kept);
-    valid(&stage, &kept);
-    assert!(kept.keys().eq(written.keys()), "other files than those in {}", golden().display());
-    for (path, bytes) in &written {
-        let kept = String::from_utf8_lossy(&kept[path]);
-        assert_eq!(kept, String::from_utf8_lossy(bytes), "{path}");
-    }
+    kept_as_written("transcript", &stage, &written);
 }

@@ -19,7 +19,9 @@ use serde_json::{Value, json};
 use super::args::connection::Connection as Flags;
 use super::args::people::{Approve, Attest};
 use super::ceremony::differences::{self, held_against, since, template};
-use super::ceremony::{consent, grants, may_ask, online, roster, show as shown, standing, statement};
+use super::ceremony::{
+    consent, grants, may_ask, online, roster, show as shown, standing, statement, succession,
+};
 use super::complaint::Complaint;
 use super::online::places;
 use super::screen::{Screen, Tone};
@@ -249,13 +251,16 @@ async fn check(
         )
         .advise("have it proposed anew with --document roster=FILE"));
     }
+    let stage = if outcome.is_some() { Stage::After } else { Stage::Before };
+    if stage == Stage::Before {
+        succession::follows(&open.statement, &open.wire.documents, &desk.instance)?;
+    }
     if open.statement.kind() == Kind::GrantChange && open.grants.is_none() {
         return Err(Complaint::failed(
             "the daemon does not show the next grants, and nobody approves them unseen",
         )
         .advise("have it proposed anew with --document grants=FILE"));
     }
-    let stage = if outcome.is_some() { Stage::After } else { Stage::Before };
     Ok(desk.check(&open.statement, stage).await?)
 }
 

@@ -14,6 +14,7 @@ pub mod show;
 pub mod standing;
 pub mod statement;
 mod submit;
+pub mod succession;
 mod transcript;
 mod verify;
 mod watch;
@@ -71,6 +72,7 @@ pub fn run(
             (C::Submit { acts }, _) => submit::run(acts, desk, screen).await,
             (C::Watch(one), _) => watch::run(one.id, desk, screen).await,
             (C::Transcript { id, out }, _) => transcript::run(*id, out, desk, screen).await,
+            (C::Prove(prove), Some(key)) => succession::prove(prove, key, desk, screen),
             (C::Propose(propose), Some(key)) => propose::run(propose, key, desk, screen).await,
             (C::Run { id, yes }, Some(key)) => run::run(*id, *yes, key, desk, screen).await,
             (C::Suspend { whom, reason }, Some(key)) => {

@@ -1,6 +1,7 @@
 //! `countersign inbox`: what waits for this person.
 
 use ceremonies::person::PersonId;
+use ceremonies::roster::Roster;
 use ceremonies::statement::{CeremonyId, Statement};
 use proto::time::Time;
 use proto::wire::v1;
@@ -16,7 +17,7 @@ use crate::people::desk::Desk;
 use crate::people::duty::{self, Duty};
 use crate::people::error::PeopleError;
 use crate::people::instance::mode_name;
-use crate::people::open::Unusable;
+use crate::people::open::{Open, Unusable};
 use crate::people::text::{moment, plain};
 use crate::people::{calls, me, text};
 
@@ -41,7 +42,7 @@ async fn run(desk: Desk, screen: &mut Screen) -> Result<Exit, Complaint> {
     let found = calls::list(&desk.connection, false, desk.connection.patience(), |_| false).await?;
     let person = desk.who()?;
     let mut waiting = Vec::new();
-    let me = desk.instance.roster.person(person).ok_or_else(|| PeopleError::Nobody(person.clone()))?;
+    let mut is_somebody = desk.instance.roster.person(person).is_some();
     for listed in &found {
         // Lists have no acts, and who attested before is in them.
         let open = match listed.id.parse::<CeremonyId>() {
@@ -50,7 +51,8 @@ async fn run(desk: Desk, screen: &mut Screen) -> Result<Exit, Complaint> {
         };
         match open {
             Ok(open) => {
-                if let Some(duty) = duty::of(&open.wire, &open.statement, me) {
+                is_somebody |= open.next.as_ref().is_some_and(|next| next.person(person).is_some());
+                if let Some(duty) = waits(&open, &desk.instance.roster, person) {
                     waiting.push((open.wire, open.statement, duty));
                 }
             }
@@ -62,8 +64,18 @@ async fn run(desk: Desk, screen: &mut Screen) -> Result<Exit, Complaint> {
             Err(other) => return Err(other.into()),
         }
     }
+    if !is_somebody {
+        return Err(PeopleError::Nobody(person.clone()).into());
+    }
     show(&waiting, person, text::now(), screen)?;
     Ok(Exit::Done)
+}
+
+/// What a ceremony waits for from somebody of this roster, or of the next one, whose officers approve it too.
+fn waits(open: &Open, roster: &Roster, person: &PersonId) -> Option<Duty> {
+    let by = |roster: &Roster| duty::of(&open.wire, &open.statement, roster.person(person)?);
+    let joins = || open.next.as_ref().and_then(by).filter(|duty| *duty == Duty::Approve);
+    by(roster).or_else(joins)
 }
 
 fn show(

@@ -10,7 +10,6 @@ use ceremonies::session::State;
 use ceremonies::statement::CeremonyId;
 use ceremonies::transcript::{Files, Transcript};
 use proto::hash::Hash;
-use proto::proof::checkpoint::Checkpoint;
 use proto::proof::receipt::Receipt;
 use proto::reason::Reason;
 use proto::record::ceremony::{Completed, Effect, document};
@@ -18,6 +17,7 @@ use proto::record::{Actor, ActorKind, Body, Ceremony, ControlRecord, Times};
 use proto::refusal::Refusal;
 use proto::term::Term;
 
+use super::succession::{Ending, material};
 use super::{Council, unlogged};
 use crate::keyring::Snapshot;
 use crate::keys::sessions::Held;
@@ -26,7 +26,7 @@ use crate::log::{ControlDraft, LogError, Material};
 /// How often a completion is tried anew because another control record came first.
 const TRIES: usize = 16;
 
-fn internal(what: impl std::fmt::Display) -> Refusal {
+pub(super) fn internal(what: impl std::fmt::Display) -> Refusal {
     Refusal::new(Reason::Internal, what.to_string())
 }
 
@@ -42,15 +42,19 @@ impl Council {
         if let Effect::Grants { .. } = &effect {
             self.keep_grants(held).await?;
         }
+        if self.is_overtaken(&effect) {
+            tracing::debug!(ceremony = %id, "another roster came into force first: this one follows nothing");
+            return Ok(());
+        }
         for _ in 0..TRIES {
             let head = self.log.head();
             let snapshot = self.keyring.at_least(head.control.0).await;
             if snapshot.control() != head.control.0 {
                 continue;
             }
-            let transcript = self
-                .assembled(id, held, &outputs, (head.control.0, head.size), Arc::clone(&head.checkpoint))
-                .await?;
+            let end =
+                Ending { newest: head.control.0, size: head.size, checkpoint: Arc::clone(&head.checkpoint) };
+            let transcript = self.assembled(&snapshot, id, held, &outputs, end).await?;
             let body = Completed {
                 ceremony: id,
                 effect: effect.clone(),
@@ -63,7 +67,7 @@ impl Council {
             let actor = Actor { id: instance, kind: ActorKind::Daemon };
             let touches = match &effect {
                 Effect::Key(born) => vec![Term::Key(born.key.clone())],
-                Effect::Grants { .. } => vec![Term::All],
+                Effect::Grants { .. } | Effect::Roster { .. } => vec![Term::All],
                 _ => vec![],
             };
             let checkpoint = vec![(document::CHECKPOINT, head.checkpoint.to_string())];
@@ -104,19 +108,18 @@ impl Council {
 
     async fn assembled(
         &self,
+        snapshot: &Snapshot,
         id: CeremonyId,
         held: &Held,
         outputs: &Outputs,
-        (newest, size): (u64, u64),
-        checkpoint: Arc<str>,
+        end: Ending,
     ) -> Result<Transcript, Refusal> {
         let possession = match outputs {
             Outputs::Key(born) => Some(born.possession.index),
             _ => None,
         };
-        let completion = held.completion.map(|completion| completion.index);
-        let details = held.records.iter().copied().filter(|index| Some(*index) != completion).collect();
-        let material = Material { ceremony: id, newest, details, possession, checkpoint, size };
+        let rosters = self.earlier(snapshot, &end).await?;
+        let material = Material { possession, rosters, ..material(id, held, end) };
         self.log.transcript(material).await.map_err(|error| unlogged(&error))
     }
 
@@ -125,21 +128,16 @@ impl Council {
     /// # Errors
     /// [`Reason::UnknownCeremony`]; [`Reason::ActRefused`] where it is not completed; the log's failure.
     pub async fn transcript(&self, id: CeremonyId) -> Result<Files, Refusal> {
-        let held = self.held(&self.keyring.snapshot(), id)?;
+        let snapshot = self.keyring.snapshot();
+        let held = self.held(&snapshot, id)?;
         let Some(completion) = held.completion else {
             let step = held.session.state().step();
             let message = format!("the ceremony is {step}: a transcript is of a completed one");
             return Err(Refusal::new(Reason::ActRefused, message).with("guard", "not-completed"));
         };
         let outputs = held.read_outputs().ok_or_else(|| internal("a ceremony without outputs"))?;
-        let (_, documents) = self.stored(completion.index).await?;
-        let checkpoint = documents
-            .get(document::CHECKPOINT)
-            .ok_or_else(|| internal(format!("record {} has no checkpoint", completion.index)))?;
-        let head = Checkpoint::verify(checkpoint, self.log.verifier()).map_err(internal)?;
-        let newest = head.control.ok_or_else(|| internal("a checkpoint without control record"))?.0;
-        let checkpoint = Arc::from(checkpoint.as_str());
-        let transcript = self.assembled(id, &held, &outputs, (newest, head.size), checkpoint).await?;
+        let end = self.ending(completion.index).await?;
+        let transcript = self.assembled(&snapshot, id, &held, &outputs, end).await?;
         if transcript.manifest().digest() != completion.manifest {
             let message = "the transcript that the log gives is not the one that its completion names: details were \
                            changed or erased";

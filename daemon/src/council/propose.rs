@@ -15,7 +15,7 @@ use proto::record::ceremony::{Proposed, document};
 use proto::refusal::Refusal;
 use proto::time::Time;
 
-use super::{Council, Documents, admit, refused};
+use super::{Brought, Council, admit, refused};
 use crate::keyring::Snapshot;
 use crate::keys::sessions::Held;
 use crate::keys::signed::{self, Signed};
@@ -141,9 +141,9 @@ impl Council {
         let guardrails = snapshot.in_force().ok_or_else(no_rules)?.loaded.text.clone();
         // A statement is canonical JSON, so it is text.
         let text = String::from_utf8_lossy(&statement.encode()).into_owned();
-        let mut detail = signed::documents(&act);
+        let mut detail: Vec<(&str, String)> = signed::documents(&act);
         detail.extend([(document::STATEMENT, text), (document::GUARDRAILS, guardrails)]);
-        detail.extend(documents);
+        detail.extend(documents.iter().map(|(name, text)| (name.as_str(), text.clone())));
         let step = Ceremony::Proposed(body);
         let index = self.append_by(admit::person(&act), step, detail, vec![]).await?;
         self.held(&self.keyring.snapshot(), common.ceremony).map_err(|_absent| {
@@ -161,7 +161,10 @@ impl Council {
         snapshot: &Snapshot,
         statement: &Statement,
         brought: &BTreeMap<String, Vec<u8>>,
-    ) -> Result<Documents, Refusal> {
+    ) -> Result<Brought, Refusal> {
+        if let Target::RosterChange(_) = statement.target() {
+            return self.roster_brought(snapshot, statement, brought);
+        }
         let wanted = match statement.target() {
             Target::GrantChange(change) => Some((document::GRANTS, change.grants)),
             _ => None,
@@ -172,7 +175,7 @@ impl Council {
             let message = format!("a `{}` names no document `{name}`, and it came with it", statement.kind());
             return Err(invalid(message));
         }
-        let Some((name, sha256)) = wanted else { return Ok(Documents::new()) };
+        let Some((name, sha256)) = wanted else { return Ok(Brought::new()) };
         let bytes = brought.get(name).ok_or_else(|| {
             invalid(format!(
                 "a `{}` comes with the document `{name}`: give the file that it names",
@@ -189,7 +192,7 @@ impl Council {
             .map_err(|_not_utf8| invalid(format!("the document `{name}` is no text in UTF-8")))?;
         let force = snapshot.in_force().ok_or_else(no_rules)?;
         force.loaded.with_grants(&text).map_err(invalid)?;
-        Ok(vec![(name, text)])
+        Ok(vec![(name.to_owned(), text)])
     }
 
     /// Whether a ceremony of this statement can be opened now.
@@ -204,7 +207,8 @@ impl Council {
         outputs::can_be_held(statement).map_err(|error| unfit(&error))?;
         let guardrails = &snapshot.in_force().ok_or_else(no_rules)?.loaded.text;
         let in_force = snapshot.state().in_force(guardrails).map_err(|_other| no_rules())?;
-        Session::open(statement.clone(), &in_force, None, self.provisional(None))
+        // What a `roster.change` brings along is judged when it has come.
+        Session::could_open(statement, &in_force, self.provisional(None))
             .map_err(|refusal| refused(Reason::StatementRefused, &refusal))?;
         self.fits(snapshot, statement)
     }
@@ -284,7 +288,7 @@ impl Council {
     }
 }
 
-fn no_rules() -> Refusal {
+pub(super) fn no_rules() -> Refusal {
     let message =
         "the policy files that the log names are not loaded: the daemon's operator must put them back";
     Refusal::new(Reason::StatementRefused, message).with("guard", "no-guardrails")

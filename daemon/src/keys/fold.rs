@@ -8,6 +8,7 @@
 //! refused changes nothing (`a_refused_record_changes_nothing`).
 
 mod ceremony;
+mod people;
 mod refuse;
 mod stops;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use ceremonies::genesis::Genesis;
 use ceremonies::record;
+use ceremonies::roster::Roster;
 use ceremonies::rules::Rules;
 use ceremonies::statement::CeremonyId;
 use proto::hash::Hash;
@@ -24,6 +26,7 @@ use proto::name::{KeyName, VersionName};
 use proto::record::{Arrived, Body, ControlRecord, Lift, StopTarget};
 use proto::term::Term;
 
+pub use people::Made;
 pub use refuse::FoldError;
 pub use stops::Stop;
 
@@ -41,6 +44,10 @@ pub struct State {
     guardrails: InForce,
     grants: InForce,
     anchors: Vec<String>,
+    /// Who decides now.
+    roster: Arc<Roster>,
+    /// The rosters after the first, in their order.
+    made: Vec<Made>,
     sessions: Sessions,
     /// The rules of the guardrails with this digest, once a proposal has brought their text.
     rules: Option<(Hash, Arc<Rules>)>,
@@ -88,6 +95,8 @@ pub enum Effect {
     Grants(InForce),
     /// There is another anchor.
     Anchor(String),
+    /// Another roster is in force.
+    Roster(u64),
     /// A step of a ceremony.
     Step(CeremonyId),
     /// Stops have ended.
@@ -118,6 +127,8 @@ impl State {
             guardrails: in_force(genesis.guardrails()),
             grants: in_force(genesis.grants()),
             anchors: Vec::new(),
+            roster: Arc::new(genesis.roster().clone()),
+            made: Vec::new(),
             sessions: Sessions::default(),
             rules: None,
             spent: BTreeSet::new(),

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use ceremonies::outputs::{self, Outputs};
 use ceremonies::record::{self, NotAStep};
-use ceremonies::session::{Event, Executed, InForce, Session, Stamp, State, Step};
+use ceremonies::roster::Roster;
+use ceremonies::session::{Event, Executed, InForce, Seats, Session, Stamp, State, Step};
 use ceremonies::statement::target::Arrival;
 use ceremonies::statement::{CeremonyId, Statement};
 use proto::hash::Hash;
@@ -33,6 +34,8 @@ pub struct Held {
     pub cause: Option<String>,
     /// Its completion.
     pub completion: Option<Completion>,
+    /// The roster that it makes, if it makes one.
+    pub next: Option<Arc<Roster>>,
     /// Acts that started it or were spoken in it: each counts once.
     spent: BTreeSet<Hash>,
 }
@@ -132,12 +135,13 @@ impl Sessions {
         self.iter().any(|(id, held)| id != but && held.brings().is_some_and(same))
     }
 
-    /// Opens a ceremony, if it can be opened.
+    /// Opens a ceremony, if it can be opened. `next` is the roster that it makes, if it makes one.
     pub(super) fn propose(
         &mut self,
         body: &Proposed,
         statement: Statement,
         in_force: &InForce,
+        next: Option<Roster>,
         stamp: Stamp,
     ) -> Result<(), Unheld> {
         if statement.digest() != body.statement || statement.common().ceremony != body.ceremony {
@@ -147,7 +151,7 @@ impl Sessions {
         if self.0.contains_key(&body.ceremony) || outputs::can_be_held(&statement).is_err() {
             return Ok(());
         }
-        match Session::open(statement, in_force, None, stamp) {
+        match Session::open(statement, in_force, next.as_ref().map(Seats::from), stamp) {
             Ok(session) => {
                 let held = Held {
                     session,
@@ -155,6 +159,7 @@ impl Sessions {
                     outputs: None,
                     cause: None,
                     completion: None,
+                    next: next.map(Arc::new),
                     spent: BTreeSet::new(),
                 };
                 self.0.insert(body.ceremony, Arc::new(held));

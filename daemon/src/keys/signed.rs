@@ -1,6 +1,9 @@
 //! Documents that people signed, before anybody believes them.
 
-use ceremonies::act::VerifiedAct;
+use std::sync::Arc;
+
+use ceremonies::act::{Act, Unverified, VerifiedAct};
+use ceremonies::roster::Roster;
 use proto::reason::Reason;
 use proto::record::ceremony::document;
 use proto::refusal::Refusal;
@@ -17,13 +20,29 @@ pub struct Signed {
 }
 
 impl Signed {
-    /// The act, if somebody of the roster signed it for this instance.
+    /// The act, if somebody of the roster signed it for this instance. Those whom an open `roster.change` brings in sign
+    /// about that ceremony by the roster that it makes.
     ///
     /// # Errors
     /// [`Reason::ActInvalid`].
     pub fn verified(&self, state: &State) -> Result<VerifiedAct, Refusal> {
-        VerifiedAct::verify(&self.document, &self.signature, state.setting(), state.roster())
-            .map_err(|error| Refusal::new(Reason::ActInvalid, error.to_string()))
+        let by =
+            |roster: &Roster| VerifiedAct::verify(&self.document, &self.signature, state.setting(), roster);
+        let verified = match by(state.roster()) {
+            Err(Unverified::UnknownKey(key)) => match self.next(state) {
+                Some(next) => by(&next),
+                None => Err(Unverified::UnknownKey(key)),
+            },
+            verified => verified,
+        };
+        verified.map_err(|error| Refusal::new(Reason::ActInvalid, error.to_string()))
+    }
+
+    /// The roster that the open ceremony makes which this is about.
+    fn next(&self, state: &State) -> Option<Arc<Roster>> {
+        let statement = Act::parse(&self.document).ok()?.deed.statement()?;
+        let held = state.sessions().over(statement)?;
+        held.next.clone().filter(|_next| !held.session.state().step().is_end())
     }
 }
 

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ceremonies::statement::CeremonyId;
-use ceremonies::transcript::{Parts, Transcript};
+use ceremonies::transcript::{Files, Parts, Transcript};
+use proto::proof::receipt::Receipt;
 
 use super::Log;
 use super::error::LogError;
-use super::tree::{Tree, detailed};
+use super::tree::{EdgeTiles, Tree, detailed};
+use crate::store::{Stored, View};
 
 /// Control records that are read at once.
 const PAGE: u32 = 1000;
@@ -28,6 +30,23 @@ pub struct Material {
     pub checkpoint: Arc<str>,
     /// The size of its tree.
     pub size: u64,
+    /// The ceremonies that made the rosters before, from version 2 on.
+    pub rosters: Vec<Forebear>,
+}
+
+/// A ceremony that made a roster, with its end.
+#[derive(Clone, Debug)]
+pub struct Forebear {
+    /// The version of the roster.
+    pub version: u64,
+    /// What its transcript is made of; its own rosters are not read.
+    pub material: Material,
+    /// The record of its completion.
+    pub completion: u64,
+    /// A signed checkpoint that holds that: the same one in every transcript that this ceremony stands in.
+    pub proven: Arc<str>,
+    /// The size of its tree.
+    pub proven_size: u64,
 }
 
 impl Log {
@@ -39,42 +58,63 @@ impl Log {
     pub async fn transcript(&self, material: Material) -> Result<Transcript, LogError> {
         let shared = Arc::clone(&self.shared);
         self.reading(move |view| {
-            let record = |index: u64| {
-                let found = view.record(index).map_err(LogError::unavailable)?;
-                found.ok_or_else(|| LogError::Absent { what: format!("record {index}") })
-            };
-            let mut control = Vec::new();
-            let mut next = 0;
-            'all: loop {
-                let rows = view.controls(next, PAGE).map_err(LogError::unavailable)?;
-                let Some(last) = rows.last() else { break };
-                next = last.index + 1;
-                for row in &rows {
-                    if row.index > material.newest {
-                        break 'all;
-                    }
-                    control.push((row.index, record(row.index)?.leaf));
-                }
+            let mut rosters = BTreeMap::new();
+            for earlier in &material.rosters {
+                let made = assemble(view, &shared.edge, &earlier.material, rosters.clone())?;
+                let path = Tree::of(view, earlier.proven_size, &shared.edge).inclusion(earlier.completion)?;
+                let receipt = Receipt {
+                    leaf: stored(view, earlier.completion)?.leaf,
+                    index: earlier.completion,
+                    path,
+                    checkpoint: earlier.proven.to_string(),
+                };
+                rosters.insert(earlier.version, made.with_completion(receipt.to_string()));
             }
-            let mut details = BTreeMap::new();
-            for index in std::iter::once(0).chain(material.details) {
-                if let Some(detail) = record(index)?.detail {
-                    details.insert(index, detail);
-                }
-            }
-            let possession = material.possession.map(|index| record(index).map(|stored| stored.leaf));
-            let parts = Parts {
-                control,
-                details,
-                possession: possession.transpose()?,
-                checkpoint: material.checkpoint.to_string(),
-                // This version changes no roster.
-                rosters: BTreeMap::new(),
-            };
-            let tree = Tree::of(view, material.size, &shared.edge);
-            Transcript::assemble(material.ceremony, parts, &tree.nodes())
-                .map_err(|error| LogError::unavailable(detailed(&error)))
+            assemble(view, &shared.edge, &material, rosters)
         })
         .await
     }
+}
+
+fn stored(view: View<'_>, index: u64) -> Result<Stored, LogError> {
+    let found = view.record(index).map_err(LogError::unavailable)?;
+    found.ok_or_else(|| LogError::Absent { what: format!("record {index}") })
+}
+
+fn assemble(
+    view: View<'_>,
+    edge: &EdgeTiles,
+    material: &Material,
+    rosters: BTreeMap<u64, Files>,
+) -> Result<Transcript, LogError> {
+    let mut control = Vec::new();
+    let mut next = 0;
+    'all: loop {
+        let rows = view.controls(next, PAGE).map_err(LogError::unavailable)?;
+        let Some(last) = rows.last() else { break };
+        next = last.index + 1;
+        for row in &rows {
+            if row.index > material.newest {
+                break 'all;
+            }
+            control.push((row.index, stored(view, row.index)?.leaf));
+        }
+    }
+    let mut details = BTreeMap::new();
+    for index in std::iter::once(0).chain(material.details.iter().copied()) {
+        if let Some(detail) = stored(view, index)?.detail {
+            details.insert(index, detail);
+        }
+    }
+    let possession = material.possession.map(|index| stored(view, index).map(|stored| stored.leaf));
+    let parts = Parts {
+        control,
+        details,
+        possession: possession.transpose()?,
+        checkpoint: material.checkpoint.to_string(),
+        rosters,
+    };
+    let tree = Tree::of(view, material.size, edge);
+    Transcript::assemble(material.ceremony, parts, &tree.nodes())
+        .map_err(|error| LogError::unavailable(detailed(&error)))
 }

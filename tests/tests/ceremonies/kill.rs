@@ -16,11 +16,17 @@ use crate::room::{Open, Room, is_gone, new_key, template, told};
 
 /// Before the record is written: as if it had not been asked. And at the syncs, of which the last finds it written, although
 /// nobody has heard of it; the first after a start may be that of the log's empty journal.
-const MOMENTS: [(&str, usize); 4] = [("pwrite64", 1), ("fdatasync", 1), ("fdatasync", 2), ("fdatasync", 3)];
+pub const MOMENTS: [(&str, usize); 4] =
+    [("pwrite64", 1), ("fdatasync", 1), ("fdatasync", 2), ("fdatasync", 3)];
 
 /// Ends the daemon as it makes this call for the n-th time on its log, while something is asked. Says whether it came to
 /// that; then it runs again.
-fn strike<T>(room: &mut Room, call: &str, nth: usize, ask: impl FnOnce(&Room) -> Result<T, Status>) -> bool {
+pub fn strike<T>(
+    room: &mut Room,
+    call: &str,
+    nth: usize,
+    ask: impl FnOnce(&Room) -> Result<T, Status>,
+) -> bool {
     let wal = room.world.state().join("log.db-wal");
     let point = Point { call: call.to_owned(), nth, path: Some(wal) };
     let trace = room.world.scratch().join("trace");
@@ -76,7 +82,7 @@ fn arrives(room: &Room, open: &Open, act: &SignedAct, known: &mut BTreeSet<Vec<u
 
 /// Each moment of one act, told by what is in the log afterwards.
 #[track_caller]
-fn struck_act(room: &mut Room, open: &Open, who: &str, act: &SignedAct, known: &mut BTreeSet<Vec<u8>>) {
+pub fn struck_act(room: &mut Room, open: &Open, who: &str, act: &SignedAct, known: &mut BTreeSet<Vec<u8>>) {
     let mut seen = BTreeSet::new();
     for (call, nth) in MOMENTS {
         if seen.contains(&true) {

@@ -120,6 +120,17 @@ impl Room {
         self.people.get(file).unwrap_or_else(|| panic!("nobody has the key {file}"))
     }
 
+    /// Somebody whom no roster knows yet comes with a key of his own.
+    pub fn enters(&mut self, file: &str) {
+        let seed = Hash::of(format!("{}/{file}", self.world.scratch().display()).as_bytes());
+        let key = PrivateKey::from_seed(*seed.as_bytes()).unwrap();
+        let path = self.world.place().join("people").join(file);
+        std::fs::write(&path, key.file(file)).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        std::fs::write(path.with_extension("pub"), format!("{} {file}\n", key.public())).unwrap();
+        self.people.insert(file.to_owned(), key);
+    }
+
     fn fresh(&self) -> u64 {
         self.nonce.fetch_add(1, Ordering::Relaxed)
     }
@@ -214,7 +225,18 @@ impl Room {
 
     /// Sends a proposal as it is.
     pub fn send_proposal(&self, statement: Vec<u8>, act: v1::SignedAct) -> Result<v1::Ceremony, Status> {
-        let request = v1::ProposeCeremonyRequest { statement, act: Some(act), documents: Default::default() };
+        self.send_proposal_with(statement, act, BTreeMap::new())
+    }
+
+    /// Sends a proposal with documents.
+    pub fn send_proposal_with(
+        &self,
+        statement: Vec<u8>,
+        act: v1::SignedAct,
+        documents: BTreeMap<String, Vec<u8>>,
+    ) -> Result<v1::Ceremony, Status> {
+        let documents = documents.into_iter().collect();
+        let request = v1::ProposeCeremonyRequest { statement, act: Some(act), documents };
         let mut client = self.client();
         Ok(self.wait(client.propose_ceremony(request))?.into_inner().ceremony.unwrap())
     }

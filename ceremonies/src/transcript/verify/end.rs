@@ -113,12 +113,7 @@ impl End {
     pub(super) fn effect(&self, control: &Control, course: &Course) -> Result<(), Invalid> {
         let step = Step::Effect;
         let (_, outputs) = course.outputs()?;
-        let expected = match course.statement.target() {
-            Target::RosterChange(change) => {
-                Effect::Roster { sha256: change.roster.sha256, version: change.roster.version }
-            }
-            _ => effect(&course.statement, &outputs).at(step, "what the ceremony puts in force")?,
-        };
+        let expected = effect(&course.statement, &outputs).at(step, "what the ceremony puts in force")?;
         hold(self.completed.effect == expected, step, || {
             "the completion puts something else in force than statement and outputs say".to_owned()
         })?;
@@ -134,6 +129,11 @@ impl End {
             })?;
             hold(self.record.touches.contains(&Term::All), step, || {
                 "other grants touch everything, and the completion does not say so".to_owned()
+            })?;
+        }
+        if let Target::RosterChange(_) = course.statement.target() {
+            hold(self.record.touches.contains(&Term::All), step, || {
+                "another roster touches everything, and the completion does not say so".to_owned()
             })?;
         }
         let lifts = match course.statement.target() {

@@ -8,7 +8,10 @@ use proto::record::ceremony::{Ceremony, Effect};
 use super::Judged;
 use super::genesis::Instance;
 use crate::roster::Roster;
+use crate::statement::Kind;
+use crate::succession;
 use crate::transcript::control::Control;
+use crate::transcript::course::Course;
 use crate::transcript::invalid::{At, hold};
 use crate::transcript::{Deviation, Files, Invalid, Step};
 
@@ -92,6 +95,19 @@ pub(super) fn before<'m>(made: &'m [Made], control: &Control) -> Result<&'m [Mad
         "a roster's transcript is of no record before the completion".to_owned()
     })?;
     Ok(made)
+}
+
+/// The roster that a `roster.change` makes of the one that its statement names, each new key of which has signed for it;
+/// none where it makes none.
+pub(super) fn next(course: &Course, instance: &Instance, pinned: &Roster) -> Result<Option<Roster>, Invalid> {
+    if course.statement.kind() != Kind::RosterChange {
+        return Ok(None);
+    }
+    let brought = course.proposal().detail.iter().flat_map(|detail| detail.documents.iter());
+    let brought = brought.map(|(name, text)| (name, text.as_str()));
+    succession::next(&course.statement, pinned, instance.setting(), instance.terms, brought)
+        .at(Step::Rosters, "the next roster")
+        .map(Some)
 }
 
 /// The roster in force when the record with this index was written.

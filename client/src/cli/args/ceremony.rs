@@ -19,6 +19,8 @@ pub struct Ceremony {
 pub enum CeremonyCommand {
     /// Make today's statement from a template, compare the two, and write it to a file
     New(New),
+    /// Sign that a new key is yours, so that it can come into the next roster
+    Prove(Prove),
     /// Open a ceremony with a statement
     Propose(Propose),
     /// One ceremony: its statement, its words, who has decided what, what it lacks
@@ -117,6 +119,33 @@ pub struct New {
     /// Who will propose it; you, where absent
     #[arg(long, value_name = "PERSON")]
     pub initiator: Option<String>,
+    /// What a `roster.change` brings along; the template has no `[target]` then
+    #[command(flatten)]
+    pub succession: Succession,
+}
+
+/// What a `roster.change` brings along.
+#[derive(Debug, Args)]
+pub struct Succession {
+    /// The next roster, TOML as people write it or canonical JSON
+    #[arg(long, value_name = "FILE")]
+    pub roster: Option<PathBuf>,
+    /// A proof of possession by a new key, as `ceremony prove` writes it; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub proof: Vec<PathBuf>,
+}
+
+/// Sign for a key of one's own.
+#[derive(Debug, Args)]
+pub struct Prove {
+    /// The next roster, in which the key is
+    pub roster: PathBuf,
+    /// Where to write the proof; named after the roster, you and the key where absent
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Do not ask; taken in rehearsals alone
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// Open a ceremony.
@@ -127,6 +156,9 @@ pub struct Propose {
     /// A document that the statement names by its SHA-256, for instance roster=next.json; repeatable
     #[arg(long, value_name = "NAME=FILE")]
     pub document: Vec<String>,
+    /// What a `roster.change` brings along
+    #[command(flatten)]
+    pub succession: Succession,
     /// Do not ask; taken in rehearsals alone
     #[arg(long)]
     pub yes: bool,

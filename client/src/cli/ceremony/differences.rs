@@ -22,7 +22,14 @@ const LARGEST: u64 = 1024 * 1024;
 /// # Errors
 /// Everything that is wrong with it.
 pub fn template(path: &Path) -> Result<(String, Template), Complaint> {
-    let text = input::text(path, LARGEST)?;
+    understood(path, input::text(path, LARGEST)?)
+}
+
+/// What the text of a template says, which came from this file.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn understood(path: &Path, text: String) -> Result<(String, Template), Complaint> {
     let template = Template::parse(&text).map_err(|problems| {
         let mut complaint = Complaint::failed(format!("{} is not understood", path.display()));
         complaint.why = problems.iter().map(ToString::to_string).collect();

@@ -1,15 +1,16 @@
 //! `countersign ceremony new`: today's statement of a template, held against the template before it is written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ceremonies::act::ActKind;
 use ceremonies::person::PersonId;
+use ceremonies::statement::template::Template;
 use ceremonies::statement::{Line, Prose, Statement};
 use proto::wire::v1;
 use serde_json::json;
 
-use super::differences::{held_against, since, template};
-use super::statement;
+use super::differences::{held_against, since, template, understood};
+use super::{statement, succession};
 use crate::cli::args::ceremony::New;
 use crate::cli::complaint::Complaint;
 use crate::cli::screen::{Screen, Tone};
@@ -25,20 +26,18 @@ use crate::people::{calls, text};
 /// # Errors
 /// What is wrong with the template, or with what the daemon made of it.
 pub async fn run(new: &New, desk: &mut Desk, screen: &mut Screen) -> Result<Exit, Complaint> {
-    let (source, mut template) = template(&new.template)?;
+    let brought = succession::brought(&new.succession, &desk.instance)?;
+    let filled = |witnesses| match &brought {
+        None => template(&new.template),
+        Some(brought) => {
+            let text = brought.filled(&new.template, &desk.instance, witnesses)?;
+            understood(&new.template, text)
+        }
+    };
     let initiator: PersonId = match &new.initiator {
         Some(id) => id.parse().map_err(|cause| Complaint::usage(format!("--initiator: {cause}")))?,
         None => desk.who()?.clone(),
     };
-    if let Some(ticket) = &new.ticket {
-        let line = ticket.parse::<Line>().map_err(|cause| Complaint::usage(format!("--ticket: {cause}")))?;
-        template.ticket = Some(line);
-    }
-    if let Some(text) = &new.justification {
-        let prose =
-            text.parse::<Prose>().map_err(|cause| Complaint::usage(format!("--justification: {cause}")))?;
-        template.justification = Some(prose);
-    }
     if let Some(out) = &new.out {
         files::look_ahead(std::slice::from_ref(out), false)?;
     }
@@ -48,15 +47,26 @@ pub async fn run(new: &New, desk: &mut Desk, screen: &mut Screen) -> Result<Exit
     if desk.who().is_ok_and(|person| *person == initiator) {
         desk.may(ActKind::Propose, None)?;
     }
-    let request = v1::DraftStatementRequest {
-        template: source,
-        initiator: initiator.to_string(),
-        justification: new.justification.clone().unwrap_or_default(),
-        ticket: new.ticket.clone().unwrap_or_default(),
-        not_before: None,
+    let mut witnesses = None;
+    let (template, bytes, made) = loop {
+        let (source, mut template) = filled(witnesses)?;
+        change(&mut template, new)?;
+        let request = v1::DraftStatementRequest {
+            template: source,
+            initiator: initiator.to_string(),
+            justification: new.justification.clone().unwrap_or_default(),
+            ticket: new.ticket.clone().unwrap_or_default(),
+            not_before: None,
+        };
+        let bytes = calls::draft(&desk.connection, request, desk.connection.patience()).await?;
+        let made = Statement::parse(&bytes).map_err(PeopleError::from)?;
+        // The guardrails say how many witnesses a change takes, by this roster and by the next.
+        let asked = made.common().quorum.witnesses;
+        if brought.is_none() || witnesses.is_some() || asked == succession::WITNESSES {
+            break (template, bytes, made);
+        }
+        witnesses = Some(asked);
     };
-    let bytes = calls::draft(&desk.connection, request, desk.connection.patience()).await?;
-    let made = Statement::parse(&bytes).map_err(PeopleError::from)?;
     let now = text::now();
     held_against(&template, &made, now)?;
     if made.common().initiator != initiator {
@@ -69,6 +79,9 @@ pub async fn run(new: &New, desk: &mut Desk, screen: &mut Screen) -> Result<Exit
     }
     desk.refresh().await?;
     desk.check(&made, Stage::Before).await?;
+    if let Some(brought) = &brought {
+        brought.fits(&made, &desk.instance)?;
+    }
     let path = new.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.json", made.common().ceremony)));
     let last = desk.last_of_kind(&made).await?;
     if !screen.is_json() {
@@ -93,7 +106,33 @@ pub async fn run(new: &New, desk: &mut Desk, screen: &mut Screen) -> Result<Exit
     )?;
     screen.facts(&[
         ("template", "says the same, as far as it says anything".to_owned()),
-        ("next", format!("countersign ceremony propose {}", path.display())),
+        ("next", next(new, &path)),
     ])?;
     Ok(Exit::Done)
+}
+
+/// What the command line says in place of the template.
+fn change(template: &mut Template, new: &New) -> Result<(), Complaint> {
+    if let Some(ticket) = &new.ticket {
+        let line = ticket.parse::<Line>().map_err(|cause| Complaint::usage(format!("--ticket: {cause}")))?;
+        template.ticket = Some(line);
+    }
+    if let Some(text) = &new.justification {
+        let prose =
+            text.parse::<Prose>().map_err(|cause| Complaint::usage(format!("--justification: {cause}")))?;
+        template.justification = Some(prose);
+    }
+    Ok(())
+}
+
+/// The command that comes next.
+fn next(new: &New, path: &Path) -> String {
+    let mut command = format!("countersign ceremony propose {}", path.display());
+    if let Some(roster) = &new.succession.roster {
+        command.push_str(&format!(" --roster {}", roster.display()));
+    }
+    for proof in &new.succession.proof {
+        command.push_str(&format!(" --proof {}", proof.display()));
+    }
+    command
 }

@@ -8,7 +8,7 @@ use ceremonies::statement::Statement;
 use proto::hash::Hash;
 use serde_json::json;
 
-use super::{consent, may_ask, standing, statement, statement_file};
+use super::{consent, may_ask, standing, statement, statement_file, succession};
 use crate::cli::args::ceremony::Propose;
 use crate::cli::complaint::Complaint;
 use crate::cli::input;
@@ -34,7 +34,11 @@ pub async fn run(
     screen: &mut Screen,
 ) -> Result<Exit, Complaint> {
     let (bytes, made) = statement_file(&propose.statement)?;
-    let documents = documents(&propose.document, &made)?;
+    let mut documents = documents(&propose.document, &made)?;
+    if let Some(brought) = succession::brought(&propose.succession, &desk.instance)? {
+        brought.fits(&made, &desk.instance)?;
+        documents.extend(brought.documents);
+    }
     may_ask(&made, propose.yes, screen)?;
     desk.may(ActKind::Propose, None)?;
     desk.holds(key, None)?;

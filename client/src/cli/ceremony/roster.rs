@@ -3,6 +3,8 @@
 //! Promises: everybody whom the two rosters have otherwise is shown, whatever the statement lists.
 
 use ceremonies::roster::{Person, Roster};
+use ceremonies::ssh::key::SshKey;
+use proto::hash::Hash;
 
 use crate::cli::complaint::Complaint;
 use crate::cli::screen::{Screen, Tone};
@@ -15,11 +17,23 @@ use crate::people::open::Open;
 /// As the output gives them.
 pub fn show(open: &Open, instance: &Instance, screen: &mut Screen) -> Result<(), Complaint> {
     let Some(next) = &open.next else { return Ok(()) };
-    let changes = changes(&instance.roster, next);
+    if next.version() <= instance.roster.version() {
+        // It came into force: what it changed is not known here any more.
+        return Ok(());
+    }
+    between(&instance.roster, next, screen)
+}
+
+/// Shows what the next roster changes.
+///
+/// # Errors
+/// As the output gives them.
+pub fn between(present: &Roster, next: &Roster, screen: &mut Screen) -> Result<(), Complaint> {
+    let changes = changes(present, next);
     screen.headline(
         Tone::Warn,
         "The next roster,",
-        &format!("version {}, of which the daemon has the document:", next.version()),
+        &format!("version {}, and whom it has otherwise than version {}:", next.version(), present.version()),
     )?;
     let facts: Vec<(&str, String)> = changes.iter().map(|(label, fact)| (*label, fact.clone())).collect();
     screen.facts(&facts)?;
@@ -55,9 +69,18 @@ fn described(person: &Person) -> String {
     let roles: Vec<&str> = person.roles.iter().map(|role| role.name()).collect();
     let mut text = format!("{} ({}) of {}, {}", person.name, person.id, person.unit, roles.join(" and "));
     for key in &person.keys {
-        text.push_str(&format!("\n{} {}", key.kind(), key.id()));
+        text.push_str(&format!("\n{}", fingerprint(key)));
     }
     text
+}
+
+/// A key as `ssh-keygen -l` names it: its kind and fingerprint.
+#[must_use]
+pub fn fingerprint(key: &SshKey) -> String {
+    use base64::Engine as _;
+    let digest = Hash::of(key.blob());
+    let text = base64::engine::general_purpose::STANDARD_NO_PAD.encode(digest.as_bytes());
+    format!("{} SHA256:{text}", key.kind())
 }
 
 #[cfg(test)]
@@ -65,6 +88,17 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
     use super::*;
     use crate::fixture::people::{TERMS, roster};
+
+    #[test]
+    fn a_key_is_named_as_ssh_keygen_names_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let key = crate::fixture::people::key(directory.path(), "dora");
+        let public = crate::people::sign::public_key(&key).unwrap();
+        let said = std::process::Command::new("ssh-keygen").arg("-l").arg("-f").arg(&key).output().unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        let own = fingerprint(&public);
+        assert!(said.contains(own.split(' ').nth(1).unwrap()), "{said} {own}");
+    }
 
     #[test]
     fn everybody_who_is_another_is_shown() {

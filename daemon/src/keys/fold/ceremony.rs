@@ -5,11 +5,10 @@ use std::sync::Arc;
 use ceremonies::act::Setting;
 use ceremonies::guardrails::Guardrails;
 use ceremonies::record;
-use ceremonies::roster::Roster;
 use ceremonies::rules::Rules;
 use ceremonies::session::{self, Event, Seats, Stamp};
 use ceremonies::statement::target::KeyResume;
-use ceremonies::statement::{Statement, Target, Version};
+use ceremonies::statement::{Kind, Statement, Target, Version};
 use proto::canonical;
 use proto::hash::Hash;
 use proto::name::KeyName;
@@ -22,11 +21,6 @@ use crate::keys::ring::Ring;
 use crate::keys::sessions::Unheld;
 
 impl State {
-    /// Who decides in this instance.
-    pub fn roster(&self) -> &Roster {
-        self.genesis.roster()
-    }
-
     /// Where acts are taken.
     pub fn setting(&self) -> Setting<'_> {
         Setting {
@@ -122,7 +116,10 @@ impl State {
             Ok(in_force) => {
                 // Read once for all proposals under them.
                 self.rules = Some((self.guardrails.sha256, Arc::new(in_force.rules.clone())));
-                self.sessions.propose(body, statement, &in_force, stamp)
+                let follows = statement.kind() == Kind::RosterChange
+                    && statement.common().roster == self.roster_version();
+                let next = follows.then(|| self.brought(&statement, detail)).transpose()?;
+                self.sessions.propose(body, statement, &in_force, next, stamp)
             }
             // Other guardrails came into force before it: without effect, like every statement of the old ones.
             Err(_other) => Ok(()),
@@ -154,8 +151,15 @@ impl State {
         if record.lifts != lifts {
             return Err(no("asks for other stops to end"));
         }
-        if matches!(body.effect, InForceNow::Grants { .. }) {
+        if matches!(body.effect, InForceNow::Grants { .. } | InForceNow::Roster { .. }) {
             refuse::untouched(index, record)?;
+        }
+        let next = held.next.clone();
+        if let (InForceNow::Roster { version, .. }, true) = (&body.effect, first) {
+            let follows = self.roster.version().checked_add(1) == Some(*version);
+            if !follows || next.as_ref().is_none_or(|next| next.version() != *version) {
+                return Err(no("makes a roster that does not follow the one in force"));
+            }
         }
         if let (InForceNow::Key(born), true) = (&body.effect, first) {
             refuse::birth(self, index, born)?;
@@ -170,7 +174,11 @@ impl State {
                 Effect::Grants(self.grants)
             }
             InForceNow::Lifts => self.lift(lifts, index),
-            InForceNow::Resolved { .. } | InForceNow::Roster { .. } => Effect::Step(body.ceremony),
+            InForceNow::Roster { .. } => match next {
+                Some(next) => self.succeed(next, body.ceremony, stamp),
+                None => Effect::Step(body.ceremony),
+            },
+            InForceNow::Resolved { .. } => Effect::Step(body.ceremony),
         })
     }
 

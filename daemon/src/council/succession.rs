@@ -1,0 +1,127 @@
+//! Rosters that follow each other: what a `roster.change` must bring, and the ceremonies that later transcripts stand on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ceremonies::session::{Seats, Session};
+use ceremonies::statement::{CeremonyId, Statement};
+use ceremonies::succession::proof;
+use proto::proof::checkpoint::Checkpoint;
+use proto::reason::Reason;
+use proto::record::ceremony::{Effect, document};
+use proto::refusal::Refusal;
+
+use super::complete::internal;
+use super::{Brought, Council, refused};
+use crate::keyring::Snapshot;
+use crate::keys::sessions::Held;
+use crate::log::{Forebear, Material};
+
+/// Where a transcript ends.
+pub(super) struct Ending {
+    /// The newest control record that belongs to it, by index.
+    pub(super) newest: u64,
+    /// The size of the checkpoint's tree.
+    pub(super) size: u64,
+    /// A signed checkpoint that names that record.
+    pub(super) checkpoint: Arc<str>,
+}
+
+/// What the transcript of a ceremony is made of that ends there, without a proof of possession and without rosters.
+pub(super) fn material(id: CeremonyId, held: &Held, end: Ending) -> Material {
+    let completion = held.completion.map(|completion| completion.index);
+    let details = held.records.iter().copied().filter(|index| Some(*index) != completion).collect();
+    Material {
+        ceremony: id,
+        newest: end.newest,
+        details,
+        possession: None,
+        checkpoint: end.checkpoint,
+        size: end.size,
+        rosters: Vec::new(),
+    }
+}
+
+impl Council {
+    /// The next roster and the proofs of possession, as they came, if they make one of the roster in force.
+    pub(super) fn roster_brought(
+        &self,
+        snapshot: &Snapshot,
+        statement: &Statement,
+        brought: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<Brought, Refusal> {
+        let invalid = |message: String| Refusal::new(Reason::StatementInvalid, message);
+        let mut texts: BTreeMap<&str, String> = BTreeMap::new();
+        for (name, bytes) in brought {
+            if name != document::ROSTER && !name.starts_with(proof::PREFIX) {
+                let message = format!("a `roster.change` names no document `{name}`, and it came with it");
+                return Err(invalid(message));
+            }
+            let text = String::from_utf8(bytes.clone());
+            let text =
+                text.map_err(|_not_utf8| invalid(format!("the document `{name}` is no text in UTF-8")))?;
+            texts.insert(name, text);
+        }
+        let documents = texts.iter().map(|(name, text)| (*name, text.as_str()));
+        let next = snapshot.state().successor(statement, documents).map_err(|error| {
+            Refusal::new(Reason::StatementRefused, error.to_string()).with("guard", "no-successor")
+        })?;
+        let guardrails = &snapshot.in_force().ok_or_else(super::propose::no_rules)?.loaded.text;
+        let in_force = snapshot.state().in_force(guardrails).map_err(|_other| super::propose::no_rules())?;
+        let seats = Some(Seats::from(&next));
+        Session::open(statement.clone(), &in_force, seats, self.provisional(None))
+            .map_err(|refusal| refused(Reason::StatementRefused, &refusal))?;
+        Ok(texts.into_iter().map(|(name, text)| (name.to_owned(), text)).collect())
+    }
+
+    /// Whether a roster would follow one that is not in force any more: two ceremonies made it, and the other one's came
+    /// first. Whatever was decided about this one has no effect.
+    pub(super) fn is_overtaken(&self, effect: &Effect) -> bool {
+        let in_force = self.keyring.snapshot().state().roster_version().version;
+        matches!(effect, Effect::Roster { version, .. } if in_force.checked_add(1) != Some(*version))
+    }
+
+    /// Where the transcript of a completed ceremony ends, as the record of its completion keeps it.
+    pub(super) async fn ending(&self, completion: u64) -> Result<Ending, Refusal> {
+        let (_, documents) = self.stored(completion).await?;
+        let checkpoint = documents
+            .get(document::CHECKPOINT)
+            .ok_or_else(|| internal(format!("record {completion} has no checkpoint")))?;
+        let head = Checkpoint::verify(checkpoint, self.log.verifier()).map_err(internal)?;
+        let newest = head.control.ok_or_else(|| internal("a checkpoint without control record"))?.0;
+        Ok(Ending { newest, size: head.size, checkpoint: Arc::from(checkpoint.as_str()) })
+    }
+
+    /// The ceremonies that made the rosters before this end, in their order.
+    ///
+    /// The receipt of each is by the checkpoint of the first completion after it, of whatever ceremony: so it has the same
+    /// bytes in every transcript, and the manifest of each later roster's transcript names them.
+    pub(super) async fn earlier(&self, snapshot: &Snapshot, end: &Ending) -> Result<Vec<Forebear>, Refusal> {
+        let state = snapshot.state();
+        let completions = || {
+            let all = state.sessions().iter();
+            all.filter_map(|(_, held)| held.completion.map(|completion| completion.index))
+        };
+        let mut earlier = Vec::new();
+        for made in state.rosters_made().iter().filter(|made| made.index <= end.newest) {
+            let held = self.held(snapshot, made.ceremony)?;
+            let own = self.ending(made.index).await?;
+            let (proven, proven_size) = match completions().filter(|index| *index > made.index).min() {
+                // It may be after this end, where that is the first completion since.
+                Some(next) if next <= end.newest => {
+                    let next = self.ending(next).await?;
+                    (next.checkpoint, next.size)
+                }
+                _ => (Arc::clone(&end.checkpoint), end.size),
+            };
+            earlier.push(Forebear {
+                version: made.version,
+                material: material(made.ceremony, &held, own),
+                completion: made.index,
+                proven,
+                proven_size,
+            });
+        }
+        Ok(earlier)
+    }
+}

@@ -1,0 +1,84 @@
+//! Who decides: the roster in force, and how one comes into force.
+//!
+//! Invariant: versions have no gaps, and each roster after the first follows the one before it
+//! (`rosters_follow_each_other_without_gaps`).
+
+use std::sync::Arc;
+
+use ceremonies::roster::{Roster, Terms};
+use ceremonies::session::{Event, Seats, Stamp};
+use ceremonies::statement::{CeremonyId, Statement, Version};
+use ceremonies::succession::{self, NoSuccessor};
+use proto::canonical;
+use proto::record::ControlDetail;
+use proto::record::ceremony::document;
+
+use super::{Effect, State};
+use crate::keys::sessions::Unheld;
+
+/// A roster after the first: which ceremony made it, and where that is completed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Made {
+    /// The ceremony.
+    pub ceremony: CeremonyId,
+    /// Index of its completion.
+    pub index: u64,
+    /// Version of the roster.
+    pub version: u64,
+}
+
+impl State {
+    /// Who decides in this instance now.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The roster in force, as statements name it.
+    pub fn roster_version(&self) -> Version {
+        Version { sha256: self.roster.digest(), version: self.roster.version() }
+    }
+
+    /// The rosters after the first, in their order.
+    pub fn rosters_made(&self) -> &[Made] {
+        &self.made
+    }
+
+    /// What genesis says about every roster.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            allow_software_officer_keys: self.genesis.allow_software_officer_keys(),
+            mode: self.genesis.mode(),
+        }
+    }
+
+    /// The roster that a `roster.change` makes of the one in force, by the documents that came with it.
+    ///
+    /// # Errors
+    /// [`NoSuccessor`].
+    pub fn successor<'d>(
+        &self,
+        statement: &Statement,
+        documents: impl IntoIterator<Item = (&'d str, &'d str)>,
+    ) -> Result<Roster, NoSuccessor> {
+        succession::next(statement, &self.roster, self.setting(), self.terms(), documents)
+    }
+
+    /// The same from the detail of a proposal. One that does not hold is no history: the daemon records none.
+    pub(super) fn brought(&self, statement: &Statement, detail: Option<&[u8]>) -> Result<Roster, Unheld> {
+        let lacking = Unheld::Document(document::ROSTER);
+        let Some(detail) = detail else { return Err(lacking) };
+        let detail: ControlDetail = canonical::from_slice(detail).map_err(|_error| lacking.clone())?;
+        let documents = detail.documents.iter().map(|(name, text)| (name, text.as_str()));
+        self.successor(statement, documents).map_err(|_error| lacking)
+    }
+
+    /// Puts another roster in force. Acts are held against it from now on, and ceremonies that were opened under the one
+    /// before are superseded.
+    pub(super) fn succeed(&mut self, next: Arc<Roster>, by: CeremonyId, stamp: Stamp) -> Effect {
+        let version = next.version();
+        self.made.push(Made { ceremony: by, index: stamp.index, version });
+        self.sessions.told(&Event::Roster(Seats::from(&*next)), stamp);
+        self.roster = next;
+        Effect::Roster(version)
+    }
+}
