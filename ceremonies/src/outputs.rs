@@ -15,7 +15,7 @@ use proto::record::ceremony::Effect;
 use serde::{Deserialize, Serialize};
 
 use crate::statement::target::{Activation, Leftover};
-use crate::statement::{Kind, Statement, Target};
+use crate::statement::{CeremonyId, Kind, Statement, Target};
 
 /// The one schema of outputs that this version knows.
 pub const SCHEMA: &str = "countersign.outputs.v0";
@@ -70,6 +70,9 @@ pub enum Outputs {
     Key(Box<Born>),
     /// Of a `resolve`: what was destroyed, by its place.
     Destroyed(Vec<String>),
+    /// Of a `key.destroy`: the ceremony whose failed birth left the key pair. It is gone from the place that the statement
+    /// names, both halves.
+    Gone(CeremonyId),
     /// Of every other kind: what follows is in the statement.
     Done,
 }
@@ -94,6 +97,8 @@ pub enum OutputsError {
 struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     attributes: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    birth: Option<CeremonyId>,
     ceremony: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     destroyed: Option<Vec<String>>,
@@ -123,6 +128,7 @@ impl Document {
     fn of(statement: &Statement) -> Self {
         Self {
             attributes: None,
+            birth: None,
             ceremony: statement.common().ceremony.to_string(),
             destroyed: None,
             device: None,
@@ -161,7 +167,17 @@ impl Outputs {
             (Self::Destroyed(places), Target::Resolve(_), _) => {
                 Document { destroyed: Some(places.clone()), ..common }
             }
-            (Self::Done, target, None) if !matches!(target, Target::Resolve(_)) => common,
+            (Self::Gone(birth), Target::KeyDestroy(destroy), _) => Document {
+                birth: Some(*birth),
+                destroyed: Some(vec![destroy.locator.as_str().to_owned()]),
+                key: Some(destroy.key.clone()),
+                key_id: Some(destroy.key_id),
+                version: Some(destroy.version),
+                ..common
+            },
+            (Self::Done, target, None) if !matches!(target, Target::Resolve(_) | Target::KeyDestroy(_)) => {
+                common
+            }
             _ => return Err(OutputsError::Field { field: "kind" }),
         };
         Ok(canonical::to_vec(&document)?)
@@ -197,6 +213,10 @@ impl Outputs {
             Target::Resolve(_) => match document.destroyed {
                 Some(destroyed) => Self::Destroyed(destroyed),
                 None => return wrong("destroyed"),
+            },
+            Target::KeyDestroy(_) => match document.birth {
+                Some(birth) => Self::Gone(birth),
+                None => return wrong("birth"),
             },
             _ => Self::Done,
         };
@@ -246,9 +266,14 @@ pub fn can_be_held(statement: &Statement) -> Result<(), NoEffect> {
         }
         (_, Some(key)) if key.version != 1 => parameter("target.version", "1"),
         (_, Some(_))
-        | (Target::GrantChange(_) | Target::KeyResume(_) | Target::StopLift(_) | Target::Resolve(_), None) => {
-            Ok(())
-        }
+        | (
+            Target::GrantChange(_)
+            | Target::KeyDestroy(_)
+            | Target::KeyResume(_)
+            | Target::StopLift(_)
+            | Target::Resolve(_),
+            None,
+        ) => Ok(()),
         _ => Err(NoEffect::Kind(statement.kind())),
     }
 }
@@ -278,6 +303,11 @@ pub fn effect(statement: &Statement, outputs: &Outputs) -> Result<Effect, NoEffe
             version: asked.version,
         }))),
         (Target::GrantChange(change), _, Outputs::Done) => Ok(Effect::Grants { sha256: change.grants }),
+        (Target::KeyDestroy(destroy), _, Outputs::Gone(_)) => Ok(Effect::Destroyed {
+            key: destroy.key.clone(),
+            key_id: destroy.key_id,
+            version: destroy.version,
+        }),
         (Target::KeyResume(_) | Target::StopLift(_), _, Outputs::Done) => Ok(Effect::Lifts),
         (Target::Resolve(resolve), _, Outputs::Destroyed(_)) => Ok(Effect::Resolved {
             ceremony: resolve.ceremony,

@@ -7,6 +7,7 @@ mod transcript {
     pub mod bytes;
     pub mod chain;
     pub mod course;
+    pub mod destroyed;
     pub mod log;
     pub mod others;
     pub mod outputs;

@@ -22,6 +22,7 @@
 mod admit;
 mod birth;
 mod complete;
+mod destroy;
 mod execute;
 mod play;
 mod propose;

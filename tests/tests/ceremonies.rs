@@ -3,6 +3,8 @@
 
 #[path = "ceremonies/bad.rs"]
 mod bad;
+#[path = "ceremonies/destroy.rs"]
+mod destroy;
 #[path = "ceremonies/kill.rs"]
 mod kill;
 #[path = "ceremonies/rogue.rs"]

@@ -2,6 +2,7 @@
 
 mod acts;
 mod born;
+mod destroyed;
 mod end;
 mod files;
 mod genesis;
@@ -159,6 +160,7 @@ fn whole(files: &Files, genesis_sha256: Hash, made: &[Made]) -> Result<(Judged, 
     let acts = acts::verify(&scene)?;
     let mut deviations = play::to_the_end(&scene, &acts)?;
     deviations.extend(born::check(files, &course, &instance)?);
+    destroyed::check(&control, &course)?;
     end.effect(&control, &course)?;
     deviations.extend(others(&scene, &end));
     for earlier in made {

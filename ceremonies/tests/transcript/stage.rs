@@ -377,12 +377,17 @@ impl Stage {
     }
 
     pub fn start(&mut self, who: &str) -> u64 {
+        self.start_finding(who, 0)
+    }
+
+    /// Starts where so many objects are found.
+    pub fn start_finding(&mut self, who: &str, found: u64) -> u64 {
         let statement = self.digest();
         let (act, signature) = self.sign(who, Deed::Execute { statement }, "");
         let body = Started {
             act: Some(Hash::of(act.as_bytes())),
             ceremony: self.statement.common().ceremony,
-            found: 0,
+            found,
             operator: Some(who.into()),
         };
         self.step(Ceremony::Started(body), vec![(document::ACT, act), (document::SIGNATURE, signature)])

@@ -188,6 +188,9 @@ fn ceremony(step: &Ceremony) -> String {
                     key.key, key.version, key.algorithm, key.backend, key.purpose
                 )
             }
+            Effect::Destroyed { key, key_id, version } => {
+                format!("the key pair {key_id}, made for {key}@{version}, is destroyed")
+            }
             Effect::Grants { sha256 } => format!("grants {sha256} in force"),
             Effect::Lifts => "stops end".to_owned(),
             Effect::Resolved { ceremony, destroyed: true } => format!("what {ceremony} left is destroyed"),

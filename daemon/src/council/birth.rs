@@ -162,6 +162,12 @@ impl Council {
             let kind = there.public_key.name();
             return nothing(format!("the key is {kind}, which does not sign with {}", target.algorithm));
         }
+        let place = there.locator.to_string();
+        if self.keyring.snapshot().state().sessions().keeps_out(target.key_id, &place) {
+            return nothing(format!(
+                "{place} is what a birth left that was not completed: it is never adopted"
+            ));
+        }
         let serial = match &there.locator {
             Locator::Pkcs11(uri) => uri.serial.clone(),
             Locator::Software(_) | Locator::Labelled(_) => None,
@@ -211,8 +217,7 @@ impl Council {
         for found in self.look(statement).await? {
             let place = found.locator.to_string();
             let by = Deadline(self.clock.monotonic().after(LONGEST));
-            let reference = KeyReference { locator: found.locator, algorithm: target.algorithm };
-            backend.destroy(reference, by).await.map_err(failed)?;
+            backend.destroy(&found.locator, found.public_key.key_id(), by).await.map_err(failed)?;
             destroyed.push(place);
         }
         let left = self.look(statement).await?;

@@ -129,7 +129,8 @@ pub struct Started {
     pub act: Option<Hash>,
     /// The ceremony.
     pub ceremony: CeremonyId,
-    /// How many objects were under the label or id of the key that would be made.
+    /// How many objects were under the label or id of the key that would be made; how many key pairs were where one is to
+    /// be destroyed.
     pub found: u64,
     /// Who runs the tool; absent where the daemon does it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -225,6 +226,15 @@ pub struct Arrived {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
+    /// A key pair that never came into force is gone from its backend.
+    Destroyed {
+        /// The key that it was made for.
+        key: KeyName,
+        /// SHA-256 of its SubjectPublicKeyInfo.
+        key_id: KeyId,
+        /// The version that it was made as.
+        version: u32,
+    },
     /// Another grants file, whose text is in the detail of the proposal.
     Grants {
         /// SHA-256 of its bytes.

@@ -20,7 +20,12 @@ const MOMENTS: [(&str, usize); 4] = [("pwrite64", 1), ("fdatasync", 1), ("fdatas
 
 /// Ends the daemon as it makes this call for the n-th time on its log, while something is asked. Says whether it came to
 /// that; then it runs again.
-fn strike<T>(room: &mut Room, call: &str, nth: usize, ask: impl FnOnce(&Room) -> Result<T, Status>) -> bool {
+pub fn strike<T>(
+    room: &mut Room,
+    call: &str,
+    nth: usize,
+    ask: impl FnOnce(&Room) -> Result<T, Status>,
+) -> bool {
     let wal = room.world.state().join("log.db-wal");
     let point = Point { call: call.to_owned(), nth, path: Some(wal) };
     let trace = room.world.scratch().join("trace");

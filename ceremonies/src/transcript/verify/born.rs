@@ -57,11 +57,8 @@ fn place(
     instance: &Instance,
 ) -> Result<Vec<Deviation>, Invalid> {
     let step = Step::Outputs;
-    if let Some(path) = born.locator.strip_prefix("pkcs11:") {
-        let names = BirthNames::of(&course.statement);
-        let id: String = names.id.iter().map(|byte| format!("%{byte:02X}")).collect();
-        let has = |wanted: &str| path.split(';').filter(|attribute| *attribute == wanted).count() == 1;
-        hold(has(&format!("object={}", names.label)) && has(&format!("id={id}")), step, || {
+    if born.locator.starts_with("pkcs11:") {
+        hold(BirthNames::of(&course.statement).are_in(&born.locator), step, || {
             "the key is not under the label and id that follow from the statement".to_owned()
         })?;
         for (name, wanted) in DEMANDED {

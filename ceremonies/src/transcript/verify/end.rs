@@ -149,7 +149,7 @@ impl End {
 }
 
 /// The keys that were put in force before.
-fn keys(control: &Control) -> impl Iterator<Item = &Arrived> {
+pub(super) fn keys(control: &Control) -> impl Iterator<Item = &Arrived> {
     control.lines().iter().filter_map(|line| match &line.record.body {
         Body::Ceremony(Ceremony::Completed(completed)) => match &completed.effect {
             Effect::Key(known) => Some(&**known),

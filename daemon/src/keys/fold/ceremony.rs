@@ -131,8 +131,12 @@ impl State {
 
     fn step(&mut self, step: &Ceremony, stamp: Stamp, outputs: Option<Arc<[u8]>>) -> Result<(), Unheld> {
         let (rings, key_ids) = (&self.rings, &self.key_ids);
-        self.sessions.step(step, stamp, outputs, |arrival| {
-            rings.contains_key(arrival.key) || arrival.adopts.is_some_and(|id| key_ids.contains_key(&id))
+        self.sessions.step(step, stamp, outputs, |target| match (target.arrival(), target) {
+            (Some(arrival), _) => {
+                rings.contains_key(arrival.key) || arrival.adopts.is_some_and(|id| key_ids.contains_key(&id))
+            }
+            (None, Target::KeyDestroy(destroy)) => key_ids.contains_key(&destroy.key_id),
+            _ => false,
         })
     }
 
@@ -170,7 +174,9 @@ impl State {
                 Effect::Grants(self.grants)
             }
             InForceNow::Lifts => self.lift(lifts, index),
-            InForceNow::Resolved { .. } | InForceNow::Roster { .. } => Effect::Step(body.ceremony),
+            InForceNow::Destroyed { .. } | InForceNow::Resolved { .. } | InForceNow::Roster { .. } => {
+                Effect::Step(body.ceremony)
+            }
         })
     }
 
