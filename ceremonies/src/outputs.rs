@@ -11,7 +11,7 @@ use proto::key_id::KeyId;
 use proto::name::KeyName;
 use proto::operation::OperationId;
 use proto::record::Arrived;
-use proto::record::ceremony::Effect;
+use proto::record::ceremony::{Effect, Rebound};
 use serde::{Deserialize, Serialize};
 
 use crate::statement::target::{Activation, Leftover};
@@ -63,6 +63,19 @@ pub struct Born {
     pub public_key: Vec<u8>,
 }
 
+/// A key that was found on another device.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bound {
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub key_id: KeyId,
+    /// Where in the backend: a URI without secrets.
+    pub locator: String,
+    /// That the private key is there.
+    #[serde(rename = "proof_of_possession")]
+    pub possession: Possession,
+}
+
 /// What an execution came to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outputs {
@@ -73,6 +86,8 @@ pub enum Outputs {
     /// Of a `key.destroy`: the ceremony whose failed birth left the key pair. It is gone from the place that the statement
     /// names, both halves.
     Gone(CeremonyId),
+    /// Of a `backend.rebind`: where each key is now, in the order of the statement.
+    Rebound(Vec<Bound>),
     /// Of every other kind: what follows is in the statement.
     Done,
 }
@@ -114,6 +129,8 @@ struct Document {
     proof_of_possession: Option<Possession>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     public_key: Option<Bytes>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rebound: Option<Vec<Bound>>,
     schema: String,
     statement: Hash,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -137,6 +154,7 @@ impl Document {
             locator: None,
             proof_of_possession: None,
             public_key: None,
+            rebound: None,
             schema: SCHEMA.to_owned(),
             statement: statement.digest(),
             version: None,
@@ -175,9 +193,16 @@ impl Outputs {
                 version: Some(destroy.version),
                 ..common
             },
-            (Self::Done, target, None) if !matches!(target, Target::Resolve(_) | Target::KeyDestroy(_)) => {
-                common
+            (Self::Rebound(bound), Target::BackendRebind(rebind), _) => {
+                if !bound.iter().map(|bound| bound.key_id).eq(rebind.keys.iter().copied()) {
+                    return Err(OutputsError::Field { field: "rebound" });
+                }
+                Document { rebound: Some(bound.clone()), ..common }
             }
+            (Self::Done, Target::Resolve(_) | Target::KeyDestroy(_) | Target::BackendRebind(_), _) => {
+                return Err(OutputsError::Field { field: "kind" });
+            }
+            (Self::Done, _, None) => common,
             _ => return Err(OutputsError::Field { field: "kind" }),
         };
         Ok(canonical::to_vec(&document)?)
@@ -218,10 +243,23 @@ impl Outputs {
                 Some(birth) => Self::Gone(birth),
                 None => return wrong("birth"),
             },
+            Target::BackendRebind(_) => match document.rebound {
+                Some(bound) => Self::Rebound(bound),
+                None => return wrong("rebound"),
+            },
             _ => Self::Done,
         };
         // What names ceremony, statement, key and version has one value here: that of the statement.
         if read.encode(statement)? == bytes { Ok(read) } else { wrong("ceremony, statement, key or version") }
+    }
+
+    /// The proofs of possession, in their order.
+    pub fn possessions(&self) -> Vec<&Possession> {
+        match self {
+            Self::Key(born) => vec![&born.possession],
+            Self::Rebound(bound) => bound.iter().map(|bound| &bound.possession).collect(),
+            Self::Destroyed(_) | Self::Gone(_) | Self::Done => Vec::new(),
+        }
     }
 
     /// SHA-256 of their canonical bytes: what witnesses attest.
@@ -267,7 +305,8 @@ pub fn can_be_held(statement: &Statement) -> Result<(), NoEffect> {
         (_, Some(key)) if key.version != 1 => parameter("target.version", "1"),
         (_, Some(_))
         | (
-            Target::GrantChange(_)
+            Target::BackendRebind(_)
+            | Target::GrantChange(_)
             | Target::KeyDestroy(_)
             | Target::KeyResume(_)
             | Target::StopLift(_)
@@ -307,6 +346,14 @@ pub fn effect(statement: &Statement, outputs: &Outputs) -> Result<Effect, NoEffe
             key: destroy.key.clone(),
             key_id: destroy.key_id,
             version: destroy.version,
+        }),
+        (Target::BackendRebind(rebind), _, Outputs::Rebound(bound)) => Ok(Effect::Rebound {
+            backend: rebind.backend.as_str().to_owned(),
+            keys: bound
+                .iter()
+                .map(|bound| Rebound { key_id: bound.key_id, locator: bound.locator.clone() })
+                .collect(),
+            serial: rebind.serial.as_str().to_owned(),
         }),
         (Target::KeyResume(_) | Target::StopLift(_), _, Outputs::Done) => Ok(Effect::Lifts),
         (Target::Resolve(resolve), _, Outputs::Destroyed(_)) => Ok(Effect::Resolved {

@@ -11,6 +11,7 @@ mod transcript {
     pub mod log;
     pub mod others;
     pub mod outputs;
+    pub mod rebound;
     pub mod stage;
     pub mod valid;
 }

@@ -26,6 +26,7 @@ mod destroy;
 mod execute;
 mod play;
 mod propose;
+mod rebind;
 #[cfg(test)]
 mod tests;
 mod view;

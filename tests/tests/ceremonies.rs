@@ -7,6 +7,8 @@ mod bad;
 mod destroy;
 #[path = "ceremonies/kill.rs"]
 mod kill;
+#[path = "ceremonies/rebind.rs"]
+mod rebind;
 #[path = "ceremonies/rogue.rs"]
 mod rogue;
 #[path = "ceremonies/room.rs"]

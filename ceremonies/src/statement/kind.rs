@@ -53,7 +53,7 @@ impl Kind {
     /// Whether a person runs the tool: what touches a device starts by an operator's act, everything else starts by
     /// itself as soon as it is armed.
     pub const fn is_by_hand(self) -> bool {
-        matches!(self, Self::KeyGenerate | Self::KeyAdopt | Self::KeyDestroy)
+        matches!(self, Self::KeyGenerate | Self::KeyAdopt | Self::KeyDestroy | Self::BackendRebind)
     }
 }
 

@@ -64,6 +64,7 @@ impl Council {
             let touches = match &effect {
                 Effect::Key(born) => vec![Term::Key(born.key.clone())],
                 Effect::Grants { .. } => vec![Term::All],
+                Effect::Rebound { backend, .. } => vec![Term::Backend(backend.clone())],
                 _ => vec![],
             };
             let checkpoint = vec![(document::CHECKPOINT, head.checkpoint.to_string())];
@@ -110,13 +111,10 @@ impl Council {
         (newest, size): (u64, u64),
         checkpoint: Arc<str>,
     ) -> Result<Transcript, Refusal> {
-        let possession = match outputs {
-            Outputs::Key(born) => Some(born.possession.index),
-            _ => None,
-        };
+        let possessions = outputs.possessions().into_iter().map(|proof| proof.index).collect();
         let completion = held.completion.map(|completion| completion.index);
         let details = held.records.iter().copied().filter(|index| Some(*index) != completion).collect();
-        let material = Material { ceremony: id, newest, details, possession, checkpoint, size };
+        let material = Material { ceremony: id, newest, details, possessions, checkpoint, size };
         self.log.transcript(material).await.map_err(|error| unlogged(&error))
     }
 

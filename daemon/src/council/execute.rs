@@ -64,6 +64,7 @@ impl Council {
         self.fits(&snapshot, &statement)?;
         let found = match statement.target() {
             Target::KeyDestroy(target) => self.found_to_destroy(target).await?,
+            Target::BackendRebind(target) => self.found_to_rebind(target).await?,
             _ => self.look(&statement).await?.len() as u64,
         };
         if found > 0 && matches!(statement.target(), Target::KeyGenerate(_)) {
@@ -172,6 +173,7 @@ impl Council {
     async fn perform(&self, statement: &Statement) -> Result<(), Refusal> {
         match statement.target() {
             Target::KeyDestroy(target) => self.destroy(statement, target).await,
+            Target::BackendRebind(target) => self.rebind(statement, target).await,
             _ => self.give_birth(statement).await,
         }
     }
@@ -226,5 +228,17 @@ impl Council {
 
 /// Whether an execution that was cut off goes on: what it does can be done twice.
 const fn continues(statement: &Statement) -> bool {
-    matches!(statement.target(), Target::KeyDestroy(_))
+    matches!(statement.target(), Target::KeyDestroy(_) | Target::BackendRebind(_))
+}
+
+/// Whether a backend does not answer now.
+pub(super) const fn is_away(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::BackendUnavailable
+            | Reason::BackendBusy
+            | Reason::BackendBroken
+            | Reason::Timeout
+            | Reason::Transport
+    )
 }

@@ -263,6 +263,9 @@ impl Council {
             Target::KeyDestroy(target) => {
                 self.may_be_destroyed(snapshot, target, statement.common().ceremony)
             }
+            Target::BackendRebind(target) => {
+                self.may_be_rebound(snapshot, target, statement.common().ceremony)
+            }
             Target::GrantChange(change) if change.replaces != state.grants().sha256 => no(
                 "other-grants",
                 format!(

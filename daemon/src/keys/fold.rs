@@ -24,6 +24,7 @@ use proto::name::{KeyName, VersionName};
 use proto::record::{Arrived, Body, ControlRecord, Lift, StopTarget};
 use proto::term::Term;
 
+pub use ceremony::is_bound_to;
 pub use refuse::FoldError;
 pub use stops::Stop;
 
@@ -88,6 +89,8 @@ pub enum Effect {
     Grants(InForce),
     /// There is another anchor.
     Anchor(String),
+    /// Versions are on another device.
+    Rebound(Vec<KeyId>),
     /// A step of a ceremony.
     Step(CeremonyId),
     /// Stops have ended.

@@ -134,6 +134,15 @@ impl Sessions {
         self.iter().any(|(id, held)| id != but && held.brings().is_some_and(same))
     }
 
+    /// Whether another ceremony is binding keys of this backend to another device.
+    pub fn is_being_rebound(&self, backend: &str, but: CeremonyId) -> bool {
+        self.open().filter(|(id, _)| *id != but).any(|(_, held)| {
+            let target = held.session.statement().target();
+            let same = matches!(target, Target::BackendRebind(rebind) if rebind.backend.as_str() == backend);
+            same && !matches!(held.session.state().step(), Step::Proposed | Step::Armed)
+        })
+    }
+
     /// Whether other ceremonies are against the start of the one with this id and target.
     fn blocks(&self, target: &Target, id: CeremonyId) -> bool {
         let brought = |arrival: Arrival<'_>| self.is_being_brought(&arrival, id);
@@ -141,6 +150,7 @@ impl Sessions {
             Target::KeyAdopt(adopt) => {
                 target.arrival().is_some_and(brought) || self.keeps_out(adopt.key_id, adopt.locator.as_str())
             }
+            Target::BackendRebind(rebind) => self.is_being_rebound(rebind.backend.as_str(), id),
             Target::KeyDestroy(destroy) => {
                 self.quarantined(destroy).is_none() || self.is_at_work_on(destroy.key_id, id)
             }

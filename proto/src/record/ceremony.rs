@@ -222,6 +222,16 @@ pub struct Arrived {
     pub version: u32,
 }
 
+/// Where a key is from now on.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rebound {
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub key_id: KeyId,
+    /// Where in the backend: a URI without secrets.
+    pub locator: String,
+}
+
 /// What a completed ceremony puts in force. Which one follows from its kind.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -244,6 +254,15 @@ pub enum Effect {
     Key(Box<Arrived>),
     /// Stops end: the record's `lifts`.
     Lifts,
+    /// Keys are on another device of the same backend; nothing else of them changes.
+    Rebound {
+        /// The backend.
+        backend: String,
+        /// The keys, and where each is from now on; sorted.
+        keys: Vec<Rebound>,
+        /// Serial of the device from now on.
+        serial: String,
+    },
     /// What an interrupted ceremony left is gone or abandoned.
     Resolved {
         /// The interrupted ceremony.

@@ -136,6 +136,12 @@ impl End {
                 "other grants touch everything, and the completion does not say so".to_owned()
             })?;
         }
+        if let Target::BackendRebind(rebind) = course.statement.target() {
+            let backend = Term::Backend(rebind.backend.as_str().to_owned());
+            hold(self.record.touches.contains(&backend), step, || {
+                "another device touches its backend, and the completion does not say so".to_owned()
+            })?;
+        }
         let lifts = match course.statement.target() {
             Target::KeyResume(resume) => vec![Lift { index: resume.stop, terms: resumed(control, resume)? }],
             Target::StopLift(lift) => vec![Lift { index: lift.stop, terms: lift.terms.clone() }],
