@@ -5,7 +5,9 @@
 //! statement's canonical bytes, the length that PKCS#11 modules expect of a SHA-1 of the key. Both are public: an object
 //! under them proves nothing about where it came from.
 
-use crate::statement::Statement;
+use proto::hash::Hash;
+
+use crate::statement::{CeremonyId, Statement};
 
 /// The names of a generated key on its token.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,9 +21,33 @@ pub struct BirthNames {
 impl BirthNames {
     /// The names of the key that a ceremony over this statement makes.
     pub fn of(statement: &Statement) -> Self {
-        let digest = statement.digest();
+        Self::from_digest(statement.common().ceremony, statement.digest())
+    }
+
+    /// The names of the key that this ceremony makes, whose statement has this SHA-256.
+    pub fn from_digest(ceremony: CeremonyId, statement: Hash) -> Self {
         let mut id = [0; 20];
-        id.copy_from_slice(&digest.as_bytes()[..20]);
-        Self { label: format!("cer-{}", statement.common().ceremony), id }
+        id.copy_from_slice(&statement.as_bytes()[..20]);
+        Self { label: format!("cer-{ceremony}"), id }
+    }
+
+    /// Whether a `pkcs11:` URI names an object with this label and this id, each once.
+    pub fn are_in(&self, uri: &str) -> bool {
+        let Some(path) = uri.strip_prefix("pkcs11:") else { return false };
+        let has = |wanted: &String| path.split(';').filter(|attribute| attribute == wanted).count() == 1;
+        self.attributes().iter().all(has)
+    }
+
+    /// Whether a `pkcs11:` URI names an object with this label or with this id.
+    pub fn touch(&self, uri: &str) -> bool {
+        let wanted = self.attributes();
+        let path = uri.strip_prefix("pkcs11:").unwrap_or_default();
+        path.split(';').any(|attribute| wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(attribute)))
+    }
+
+    /// As RFC 7512 writes them: `object=` and `id=`.
+    fn attributes(&self) -> [String; 2] {
+        let id: String = self.id.iter().map(|byte| format!("%{byte:02X}")).collect();
+        [format!("object={}", self.label), format!("id={id}")]
     }
 }

@@ -11,11 +11,11 @@ use proto::key_id::KeyId;
 use proto::name::KeyName;
 use proto::operation::OperationId;
 use proto::record::Arrived;
-use proto::record::ceremony::Effect;
+use proto::record::ceremony::{Effect, Rebound};
 use serde::{Deserialize, Serialize};
 
 use crate::statement::target::{Activation, Leftover};
-use crate::statement::{Kind, Statement, Target};
+use crate::statement::{CeremonyId, Kind, Statement, Target};
 
 /// The one schema of outputs that this version knows.
 pub const SCHEMA: &str = "countersign.outputs.v0";
@@ -63,6 +63,19 @@ pub struct Born {
     pub public_key: Vec<u8>,
 }
 
+/// A key that was found on another device.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bound {
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub key_id: KeyId,
+    /// Where in the backend: a URI without secrets.
+    pub locator: String,
+    /// That the private key is there.
+    #[serde(rename = "proof_of_possession")]
+    pub possession: Possession,
+}
+
 /// What an execution came to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outputs {
@@ -70,6 +83,11 @@ pub enum Outputs {
     Key(Box<Born>),
     /// Of a `resolve`: what was destroyed, by its place.
     Destroyed(Vec<String>),
+    /// Of a `key.destroy`: the ceremony whose failed birth left the key pair. It is gone from the place that the statement
+    /// names, both halves.
+    Gone(CeremonyId),
+    /// Of a `backend.rebind`: where each key is now, in the order of the statement.
+    Rebound(Vec<Bound>),
     /// Of every other kind: what follows is in the statement.
     Done,
 }
@@ -94,6 +112,8 @@ pub enum OutputsError {
 struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     attributes: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    birth: Option<CeremonyId>,
     ceremony: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     destroyed: Option<Vec<String>>,
@@ -109,6 +129,8 @@ struct Document {
     proof_of_possession: Option<Possession>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     public_key: Option<Bytes>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rebound: Option<Vec<Bound>>,
     schema: String,
     statement: Hash,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,6 +145,7 @@ impl Document {
     fn of(statement: &Statement) -> Self {
         Self {
             attributes: None,
+            birth: None,
             ceremony: statement.common().ceremony.to_string(),
             destroyed: None,
             device: None,
@@ -131,6 +154,7 @@ impl Document {
             locator: None,
             proof_of_possession: None,
             public_key: None,
+            rebound: None,
             schema: SCHEMA.to_owned(),
             statement: statement.digest(),
             version: None,
@@ -161,7 +185,24 @@ impl Outputs {
             (Self::Destroyed(places), Target::Resolve(_), _) => {
                 Document { destroyed: Some(places.clone()), ..common }
             }
-            (Self::Done, target, None) if !matches!(target, Target::Resolve(_)) => common,
+            (Self::Gone(birth), Target::KeyDestroy(destroy), _) => Document {
+                birth: Some(*birth),
+                destroyed: Some(vec![destroy.locator.as_str().to_owned()]),
+                key: Some(destroy.key.clone()),
+                key_id: Some(destroy.key_id),
+                version: Some(destroy.version),
+                ..common
+            },
+            (Self::Rebound(bound), Target::BackendRebind(rebind), _) => {
+                if !bound.iter().map(|bound| bound.key_id).eq(rebind.keys.iter().copied()) {
+                    return Err(OutputsError::Field { field: "rebound" });
+                }
+                Document { rebound: Some(bound.clone()), ..common }
+            }
+            (Self::Done, Target::Resolve(_) | Target::KeyDestroy(_) | Target::BackendRebind(_), _) => {
+                return Err(OutputsError::Field { field: "kind" });
+            }
+            (Self::Done, _, None) => common,
             _ => return Err(OutputsError::Field { field: "kind" }),
         };
         Ok(canonical::to_vec(&document)?)
@@ -198,10 +239,27 @@ impl Outputs {
                 Some(destroyed) => Self::Destroyed(destroyed),
                 None => return wrong("destroyed"),
             },
+            Target::KeyDestroy(_) => match document.birth {
+                Some(birth) => Self::Gone(birth),
+                None => return wrong("birth"),
+            },
+            Target::BackendRebind(_) => match document.rebound {
+                Some(bound) => Self::Rebound(bound),
+                None => return wrong("rebound"),
+            },
             _ => Self::Done,
         };
         // What names ceremony, statement, key and version has one value here: that of the statement.
         if read.encode(statement)? == bytes { Ok(read) } else { wrong("ceremony, statement, key or version") }
+    }
+
+    /// The proofs of possession, in their order.
+    pub fn possessions(&self) -> Vec<&Possession> {
+        match self {
+            Self::Key(born) => vec![&born.possession],
+            Self::Rebound(bound) => bound.iter().map(|bound| &bound.possession).collect(),
+            Self::Destroyed(_) | Self::Gone(_) | Self::Done => Vec::new(),
+        }
     }
 
     /// SHA-256 of their canonical bytes: what witnesses attest.
@@ -247,7 +305,9 @@ pub fn can_be_held(statement: &Statement) -> Result<(), NoEffect> {
         (_, Some(key)) if key.version != 1 => parameter("target.version", "1"),
         (_, Some(_))
         | (
-            Target::GrantChange(_)
+            Target::BackendRebind(_)
+            | Target::GrantChange(_)
+            | Target::KeyDestroy(_)
             | Target::KeyResume(_)
             | Target::StopLift(_)
             | Target::Resolve(_)
@@ -283,6 +343,19 @@ pub fn effect(statement: &Statement, outputs: &Outputs) -> Result<Effect, NoEffe
             version: asked.version,
         }))),
         (Target::GrantChange(change), _, Outputs::Done) => Ok(Effect::Grants { sha256: change.grants }),
+        (Target::KeyDestroy(destroy), _, Outputs::Gone(_)) => Ok(Effect::Destroyed {
+            key: destroy.key.clone(),
+            key_id: destroy.key_id,
+            version: destroy.version,
+        }),
+        (Target::BackendRebind(rebind), _, Outputs::Rebound(bound)) => Ok(Effect::Rebound {
+            backend: rebind.backend.as_str().to_owned(),
+            keys: bound
+                .iter()
+                .map(|bound| Rebound { key_id: bound.key_id, locator: bound.locator.clone() })
+                .collect(),
+            serial: rebind.serial.as_str().to_owned(),
+        }),
         (Target::KeyResume(_) | Target::StopLift(_), _, Outputs::Done) => Ok(Effect::Lifts),
         (Target::RosterChange(change), _, Outputs::Done) => {
             Ok(Effect::Roster { sha256: change.roster.sha256, version: change.roster.version })

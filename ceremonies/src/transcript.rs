@@ -14,6 +14,7 @@
 //! checkpoint.txt  proofs.json       a signed head of the log, and what leads from records and older heads to it
 //! pop.json                          the `sign` record of the proof of possession, where a key was made
 //! proofs/…                          what the new keys of a next roster signed; their signatures are in documents/
+//! pop-<index>.json                  those of keys that were found on another device
 //! rosters/<version>/…               the transcript of each `roster.change` before the completion, without its own rosters
 //! ```
 //!
@@ -51,6 +52,7 @@ pub use verify::{Verdict, Verified, verify};
 use self::control::Control;
 use self::course::Course;
 use self::proofs::Proofs;
+use crate::outputs::Outputs;
 use crate::statement::CeremonyId;
 
 /// The one schema of manifests that this version knows.
@@ -104,8 +106,8 @@ pub struct Parts {
     pub control: Vec<(u64, Vec<u8>)>,
     /// The details of record 0 and of this ceremony's records, by index. Others may be among them.
     pub details: BTreeMap<u64, Vec<u8>>,
-    /// The leaf of the proof of possession, where a key was made.
-    pub possession: Option<Vec<u8>>,
+    /// The leaves of the proofs of possession, in the order of the outputs.
+    pub possessions: Vec<Vec<u8>>,
     /// A signed checkpoint of a tree that holds all of these records and no later control record.
     pub checkpoint: String,
     /// The transcripts of the roster changes before the completion, by the version that each made, with their receipts.
@@ -121,6 +123,13 @@ pub enum Unassembled<E> {
     /// A proof could not be built.
     #[error("no proof for the transcript can be built: {0}")]
     Proof(BuildError<E>),
+}
+
+/// The files of the proofs of possession, in the order of the outputs, and the index of the record in each.
+fn possession_files(outputs: &Outputs) -> Vec<(String, u64)> {
+    let single = matches!(outputs, Outputs::Key(_));
+    let file = |index: u64| if single { name::POSSESSION.to_owned() } else { format!("pop-{index}.json") };
+    outputs.possessions().into_iter().map(|proof| (file(proof.index), proof.index)).collect()
 }
 
 /// A transcript that waits for its completion.
@@ -154,9 +163,8 @@ impl Transcript {
         }
         files.insert(name::CHECKPOINT.to_owned(), parts.checkpoint.into_bytes());
         files.insert(name::PROOFS.to_owned(), proofs.encode());
-        if let Some(leaf) = parts.possession {
-            files.insert(name::POSSESSION.to_owned(), leaf);
-        }
+        let possessions = possession_files(&course.outputs()?.1);
+        files.extend(possessions.into_iter().map(|(path, _)| path).zip(parts.possessions));
         let copies = copies::of(&control, &course, &files)?;
         files.extend(copies);
         let manifest = Manifest::of(ceremony, course.genesis_sha256(), course.statement.digest(), &files);

@@ -7,9 +7,11 @@ mod transcript {
     pub mod bytes;
     pub mod chain;
     pub mod course;
+    pub mod destroyed;
     pub mod log;
     pub mod others;
     pub mod outputs;
+    pub mod rebound;
     pub mod stage;
     pub mod valid;
 }

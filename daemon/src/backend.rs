@@ -33,6 +33,7 @@ pub use failure::{Failure, Lost};
 pub use locator::Locator;
 pub use prepared::{Prepared, RawSignature};
 use proto::algorithm::Algorithm;
+use proto::key_id::KeyId;
 pub use proto::proof::public_key::PublicKey;
 pub use queue::{Deadline, Priority, Turn};
 pub use settings::Settings;
@@ -65,8 +66,9 @@ pub trait Backend: Send + Sync {
     /// or then.
     fn open(&self, key: &KeyReference, expected: &PublicKey, by: Deadline) -> Work<'_, Arc<dyn SigningKey>>;
 
-    /// Destroys a key pair.
-    fn destroy(&self, key: KeyReference, by: Deadline) -> Work<'_, ()>;
+    /// Destroys the key pair with this id at this place: both halves, whatever is left of it. Afterwards nothing of it is
+    /// there. [`Failure::NotFound`] where nothing of it was; after [`Failure::Unknown`] it may be destroyed again.
+    fn destroy(&self, place: &Locator, key: KeyId, by: Deadline) -> Work<'_, ()>;
 }
 
 /// An opened key.

@@ -22,9 +22,11 @@
 mod admit;
 mod birth;
 mod complete;
+mod destroy;
 mod execute;
 mod play;
 mod propose;
+mod rebind;
 mod succession;
 #[cfg(test)]
 mod tests;

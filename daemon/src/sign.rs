@@ -14,7 +14,7 @@
 mod admit;
 mod operation;
 mod pipeline;
-mod possession;
+pub mod possession;
 pub mod prepare;
 mod recorded;
 mod refuse;

@@ -123,6 +123,32 @@ impl Token {
         ("SOFTHSM2_CONF".to_owned(), self.root.join("softhsm2.conf").display().to_string())
     }
 
+    /// Gives the token another serial number, of 16 hexadecimal digits, as a device has that was cloned or replaced: its
+    /// objects stay, with labels, ids and keys. Processes that have the token open see it when they open it anew.
+    ///
+    /// # Errors
+    /// If the token's own file cannot be read, does not hold the serial number, or cannot be written.
+    pub fn renumber(&mut self, serial: &str) -> Result<(), TokenError> {
+        let doing = "giving the token another serial number";
+        let mut written = 0;
+        for entry in file(doing, std::fs::read_dir(self.root.join("tokens")))? {
+            let path = file(doing, entry)?.path().join("token.object");
+            let mut bytes = file(doing, std::fs::read(&path))?;
+            let own = self.serial.as_bytes();
+            let found = bytes.windows(own.len()).position(|window| window == own);
+            if let Some(at) = found.filter(|_| serial.len() == own.len()) {
+                bytes[at..at + own.len()].copy_from_slice(serial.as_bytes());
+                file(doing, std::fs::write(&path, bytes))?;
+                written += 1;
+            }
+        }
+        let found =
+            if written == 1 { Ok(()) } else { Err(std::io::Error::from(std::io::ErrorKind::NotFound)) };
+        file(doing, found)?;
+        self.serial = serial.to_owned();
+        Ok(())
+    }
+
     /// The token as an RFC 7512 URI, with label and serial.
     pub fn uri(&self) -> String {
         format!("pkcs11:token={};serial={}", self.label, self.serial)

@@ -3,10 +3,14 @@
 
 #[path = "ceremonies/bad.rs"]
 mod bad;
+#[path = "ceremonies/destroy.rs"]
+mod destroy;
 #[path = "ceremonies/kill.rs"]
 mod kill;
 #[path = "ceremonies/people.rs"]
 mod people;
+#[path = "ceremonies/rebind.rs"]
+mod rebind;
 #[path = "ceremonies/rogue.rs"]
 mod rogue;
 #[path = "ceremonies/room.rs"]

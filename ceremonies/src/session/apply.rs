@@ -189,6 +189,9 @@ impl Session {
         if found > 0 && matches!(self.statement.kind(), Kind::KeyGenerate) {
             return Err(Refusal::Planted { found });
         }
+        if found == 0 && matches!(self.statement.kind(), Kind::KeyDestroy) {
+            return Err(Refusal::NothingThere);
+        }
         let standing = self.count(stamp.time);
         let approvers = standing.everybody();
         if let Some(operator) = operator {

@@ -164,6 +164,9 @@ pub enum Refusal {
         /// How many.
         found: u64,
     },
+    /// Nothing is where the key to be destroyed is said to be.
+    #[error("the key that is to be destroyed is not there: nothing is done, and nothing is attested of it")]
+    NothingThere,
     /// Not one of those who attested before.
     #[error("`{0}` did not attest before this execution, with that key")]
     OtherWitness(PersonId),
@@ -207,6 +210,7 @@ impl Refusal {
             Self::NotArmed(_) => "not-armed",
             Self::Started => "started-already",
             Self::Planted { .. } => "object-planted",
+            Self::NothingThere => "nothing-there",
             Self::OtherWitness(_) => "other-witness",
             Self::OtherOutputs => "other-outputs",
         }

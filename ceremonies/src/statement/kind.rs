@@ -49,6 +49,14 @@ kinds! {
     LogRecover "log.recover" "A new log in place of one that was lost or rolled back.";
 }
 
+impl Kind {
+    /// Whether a person runs the tool: what touches a device starts by an operator's act, everything else starts by
+    /// itself as soon as it is armed.
+    pub const fn is_by_hand(self) -> bool {
+        matches!(self, Self::KeyGenerate | Self::KeyAdopt | Self::KeyDestroy | Self::BackendRebind)
+    }
+}
+
 /// No such kind.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("`{0}` is no kind of ceremony that this version knows")]

@@ -184,13 +184,11 @@ impl Course {
         Ok((text, Outputs::parse(text.as_bytes(), &self.statement).at(Step::Outputs, "outputs.json")?))
     }
 
-    /// Indices of the records that are proven one by one: the genesis, those of the ceremony, and the proof of possession.
+    /// Indices of the records that are proven one by one: the genesis, those of the ceremony, and the proofs of possession.
     pub(super) fn proven(&self, control: &Control) -> Result<BTreeSet<u64>, Invalid> {
         let mut indices: BTreeSet<u64> = self.steps.iter().map(|taken| taken.index).collect();
         indices.insert(control.first().index);
-        if let (_, Outputs::Key(born)) = self.outputs()? {
-            indices.insert(born.possession.index);
-        }
+        indices.extend(self.outputs()?.1.possessions().into_iter().map(|proof| proof.index));
         Ok(indices)
     }
 }

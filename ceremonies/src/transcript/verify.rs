@@ -2,10 +2,12 @@
 
 mod acts;
 mod born;
+mod destroyed;
 mod end;
 mod files;
 mod genesis;
 mod play;
+mod rebound;
 mod rosters;
 
 use std::collections::BTreeMap;
@@ -24,7 +26,6 @@ use super::invalid::hold;
 use super::proofs::Proofs;
 use super::{Deviation, Files, Invalid, Manifest, Step, copies, name};
 use crate::genesis::Mode;
-use crate::outputs::Outputs;
 use crate::roster::Roster;
 use crate::statement::{CeremonyId, Kind};
 
@@ -156,6 +157,8 @@ fn whole(files: &Files, genesis_sha256: Hash, made: &[Made]) -> Result<(Judged, 
     let acts = acts::verify(&scene)?;
     let mut deviations = play::to_the_end(&scene, &acts)?;
     deviations.extend(born::check(files, &course, &instance)?);
+    destroyed::check(&control, &course)?;
+    rebound::check(files, &control, &course, &instance)?;
     end.effect(&control, &course)?;
     deviations.extend(others(&scene, &end));
     for earlier in made {
@@ -190,8 +193,8 @@ fn proofs(
             leaves.insert(line.index, line.hash);
         }
     }
-    if let (_, Outputs::Key(born)) = course.outputs()? {
-        leaves.insert(born.possession.index, leaf_hash(files::find(files, name::POSSESSION)?));
+    for (path, index) in super::possession_files(&course.outputs()?.1) {
+        leaves.insert(index, leaf_hash(files::find(files, &path)?));
     }
     Proofs::parse(files::find(files, name::PROOFS)?)?.check(&course.heads(), &leaves, checkpoint)
 }
@@ -220,9 +223,10 @@ fn others(scene: &Scene<'_>, end: &End) -> Vec<Deviation> {
 /// Every file that is no source is the copy that its source gives, and there is no other.
 fn copied(files: &Files, control: &Control, course: &Course) -> Result<(), Invalid> {
     let mut expected = copies::of(control, course, files)?;
-    let possession = matches!(course.outputs()?, (_, Outputs::Key(_)));
-    for source in [name::CHECKPOINT, name::PROOFS].into_iter().chain(possession.then_some(name::POSSESSION)) {
-        expected.insert(source.to_owned(), files::find(files, source)?.to_vec());
+    let possessions = super::possession_files(&course.outputs()?.1).into_iter().map(|(path, _)| path);
+    for source in [name::CHECKPOINT, name::PROOFS].map(str::to_owned).into_iter().chain(possessions) {
+        let bytes = files::find(files, &source)?.to_vec();
+        expected.insert(source, bytes);
     }
     let own =
         files.iter().filter(|(path, _)| super::manifest::is_listed(path) && !path.starts_with("rosters/"));

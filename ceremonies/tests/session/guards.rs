@@ -298,3 +298,15 @@ fn a_witness_is_of_another_unit_than_a_quorum_of_the_next_roster_too() {
     assert_eq!(held(next("release")), Ok(()));
     assert_eq!(held(next("audit")), Err(Refusal::NotArmed(vec![Lack::OtherUnit])));
 }
+
+#[test]
+fn nothing_is_destroyed_where_nothing_was_found() {
+    let mut room = Room::new(Kind::KeyDestroy);
+    room.approve(&["ada", "ben", "cleo"]).attest(&["wanda", "xaver"]);
+    assert_eq!(room.step(), Step::Armed);
+    let start = |found| Event::Start { operator: None, found };
+    assert_eq!(room.append(start(0)), Err(Refusal::NothingThere));
+    assert_eq!(room.step(), Step::Armed);
+    room.append(start(1)).unwrap();
+    assert_eq!(room.step(), Step::Executing);
+}

@@ -391,12 +391,17 @@ impl Stage {
     }
 
     pub fn start(&mut self, who: &str) -> u64 {
+        self.start_finding(who, 0)
+    }
+
+    /// Starts where so many objects are found.
+    pub fn start_finding(&mut self, who: &str, found: u64) -> u64 {
         let statement = self.digest();
         let (act, signature) = self.sign(who, Deed::Execute { statement }, "");
         let body = Started {
             act: Some(Hash::of(act.as_bytes())),
             ceremony: self.statement.common().ceremony,
-            found: 0,
+            found,
             operator: Some(who.into()),
         };
         self.step(Ceremony::Started(body), vec![(document::ACT, act), (document::SIGNATURE, signature)])
@@ -417,14 +422,49 @@ impl Stage {
         self.step(Ceremony::Deviated(body), vec![(document::ACT, act), (document::SIGNATURE, signature)])
     }
 
-    /// The proof of possession, and what came of the execution.
-    pub fn birth(&mut self, change: impl FnOnce(&mut Born, &mut SignRecord)) {
+    /// A proof of possession as an operation of this moment, and its record, which is not in the log yet.
+    pub fn proof(&self) -> (Possession, SignRecord) {
         let public_key = spki();
         let nonce = Hash::of(b"a nonce of the daemon");
         let message = Possession::message("signing.example.org", &public_key, nonce);
         let signature: p256::ecdsa::Signature = key().sign(&message);
         let signature = signature.to_der().as_bytes().to_vec();
         let operation = OperationId::new(self.log.now.milliseconds(), [5; 10]);
+        let record = SignRecord {
+            detail: Hash::of(b"a detail of the proof"),
+            key: KEY.parse().unwrap(),
+            kind: SignTag::Tag,
+            number: None,
+            operation,
+            signatures: vec![SignatureEntry {
+                algorithm: Algorithm::EcdsaP256Sha256,
+                key_id: KeyId::of_spki(&public_key),
+                outcome: Signed::Released,
+                reason: None,
+                sha256: None,
+                value: Some(signature.clone()),
+                version: 1,
+            }],
+            signed: proto::record::Signed {
+                digests: Digests::new(vec![Digest::of(HashAlgorithm::Sha256, &message)]).unwrap(),
+                kind: "blob".parse().unwrap(),
+                subjects: vec![],
+            },
+            time: Times::asked(self.log.now),
+            v: 0,
+        };
+        (Possession { index: self.log.size(), nonce, operation, signature }, record)
+    }
+
+    /// Puts a proof into the log.
+    pub fn seal_proof(&mut self, record: &SignRecord) {
+        let index = self.log.seal(record.draft().unwrap());
+        self.possession = Some(self.log.leaves[usize::try_from(index).unwrap()].clone());
+    }
+
+    /// The proof of possession, and what came of the execution.
+    pub fn birth(&mut self, change: impl FnOnce(&mut Born, &mut SignRecord)) {
+        let (possession, mut record) = self.proof();
         let names = BirthNames::of(&self.statement);
         let id: String = names.id.iter().map(|byte| format!("%{byte:02X}")).collect();
         let text = |pairs: &[(&str, &str)]| {
@@ -446,35 +486,11 @@ impl Stage {
                 "pkcs11:token=release;serial=SN-0123;object={};id={id};type=private",
                 names.label
             ),
-            possession: Possession { index: self.log.size(), nonce, operation, signature: signature.clone() },
-            public_key: public_key.clone(),
-        };
-        let mut record = SignRecord {
-            detail: Hash::of(b"a detail of the proof"),
-            key: KEY.parse().unwrap(),
-            kind: SignTag::Tag,
-            number: None,
-            operation,
-            signatures: vec![SignatureEntry {
-                algorithm: Algorithm::EcdsaP256Sha256,
-                key_id: KeyId::of_spki(&public_key),
-                outcome: Signed::Released,
-                reason: None,
-                sha256: None,
-                value: Some(signature),
-                version: 1,
-            }],
-            signed: proto::record::Signed {
-                digests: Digests::new(vec![Digest::of(HashAlgorithm::Sha256, &message)]).unwrap(),
-                kind: "blob".parse().unwrap(),
-                subjects: vec![],
-            },
-            time: Times::asked(self.log.now),
-            v: 0,
+            possession,
+            public_key: spki(),
         };
         change(&mut born, &mut record);
-        let index = self.log.seal(record.draft().unwrap());
-        self.possession = Some(self.log.leaves[usize::try_from(index).unwrap()].clone());
+        self.seal_proof(&record);
         self.outputs = Some(Outputs::Key(Box::new(born)));
     }
 
@@ -500,7 +516,7 @@ impl Stage {
         let parts = Parts {
             control: self.log.chain(),
             details: self.log.details.clone(),
-            possession: self.possession.clone(),
+            possessions: self.possession.iter().cloned().collect(),
             checkpoint: self.log.checkpoint(),
             rosters: self.rosters.clone(),
         };

@@ -116,7 +116,7 @@ fn the_same_log_gives_the_same_bytes() {
     let parts = ceremonies::transcript::Parts {
         control: chain,
         details: stage.log.details.clone(),
-        possession: stage.possession.clone(),
+        possessions: stage.possession.iter().cloned().collect(),
         checkpoint,
         rosters: BTreeMap::new(),
     };

@@ -188,8 +188,14 @@ fn ceremony(step: &Ceremony) -> String {
                     key.key, key.version, key.algorithm, key.backend, key.purpose
                 )
             }
+            Effect::Destroyed { key, key_id, version } => {
+                format!("the key pair {key_id}, made for {key}@{version}, is destroyed")
+            }
             Effect::Grants { sha256 } => format!("grants {sha256} in force"),
             Effect::Lifts => "stops end".to_owned(),
+            Effect::Rebound { backend, keys, serial } => {
+                format!("{} keys of {backend} are on the device {serial}", keys.len())
+            }
             Effect::Resolved { ceremony, destroyed: true } => format!("what {ceremony} left is destroyed"),
             Effect::Resolved { ceremony, destroyed: false } => format!("what {ceremony} left is abandoned"),
             Effect::Roster { version, .. } => format!("roster {version} in force"),

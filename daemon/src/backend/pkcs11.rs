@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use ceremonies::birth::BirthNames;
 use proto::algorithm::{Algorithm, KeyShape};
+use proto::key_id::KeyId;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -228,16 +229,12 @@ impl Backend for Pkcs11 {
         })
     }
 
-    fn destroy(&self, key: KeyReference, by: Deadline) -> Work<'_, ()> {
+    fn destroy(&self, place: &Locator, key: KeyId, by: Deadline) -> Work<'_, ()> {
+        let place = key_place(place).cloned();
         Box::pin(async move {
-            let mut seen = self.look(&key.locator).await?;
-            let place = key_place(&key.locator)?.clone();
-            let (Some(one), true) = (seen.pop(), seen.is_empty()) else {
-                let what = format!("{place} (expected exactly one key there)");
-                return Err(Failure::NotFound { what });
-            };
             let turn = Turn { caller: "countersign".into(), deadline: Some(by), priority: Priority::Urgent };
-            match self.shared.ask(Ask::Destroy { place, expected: one.public_key }, &turn).await? {
+            let ask = Ask::Destroy { place: place?, key: Octets::from(key.as_bytes().as_slice()) };
+            match self.shared.ask(ask, &turn).await? {
                 Answer::Destroyed => Ok(()),
                 other => Err(client::nonsense(&other)),
             }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use ceremonies::birth::BirthNames;
 use proto::algorithm::Algorithm;
+use proto::key_id::KeyId;
 use tokio::sync::watch;
 
 use self::file::{KeyFile, LabelFile};
@@ -181,10 +182,14 @@ impl Backend for Software {
         Box::pin(async move { Ok(Arc::new(self.load(&key, &expected)?) as Arc<dyn SigningKey>) })
     }
 
-    fn destroy(&self, key: KeyReference, _by: Deadline) -> Work<'_, ()> {
+    fn destroy(&self, place: &Locator, key: KeyId, _by: Deadline) -> Work<'_, ()> {
+        let place = place.clone();
         Box::pin(async move {
-            match key.locator {
-                Locator::Software(Some(id)) => KeyFile::of(&self.directory, id).remove(),
+            match place {
+                Locator::Software(Some(id)) if id == key => KeyFile::of(&self.directory, id).remove(),
+                Locator::Software(Some(_)) => {
+                    Err(Failure::Mismatch { what: format!("{place} is not the key {key}") })
+                }
                 other => Err(foreign(&other)),
             }
         })

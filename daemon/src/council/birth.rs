@@ -19,6 +19,7 @@ use proto::refusal::Refusal;
 
 use super::Council;
 use crate::backend::{Backend, Deadline, Failure, Found, GenerateSpec, Generated, KeyReference, Locator};
+use crate::sign::possession::Holder;
 
 /// How long a backend may take to make a key; RSA takes a while.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -53,7 +54,7 @@ impl Council {
         Ok(all)
     }
 
-    fn backend(&self, name: &Name) -> Result<&Arc<dyn Backend>, Refusal> {
+    pub(super) fn backend(&self, name: &Name) -> Result<&Arc<dyn Backend>, Refusal> {
         self.keyring
             .backend(name.as_str())
             .ok_or_else(|| Refusal::new(Reason::UnknownBackend, format!("there is no backend `{name}` here")))
@@ -162,6 +163,12 @@ impl Council {
             let kind = there.public_key.name();
             return nothing(format!("the key is {kind}, which does not sign with {}", target.algorithm));
         }
+        let place = there.locator.to_string();
+        if self.keyring.snapshot().state().sessions().keeps_out(target.key_id, &place) {
+            return nothing(format!(
+                "{place} is what a birth left that was not completed: it is never adopted"
+            ));
+        }
         let serial = match &there.locator {
             Locator::Pkcs11(uri) => uri.serial.clone(),
             Locator::Software(_) | Locator::Labelled(_) => None,
@@ -195,7 +202,13 @@ impl Council {
         let by = Deadline(self.clock.monotonic().after(LONGEST));
         let key = backend.open(&reference, &made.public_key, by).await.map_err(failed)?;
         let public_key = made.public_key.spki().to_vec();
-        let possession = self.signer.prove_possession(&target, &public_key, key).await?;
+        let holder = Holder {
+            algorithm: target.algorithm,
+            backend: target.backend.as_str(),
+            key: target.key,
+            version: target.version,
+        };
+        let possession = self.signer.prove_possession(&holder, &public_key, key).await?;
         debug_assert_eq!(made.public_key.key_id(), KeyId::of_spki(&public_key));
         let attributes: BTreeMap<String, String> = made.attributes.iter().cloned().collect();
         let (device, locator) = (made.device.clone(), made.locator.to_string());
@@ -211,8 +224,7 @@ impl Council {
         for found in self.look(statement).await? {
             let place = found.locator.to_string();
             let by = Deadline(self.clock.monotonic().after(LONGEST));
-            let reference = KeyReference { locator: found.locator, algorithm: target.algorithm };
-            backend.destroy(reference, by).await.map_err(failed)?;
+            backend.destroy(&found.locator, found.public_key.key_id(), by).await.map_err(failed)?;
             destroyed.push(place);
         }
         let left = self.look(statement).await?;

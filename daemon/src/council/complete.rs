@@ -68,6 +68,7 @@ impl Council {
             let touches = match &effect {
                 Effect::Key(born) => vec![Term::Key(born.key.clone())],
                 Effect::Grants { .. } | Effect::Roster { .. } => vec![Term::All],
+                Effect::Rebound { backend, .. } => vec![Term::Backend(backend.clone())],
                 _ => vec![],
             };
             let checkpoint = vec![(document::CHECKPOINT, head.checkpoint.to_string())];
@@ -114,12 +115,9 @@ impl Council {
         outputs: &Outputs,
         end: Ending,
     ) -> Result<Transcript, Refusal> {
-        let possession = match outputs {
-            Outputs::Key(born) => Some(born.possession.index),
-            _ => None,
-        };
+        let possessions = outputs.possessions().into_iter().map(|proof| proof.index).collect();
         let rosters = self.earlier(snapshot, &end).await?;
-        let material = Material { possession, rosters, ..material(id, held, end) };
+        let material = Material { possessions, rosters, ..material(id, held, end) };
         self.log.transcript(material).await.map_err(|error| unlogged(&error))
     }
 

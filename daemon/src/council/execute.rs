@@ -8,7 +8,7 @@ use ceremonies::act::Deed;
 use ceremonies::outputs::Outputs;
 use ceremonies::session::{Event, Step};
 use ceremonies::statement::target::{Leftover, Target};
-use ceremonies::statement::{CeremonyId, Kind, Statement};
+use ceremonies::statement::{CeremonyId, Statement};
 use proto::hash::Hash;
 use proto::reason::Reason;
 use proto::record::ceremony::{Executed, Started, Turned, document};
@@ -18,11 +18,6 @@ use proto::refusal::Refusal;
 use super::{Council, Documents, admit, refused};
 use crate::keys::sessions::Held;
 use crate::keys::signed::{Signed, documents};
-
-/// Whether an operator starts ceremonies of this kind.
-const fn is_by_hand(kind: Kind) -> bool {
-    matches!(kind, Kind::KeyGenerate | Kind::KeyAdopt)
-}
 
 impl Council {
     /// Starts an armed ceremony by an operator's act, and answers when its execution has ended, well or not. Whoever
@@ -35,7 +30,7 @@ impl Council {
         let (id, statement) = self.start_by_hand(signed).await?;
         let council = Arc::clone(self);
         let done = tokio::spawn(async move {
-            let done = council.give_birth(&statement).await;
+            let done = council.perform(&statement).await;
             council.leave(id);
             done
         });
@@ -57,17 +52,22 @@ impl Council {
             Refusal::new(Reason::UnknownCeremony, format!("no ceremony here has the statement {named}"))
         })?;
         let statement = held.session.statement().clone();
-        if !is_by_hand(statement.kind()) {
+        if !statement.kind().is_by_hand() {
             let message = format!("a `{}` starts by itself as soon as it is armed", statement.kind());
             return Err(Refusal::new(Reason::ActRefused, message).with("guard", "no-place"));
         }
         self.is_fresh(&held, &act)?;
         let id = statement.common().ceremony;
         // Before anything is looked at: whoever may not start learns nothing of the token.
-        self.may_start(&held, Some(&act), 0)?;
+        let assumed = u64::from(matches!(statement.target(), Target::KeyDestroy(_)));
+        self.may_start(&held, Some(&act), assumed)?;
         self.fits(&snapshot, &statement)?;
-        let found = self.look(&statement).await?.len() as u64;
-        if found > 0 {
+        let found = match statement.target() {
+            Target::KeyDestroy(target) => self.found_to_destroy(target).await?,
+            Target::BackendRebind(target) => self.found_to_rebind(target).await?,
+            _ => self.look(&statement).await?.len() as u64,
+        };
+        if found > 0 && matches!(statement.target(), Target::KeyGenerate(_)) {
             tracing::error!(ceremony = %id, found, "objects are under the names of a key that is not made yet");
         }
         self.may_start(&held, Some(&act), found)?;
@@ -132,7 +132,7 @@ impl Council {
         for _ in 0..4 {
             let held = self.held(&self.keyring.snapshot(), id)?;
             let statement = held.session.statement();
-            let by_hand = is_by_hand(statement.kind());
+            let by_hand = statement.kind().is_by_hand();
             match held.session.state().step() {
                 Step::Armed if !by_hand && self.begins(&held) => {
                     self.fits(&self.keyring.snapshot(), statement)?;
@@ -141,6 +141,9 @@ impl Council {
                     self.started(id, None, body, vec![]).await?;
                 }
                 Step::Executing if !by_hand => self.carry_out(&held, id).await?,
+                Step::Executing if !self.is_running(id) && continues(statement) => {
+                    self.perform(statement).await?;
+                }
                 // Its task is not in this process: it ended with another one.
                 Step::Executing if !self.is_running(id) => {
                     tracing::error!(ceremony = %id, "an execution was interrupted: propose a `resolve`");
@@ -164,6 +167,15 @@ impl Council {
         let before = held.session.state().step();
         let ticked = held.session.after(&Event::Tick, self.provisional(Some(&held.session)));
         !before.is_end() && ticked.is_ok_and(|session| session.state().step().is_end())
+    }
+
+    /// Does what an operator has started, and records how that ended.
+    async fn perform(&self, statement: &Statement) -> Result<(), Refusal> {
+        match statement.target() {
+            Target::KeyDestroy(target) => self.destroy(statement, target).await,
+            Target::BackendRebind(target) => self.rebind(statement, target).await,
+            _ => self.give_birth(statement).await,
+        }
     }
 
     /// What an execution without an operator does. All of it can be done again after a crash.
@@ -203,4 +215,30 @@ impl Council {
             }
         }
     }
+
+    /// Whether an execution was cut off and goes on by itself, as soon as its backend is back.
+    pub fn has_work_left(&self) -> bool {
+        let snapshot = self.keyring.snapshot();
+        snapshot.state().sessions().open().any(|(id, held)| {
+            let cut_off = held.session.state().step() == Step::Executing && !self.is_running(id);
+            cut_off && continues(held.session.statement())
+        })
+    }
+}
+
+/// Whether an execution that was cut off goes on: what it does can be done twice.
+const fn continues(statement: &Statement) -> bool {
+    matches!(statement.target(), Target::KeyDestroy(_) | Target::BackendRebind(_))
+}
+
+/// Whether a backend does not answer now.
+pub(super) const fn is_away(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::BackendUnavailable
+            | Reason::BackendBusy
+            | Reason::BackendBroken
+            | Reason::Timeout
+            | Reason::Transport
+    )
 }

@@ -233,6 +233,13 @@ impl Council {
                     let message = format!("that key pair is {} already: a key pair comes once", known.name());
                     return no("key-exists", message);
                 }
+                if let Target::KeyAdopt(adopt) = statement.target()
+                    && state.sessions().keeps_out(adopt.key_id, adopt.locator.as_str())
+                {
+                    let message = "that key pair is what a birth left that was not completed: it is never adopted, only \
+                                   destroyed";
+                    return no("quarantined", message.to_owned());
+                }
                 if state.sessions().is_being_brought(&key, statement.common().ceremony) {
                     return no(
                         "key-exists",
@@ -256,6 +263,12 @@ impl Council {
                     );
                 }
                 Ok(())
+            }
+            Target::KeyDestroy(target) => {
+                self.may_be_destroyed(snapshot, target, statement.common().ceremony)
+            }
+            Target::BackendRebind(target) => {
+                self.may_be_rebound(snapshot, target, statement.common().ceremony)
             }
             Target::GrantChange(change) if change.replaces != state.grants().sha256 => no(
                 "other-grants",

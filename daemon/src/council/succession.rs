@@ -27,7 +27,7 @@ pub(super) struct Ending {
     pub(super) checkpoint: Arc<str>,
 }
 
-/// What the transcript of a ceremony is made of that ends there, without a proof of possession and without rosters.
+/// What the transcript of a ceremony is made of that ends there, without proofs of possession and without rosters.
 pub(super) fn material(id: CeremonyId, held: &Held, end: Ending) -> Material {
     let completion = held.completion.map(|completion| completion.index);
     let details = held.records.iter().copied().filter(|index| Some(*index) != completion).collect();
@@ -35,7 +35,7 @@ pub(super) fn material(id: CeremonyId, held: &Held, end: Ending) -> Material {
         ceremony: id,
         newest: end.newest,
         details,
-        possession: None,
+        possessions: Vec::new(),
         checkpoint: end.checkpoint,
         size: end.size,
         rosters: Vec::new(),

@@ -48,6 +48,9 @@ impl Keyring {
     async fn keep_open(self: Arc<Self>, version: Arc<KeyVersion>) {
         let mut wait = Duration::from_millis(250);
         while !self.open_once(&version).await {
+            if !self.snapshot().is_there(&version) {
+                return;
+            }
             let Some(backend) = self.backend(&version.backend) else { return };
             let mut health = backend.health();
             tokio::select! {
@@ -73,7 +76,10 @@ impl Keyring {
             tracing::warn!(key = %version.name(), backend = version.backend, %failure, "the key cannot be opened");
         }
         let opened = opened.map_or_else(Opened::Failed, Opened::Key);
-        self.replace(|current| current.with_key(version.key_id, opened.clone()));
+        self.replace(|current| match current.is_there(version) {
+            true => current.with_key(version.key_id, opened.clone()),
+            false => current.clone(),
+        });
         open
     }
 }

@@ -92,13 +92,24 @@ impl Snapshot {
 
     pub(super) fn with_state(&self, state: Arc<State>, force: Option<Arc<InForce>>) -> Self {
         let keys = known(&state);
-        Self { state, keys, force, opened: self.opened.clone() }
+        let mut opened = self.opened.clone();
+        // What was found on one device is not used on another.
+        opened.retain(|id, _| {
+            let place = |state: &State| state.version(id).map(|version| version.locator.clone());
+            place(&self.state) == place(&state)
+        });
+        Self { state, keys, force, opened }
     }
 
     pub(super) fn with_key(&self, id: KeyId, opened: Opened) -> Self {
         let mut next = self.clone();
         next.opened.insert(id, opened);
         next
+    }
+
+    /// Whether the version with this key id is still where this one is.
+    pub(super) fn is_there(&self, version: &KeyVersion) -> bool {
+        self.state.version(&version.key_id).is_some_and(|now| now.locator == version.locator)
     }
 
     pub(super) fn opened(&self, id: &KeyId) -> Option<&Opened> {

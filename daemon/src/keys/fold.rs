@@ -26,6 +26,7 @@ use proto::name::{KeyName, VersionName};
 use proto::record::{Arrived, Body, ControlRecord, Lift, StopTarget};
 use proto::term::Term;
 
+pub use ceremony::is_bound_to;
 pub use people::Made;
 pub use refuse::FoldError;
 pub use stops::Stop;
@@ -97,6 +98,8 @@ pub enum Effect {
     Anchor(String),
     /// Another roster is in force.
     Roster(u64),
+    /// Versions are on another device.
+    Rebound(Vec<KeyId>),
     /// A step of a ceremony.
     Step(CeremonyId),
     /// Stops have ended.

@@ -7,6 +7,7 @@
 //! `Staged`, `Rolling` and `Overlap` join with the life of a key. A ring can never hold two active versions: there is one
 //! place for one.
 
+use proto::key_id::KeyId;
 use proto::name::KeyName;
 use proto::purpose::Purpose;
 use proto::term::Term;
@@ -82,6 +83,18 @@ impl Ring {
             }
             phase => Self { phase, ..self },
         }
+    }
+
+    /// The ring after its version with this key id was found on another device. Nothing else of it changes.
+    pub(super) fn rebound(mut self, key: KeyId, locator: &str, serial: &str) -> Self {
+        if self.newest().key_id == key {
+            let (locator, serial) = (locator.to_owned(), serial.to_owned());
+            match &mut self.phase {
+                Phase::Steady { active } => active.rebind(locator, serial),
+                Phase::Halted { suspended } => suspended.rebind(locator, serial),
+            }
+        }
+        self
     }
 
     /// Its name.

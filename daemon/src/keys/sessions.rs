@@ -8,6 +8,8 @@
 //! Invariant: a completion has exactly the effect that statement and outputs say
 //! (`a_completion_that_its_ceremony_does_not_bear_out_is_no_history`).
 
+mod quarantine;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use ceremonies::outputs::{self, Outputs};
 use ceremonies::record::{self, NotAStep};
 use ceremonies::roster::Roster;
 use ceremonies::session::{Event, Executed, InForce, Seats, Session, Stamp, State, Step};
-use ceremonies::statement::target::Arrival;
+use ceremonies::statement::target::{Arrival, Target};
 use ceremonies::statement::{CeremonyId, Statement};
 use proto::hash::Hash;
 use proto::record::Ceremony;
@@ -135,6 +137,30 @@ impl Sessions {
         self.iter().any(|(id, held)| id != but && held.brings().is_some_and(same))
     }
 
+    /// Whether another ceremony is binding keys of this backend to another device.
+    pub fn is_being_rebound(&self, backend: &str, but: CeremonyId) -> bool {
+        self.open().filter(|(id, _)| *id != but).any(|(_, held)| {
+            let target = held.session.statement().target();
+            let same = matches!(target, Target::BackendRebind(rebind) if rebind.backend.as_str() == backend);
+            same && !matches!(held.session.state().step(), Step::Proposed | Step::Armed)
+        })
+    }
+
+    /// Whether other ceremonies are against the start of the one with this id and target.
+    fn blocks(&self, target: &Target, id: CeremonyId) -> bool {
+        let brought = |arrival: Arrival<'_>| self.is_being_brought(&arrival, id);
+        match target {
+            Target::KeyAdopt(adopt) => {
+                target.arrival().is_some_and(brought) || self.keeps_out(adopt.key_id, adopt.locator.as_str())
+            }
+            Target::BackendRebind(rebind) => self.is_being_rebound(rebind.backend.as_str(), id),
+            Target::KeyDestroy(destroy) => {
+                self.quarantined(destroy).is_none() || self.is_at_work_on(destroy.key_id, id)
+            }
+            _ => target.arrival().is_some_and(brought),
+        }
+    }
+
     /// Opens a ceremony, if it can be opened. `next` is the roster that it makes, if it makes one.
     pub(super) fn propose(
         &mut self,
@@ -170,21 +196,19 @@ impl Sessions {
         Ok(())
     }
 
-    /// A step of a ceremony that is open. `taken` says whether there is a key of this name, or of the same key pair.
+    /// A step of a ceremony that is open. `taken` says whether the keys of the state are against its start.
     pub(super) fn step(
         &mut self,
         step: &Ceremony,
         stamp: Stamp,
         outputs: Option<Arc<[u8]>>,
-        taken: impl Fn(&Arrival<'_>) -> bool,
+        taken: impl Fn(&Target) -> bool,
     ) -> Result<(), Unheld> {
         let id = step.ceremony();
         let Some(event) = record::event(step)? else { return Ok(()) };
         let Some(held) = self.0.get(&id) else { return Ok(()) };
-        let blocked = match (step, held.session.statement().target().arrival()) {
-            (Ceremony::Started(_), Some(arrival)) => taken(&arrival) || self.is_being_brought(&arrival, id),
-            _ => false,
-        };
+        let target = held.session.statement().target();
+        let blocked = matches!(step, Ceremony::Started(_)) && (taken(target) || self.blocks(target, id));
         let spent = match step {
             Ceremony::Started(started) => started.act,
             Ceremony::Deviated(deviated) => Some(deviated.act),

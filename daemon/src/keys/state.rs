@@ -107,6 +107,11 @@ impl KeyVersion {
         self.state_index
     }
 
+    /// The same key pair on another device.
+    fn rebind(&mut self, locator: String, serial: String) {
+        (self.locator, self.serial) = (locator, Some(serial));
+    }
+
     /// As people write it: `release/linux@3`.
     pub fn name(&self) -> VersionName {
         VersionName { key: self.key.clone(), version: self.version }
@@ -147,6 +152,11 @@ impl Active {
         })
     }
 
+    /// On another device.
+    pub(super) fn rebind(&mut self, locator: String, serial: String) {
+        self.0.rebind(locator, serial);
+    }
+
     /// Stopped by the record at this index.
     pub(super) fn suspend(self, index: u64) -> Suspended {
         Suspended(KeyVersion { state: VersionState::Suspended, state_index: index, ..self.0 })
@@ -159,6 +169,11 @@ impl Active {
 }
 
 impl Suspended {
+    /// On another device.
+    pub(super) fn rebind(&mut self, locator: String, serial: String) {
+        self.0.rebind(locator, serial);
+    }
+
     /// Its stops were lifted by the record at this index.
     pub(super) fn resume(self, index: u64) -> Active {
         Active(KeyVersion { state: VersionState::Active, state_index: index, ..self.0 })

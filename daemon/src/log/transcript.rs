@@ -24,8 +24,8 @@ pub struct Material {
     pub newest: u64,
     /// Records whose details belong to it.
     pub details: Vec<u64>,
-    /// The record of the proof of possession, where a key was made.
-    pub possession: Option<u64>,
+    /// The records of the proofs of possession.
+    pub possessions: Vec<u64>,
     /// A signed checkpoint that holds them all.
     pub checkpoint: Arc<str>,
     /// The size of its tree.
@@ -106,11 +106,11 @@ fn assemble(
             details.insert(index, detail);
         }
     }
-    let possession = material.possession.map(|index| stored(view, index).map(|stored| stored.leaf));
+    let possessions = material.possessions.iter().map(|index| Ok(stored(view, *index)?.leaf));
     let parts = Parts {
         control,
         details,
-        possession: possession.transpose()?,
+        possessions: possessions.collect::<Result<_, LogError>>()?,
         checkpoint: material.checkpoint.to_string(),
         rosters,
     };

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ceremonies::outputs::Possession;
-use ceremonies::statement::target::Arrival;
+use proto::algorithm::Algorithm;
 use proto::digest::{Digest, Digests};
 use proto::hash::Hash;
 use proto::key_id::KeyId;
+use proto::name::KeyName;
 use proto::purpose::Kind;
 use proto::reason::Reason;
 use proto::record::kind::SignTag;
@@ -29,14 +30,27 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// How often the operation is decided again because of other control records; a stop ends it at once.
 const AGAIN: usize = 3;
 
+/// Who proves that a private key is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder<'a> {
+    /// How it signs.
+    pub algorithm: Algorithm,
+    /// Where it lives, by the backend's name.
+    pub backend: &'a str,
+    /// The key.
+    pub key: &'a KeyName,
+    /// The version.
+    pub version: u32,
+}
+
 impl Signer {
-    /// Has a new key prove that it is there, and records it.
+    /// Has a key prove that it is there, and records it.
     ///
     /// # Errors
     /// What the key, its backend or the log say; a stop of the backend or of everything.
     pub async fn prove_possession(
         &self,
-        target: &Arrival<'_>,
+        target: &Holder<'_>,
         public_key: &[u8],
         key: Arc<dyn SigningKey>,
     ) -> Result<Possession, Refusal> {
@@ -51,8 +65,7 @@ impl Signer {
         let malformed = |error: &dyn std::fmt::Display| Refusal::new(Reason::Internal, error.to_string());
         let caller =
             CallerDetail { claims: Default::default(), id: instance.clone(), kind: "daemon".to_owned() };
-        let detail =
-            Detail { backend: Some(target.backend.as_str().to_owned()), ..Detail::of(caller, fresh.salt) };
+        let detail = Detail { backend: Some(target.backend.to_owned()), ..Detail::of(caller, fresh.salt) };
         let (detail, name) = detail.encode().map_err(|error| malformed(&error))?;
         let hash = target.algorithm.hash().unwrap_or(proto::algorithm::HashAlgorithm::Sha256);
         let digests = Digests::new(vec![Digest::of(hash, &message)]).map_err(|error| malformed(&error))?;
@@ -104,15 +117,12 @@ impl Signer {
             Err(failure) => {
                 entry.outcome = refuse::outcome(&failure);
                 entry.reason = Some(failure.reason());
-                Some(refuse::failed(target.backend.as_str(), &failure))
+                Some(refuse::failed(target.backend, &failure))
             }
         };
         record.number = Some(intent.number());
-        let terms: [Term; 3] = [
-            Term::Key(target.key.clone()),
-            Term::KeyId(key_id),
-            Term::Backend(target.backend.as_str().to_owned()),
-        ];
+        let terms: [Term; 3] =
+            [Term::Key(target.key.clone()), Term::KeyId(key_id), Term::Backend(target.backend.to_owned())];
         let (record, terms) = (Arc::new(record), Arc::from(terms));
         let mut seal = Seal {
             intent: Some(intent),

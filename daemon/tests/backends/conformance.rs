@@ -194,11 +194,16 @@ impl Suite {
     }
 
     async fn destroys(&self, key: KeyReference, public: &PublicKey) {
-        self.backend.destroy(key.clone(), FAR).await.unwrap();
+        let (place, id) = (&key.locator, public.key_id());
+        let other = proto::key_id::KeyId::of_spki(b"another key");
+        let refused = self.backend.destroy(place, other, FAR).await.unwrap_err();
+        assert!(matches!(refused, Failure::NotFound { .. } | Failure::Mismatch { .. }), "{refused}");
+        assert_eq!(self.backend.find(place).await.unwrap().len(), 1);
+        self.backend.destroy(place, id, FAR).await.unwrap();
         assert!(self.backend.find(&key.locator).await.unwrap().is_empty());
         let gone = self.backend.open(&key, public, FAR).await.err().unwrap();
         assert!(matches!(gone, Failure::NotFound { .. }), "{gone}");
-        let again = self.backend.destroy(key, FAR).await.unwrap_err();
+        let again = self.backend.destroy(place, id, FAR).await.unwrap_err();
         assert!(matches!(again, Failure::NotFound { .. }), "{again}");
     }
 }

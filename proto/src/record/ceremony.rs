@@ -129,7 +129,8 @@ pub struct Started {
     pub act: Option<Hash>,
     /// The ceremony.
     pub ceremony: CeremonyId,
-    /// How many objects were under the label or id of the key that would be made.
+    /// How many objects were under the label or id of the key that would be made; how many key pairs were where one is to
+    /// be destroyed.
     pub found: u64,
     /// Who runs the tool; absent where the daemon does it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -221,10 +222,29 @@ pub struct Arrived {
     pub version: u32,
 }
 
+/// Where a key is from now on.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rebound {
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub key_id: KeyId,
+    /// Where in the backend: a URI without secrets.
+    pub locator: String,
+}
+
 /// What a completed ceremony puts in force. Which one follows from its kind.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
+    /// A key pair that never came into force is gone from its backend.
+    Destroyed {
+        /// The key that it was made for.
+        key: KeyName,
+        /// SHA-256 of its SubjectPublicKeyInfo.
+        key_id: KeyId,
+        /// The version that it was made as.
+        version: u32,
+    },
     /// Another grants file, whose text is in the detail of the proposal.
     Grants {
         /// SHA-256 of its bytes.
@@ -234,6 +254,15 @@ pub enum Effect {
     Key(Box<Arrived>),
     /// Stops end: the record's `lifts`.
     Lifts,
+    /// Keys are on another device of the same backend; nothing else of them changes.
+    Rebound {
+        /// The backend.
+        backend: String,
+        /// The keys, and where each is from now on; sorted.
+        keys: Vec<Rebound>,
+        /// Serial of the device from now on.
+        serial: String,
+    },
     /// What an interrupted ceremony left is gone or abandoned.
     Resolved {
         /// The interrupted ceremony.

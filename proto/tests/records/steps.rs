@@ -35,6 +35,9 @@ pub fn all(born: Arrived) -> Vec<(&'static str, Body)> {
         Ceremony::Started(Started { act: operator.as_ref().map(|_| act), ceremony, found: 0, operator })
     };
     let proposed = Proposed { act, ceremony, initiator: "ada".into(), of: "key.generate".into(), statement };
+    let destroyed = Effect::Destroyed { key: born.key.clone(), key_id: born.key_id, version: 1 };
+    let keys = vec![Rebound { key_id: born.key_id, locator: "pkcs11:serial=SN-0124;object=linux".into() }];
+    let rebound = Effect::Rebound { backend: "hsm-a".into(), keys, serial: "SN-0124".into() };
     let steps = [
         ("ceremony.proposed", Ceremony::Proposed(proposed)),
         ("ceremony.act", acted(Decided::Approve, None, None)),
@@ -48,8 +51,10 @@ pub fn all(born: Arrived) -> Vec<(&'static str, Body)> {
         ("ceremony.interrupted", Ceremony::Interrupted(Turned { ceremony })),
         ("ceremony.ended", Ceremony::Ended(Turned { ceremony })),
         ("ceremony.completed", completed(Effect::Key(Box::new(born)))),
+        ("ceremony.completed-destroyed", completed(destroyed)),
         ("ceremony.completed-grants", completed(Effect::Grants { sha256: Hash::of(b"grants") })),
         ("ceremony.completed-lifts", completed(Effect::Lifts)),
+        ("ceremony.completed-rebound", completed(rebound)),
         ("ceremony.completed-resolved", completed(Effect::Resolved { ceremony, destroyed: true })),
         ("ceremony.completed-roster", completed(Effect::Roster { sha256: Hash::of(b"roster"), version: 2 })),
     ];

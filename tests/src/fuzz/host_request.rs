@@ -31,7 +31,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         Ask::FindKey { place: place.clone(), expected: expected.clone() },
         Ask::Sign { epoch: 42, key: 3, algorithm, input: Octets(vec![7; 32]) },
         Ask::Generate { algorithm, label: "linux".into(), id: Octets(vec![1]) },
-        Ask::Destroy { place: place.clone(), expected },
+        Ask::Destroy { place: place.clone(), key: expected },
         Ask::List { place: place.clone() },
         Ask::ReadObject { place: place.clone() },
         Ask::WriteObject {

@@ -164,10 +164,10 @@ fn born(record: &Record) -> Option<&str> {
 }
 
 /// Nothing is signed by a key that no ceremony has brought into force before, but the proof of possession: while the
-/// ceremony that brings the key is being executed.
+/// ceremony that brings the key, or that binds it to another device, is being executed.
 fn births(records: &[Record], complaints: &mut Vec<String>) {
     let mut in_force = BTreeSet::new();
-    let mut asked: BTreeMap<String, String> = BTreeMap::new();
+    let mut asked: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut executing = BTreeSet::new();
     for (index, record) in records.iter().enumerate() {
         let body = &record.body;
@@ -177,21 +177,24 @@ fn births(records: &[Record], complaints: &mut Vec<String>) {
                 let statement = detail(record)["documents"]["statement"].as_str().map(str::to_owned);
                 let statement: Value =
                     serde_json::from_str(&statement.unwrap_or_default()).unwrap_or(Value::Null);
-                if let Some(key) = statement["target"]["key"].as_str() {
-                    asked.insert(id(), key.to_owned());
-                }
+                let target = &statement["target"];
+                // By their names where they are made, by their ids where they are found on another device.
+                let named = target["key"].as_str().into_iter();
+                let found = target["keys"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                asked.insert(id(), named.chain(found).map(str::to_owned).collect());
             }
-            "ceremony.started" => executing.extend(asked.get(&id()).cloned()),
+            "ceremony.started" => executing.extend(asked.get(&id()).cloned().into_iter().flatten()),
             "ceremony.executed" | "ceremony.failed" | "ceremony.interrupted" => {
-                if let Some(key) = asked.get(&id()) {
+                for key in asked.get(&id()).into_iter().flatten() {
                     executing.remove(key);
                 }
             }
             "ceremony.completed" => in_force.extend(born(record)),
             "sign" => {
                 let key = body["key"].as_str().unwrap_or_default();
+                let key_id = body["signatures"][0]["key_id"].as_str().unwrap_or_default();
                 match record.proves_possession() {
-                    true if !executing.contains(key) => complaints
+                    true if !executing.contains(key) && !executing.contains(key_id) => complaints
                         .push(format!("record {index} proves possession outside of the key's ceremony")),
                     false if !in_force.contains(key) => complaints.push(format!(
                         "record {index} is signed by a key that no ceremony has brought before"

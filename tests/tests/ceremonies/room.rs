@@ -436,15 +436,20 @@ impl Room {
 
 /// Label and id (hexadecimal) of every private key on a token.
 pub fn private_keys(token: &Token) -> Vec<(String, String)> {
+    objects(token, "privkey")
+}
+
+/// Label and id (hexadecimal) of every object of this type on a token: `privkey`, `pubkey`.
+pub fn objects(token: &Token, kind: &str) -> Vec<(String, String)> {
     let (name, value) = token.environment();
     let mut tool = std::process::Command::new("pkcs11-tool");
     tool.env(name, value).arg("--module").arg(token.module());
     tool.args(["--token-label", token.label(), "--login", "--pin", token.pin()]);
-    tool.args(["--list-objects", "--type", "privkey"]);
+    tool.args(["--list-objects", "--type", kind]);
     let said = tests::process::Process::output(tool);
     let mut keys: Vec<(String, String)> = Vec::new();
     for line in said.lines().map(str::trim) {
-        if line.starts_with("Private Key Object") {
+        if line.starts_with("Private Key Object") || line.starts_with("Public Key Object") {
             keys.push(Default::default());
         } else if let (Some(label), Some(last)) = (line.strip_prefix("label:"), keys.last_mut()) {
             last.0 = label.trim().to_owned();

@@ -1,5 +1,5 @@
-//! The acceptance scenarios of ceremonies, by their numbers in the reference (10 to 19). Left out, because nothing here does it: adoption after a crash,
-//! the destruction of a quarantined key by a ceremony, the four hours of silence after an execution, trust bundles.
+//! The acceptance scenarios of ceremonies, by their numbers in the reference (10 to 19). Left out, because nothing here does it:
+//! adoption after a crash, the four hours of silence after an execution, trust bundles.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use proto::reason::Reason;
 use proto::wire::v1::CeremonyState as State;
 use softhsm::Shape;
 
+use crate::destroy::{destruction, left};
 use crate::room::{Room, new_key, now, template, told};
 use crate::site::Site;
 
@@ -384,7 +385,7 @@ fn s17_what_a_crash_left_on_the_token_is_never_adopted_and_never_made_twice() {
 }
 
 #[test]
-fn s18_what_a_witness_did_not_see_is_quarantined() {
+fn s18_what_a_witness_did_not_see_is_quarantined_and_destroyed_by_a_ceremony() {
     let room = Room::token();
     let open = room.proposed(&new_key(KEY, "hsm"));
     room.arm(&open);
@@ -421,6 +422,29 @@ fn s18_what_a_witness_did_not_see_is_quarantined() {
     let released = room.world.ledger().released();
     let last = &released.last().unwrap().1;
     assert_eq!(*last, key_id(&again));
+
+    // What signs is not destroyed; what never did is, by a ceremony, and the token holds nothing of it then.
+    let good = left(&room, again.clone());
+    let status = room.draft("oskar", &destruction(KEY, &good)).unwrap_err();
+    assert_eq!(told(&status), refusal(Reason::StatementRefused, "key-state"));
+    let bad = left(&room, open.clone());
+    let mut lies = destruction(KEY, &bad);
+    lies = lies.replace(&bad.key_id, &good.key_id.chars().rev().collect::<String>());
+    let status = room.draft("oskar", &lies).unwrap_err();
+    assert_eq!(told(&status), refusal(Reason::StatementRefused, "no-failed-birth"));
+    let destroy = room.proposed(&destruction(KEY, &bad));
+    room.arm(&destroy);
+    assert_eq!(room.keys_of(&open), 1);
+    room.executes(&destroy).unwrap();
+    assert_eq!((room.keys_of(&open), room.keys_of(&again)), (0, 1));
+    room.complete(&destroy);
+    assert_eq!((room.objects().len(), room.births()), (1, 2));
+    let verdict = verify(&room.transcript(&destroy).unwrap(), room.genesis.digest());
+    assert!(matches!(verdict, Verdict::Valid(_)), "{verdict}");
+    // Beside its proof of possession it never signed anything.
+    let released = room.world.ledger().released();
+    assert_eq!(released.iter().filter(|signed| signed.1 == bad.key_id).count(), 0);
+    room.uses(KEY).unwrap();
     room.ends_well();
 }
 

@@ -1,7 +1,9 @@
 //! A key that was made: what is said of it fits the statement, and its private half is where it should be.
 
+use proto::algorithm::Algorithm;
 use proto::digest::Digest;
 use proto::key_id::KeyId;
+use proto::name::KeyName;
 use proto::proof::encoding::SignatureEncoding;
 use proto::proof::signature::{Over, verify};
 use proto::record::ceremony::Ceremony;
@@ -13,7 +15,7 @@ use crate::birth::BirthNames;
 use crate::genesis::Mode;
 use crate::outputs::{Born, Outputs, Possession};
 use crate::statement::Target;
-use crate::statement::target::{Arrival, KeyGenerate};
+use crate::statement::target::KeyGenerate;
 use crate::transcript::course::Course;
 use crate::transcript::invalid::{At, hold};
 use crate::transcript::{Deviation, Files, Invalid, Step, name};
@@ -45,7 +47,13 @@ pub(super) fn check(files: &Files, course: &Course, instance: &Instance) -> Resu
         }
         _ => Vec::new(),
     };
-    possession(&arrival, born, files, course, instance)?;
+    let holder = Holder {
+        algorithm: arrival.algorithm,
+        key: arrival.key,
+        public_key: &born.public_key,
+        version: arrival.version,
+    };
+    possession(&holder, &born.possession, name::POSSESSION, files, course, instance)?;
     Ok(deviations)
 }
 
@@ -57,11 +65,8 @@ fn place(
     instance: &Instance,
 ) -> Result<Vec<Deviation>, Invalid> {
     let step = Step::Outputs;
-    if let Some(path) = born.locator.strip_prefix("pkcs11:") {
-        let names = BirthNames::of(&course.statement);
-        let id: String = names.id.iter().map(|byte| format!("%{byte:02X}")).collect();
-        let has = |wanted: &str| path.split(';').filter(|attribute| *attribute == wanted).count() == 1;
-        hold(has(&format!("object={}", names.label)) && has(&format!("id={id}")), step, || {
+    if born.locator.starts_with("pkcs11:") {
+        hold(BirthNames::of(&course.statement).are_in(&born.locator), step, || {
             "the key is not under the label and id that follow from the statement".to_owned()
         })?;
         for (name, wanted) in DEMANDED {
@@ -90,23 +95,32 @@ fn place(
     Ok(vec![Deviation::SoftwareBackend])
 }
 
+/// Whose private key is where it should be.
+pub(super) struct Holder<'k> {
+    pub(super) algorithm: Algorithm,
+    pub(super) key: &'k KeyName,
+    pub(super) public_key: &'k [u8],
+    pub(super) version: u32,
+}
+
 /// The private key signed what no caller can choose, as an ordinary operation of this execution.
-fn possession(
-    asked: &Arrival<'_>,
-    born: &Born,
+pub(super) fn possession(
+    asked: &Holder<'_>,
+    possession: &Possession,
+    path: &str,
     files: &Files,
     course: &Course,
     instance: &Instance,
 ) -> Result<(), Invalid> {
     let step = Step::Possession;
-    let Born { possession, public_key, .. } = born;
+    let public_key = asked.public_key;
     let message = Possession::message(instance.genesis.instance().as_str(), public_key, possession.nonce);
     let over = Over::Message(&message);
     verify(asked.algorithm, public_key, over, &possession.signature, SignatureEncoding::Der)
         .at(step, "the signature")?;
-    let leaf = files::find(files, name::POSSESSION)?;
-    let Record::Sign(record) = Record::parse(leaf).at(step, name::POSSESSION)? else {
-        return Err(Invalid::new(step, "pop.json is not a `sign` record"));
+    let leaf = files::find(files, path)?;
+    let Record::Sign(record) = Record::parse(leaf).at(step, path)? else {
+        return Err(Invalid::new(step, format!("{path} is not a `sign` record")));
     };
     let entry = match record.signatures.as_slice() {
         [entry] => entry,

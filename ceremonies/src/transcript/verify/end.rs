@@ -136,6 +136,12 @@ impl End {
                 "another roster touches everything, and the completion does not say so".to_owned()
             })?;
         }
+        if let Target::BackendRebind(rebind) = course.statement.target() {
+            let backend = Term::Backend(rebind.backend.as_str().to_owned());
+            hold(self.record.touches.contains(&backend), step, || {
+                "another device touches its backend, and the completion does not say so".to_owned()
+            })?;
+        }
         let lifts = match course.statement.target() {
             Target::KeyResume(resume) => vec![Lift { index: resume.stop, terms: resumed(control, resume)? }],
             Target::StopLift(lift) => vec![Lift { index: lift.stop, terms: lift.terms.clone() }],
@@ -149,7 +155,7 @@ impl End {
 }
 
 /// The keys that were put in force before.
-fn keys(control: &Control) -> impl Iterator<Item = &Arrived> {
+pub(super) fn keys(control: &Control) -> impl Iterator<Item = &Arrived> {
     control.lines().iter().filter_map(|line| match &line.record.body {
         Body::Ceremony(Ceremony::Completed(completed)) => match &completed.effect {
             Effect::Key(known) => Some(&**known),

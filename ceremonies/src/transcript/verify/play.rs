@@ -13,8 +13,8 @@ use crate::genesis::Mode;
 use crate::record;
 use crate::rules::Rules;
 use crate::session::{Event, InForce, Session, State};
+use crate::statement::Version;
 use crate::statement::target::Leftover;
-use crate::statement::{Kind, Version};
 use crate::transcript::control::{Control, Line};
 use crate::transcript::course::Course;
 use crate::transcript::invalid::{At, hold};
@@ -148,7 +148,7 @@ pub(super) fn to_the_end(
             deviations.push(Deviation::Resolved { by });
         }
         let machine = matches!(event, Event::Start { operator: None, .. });
-        hold(!(machine && course.statement.kind() == Kind::KeyGenerate), Step::Session, || {
+        hold(!(machine && course.statement.kind().is_by_hand()), Step::Session, || {
             format!("record {}: nobody ran the tool", line.index)
         })?;
         in_time(line, acts)?;

@@ -106,12 +106,12 @@ pub enum Ask {
         /// `CKA_ID`.
         id: Octets,
     },
-    /// Destroy the key pair with this public key.
+    /// Destroy the key pair with this public key, whatever is left of it.
     Destroy {
         /// The key.
         place: Uri,
-        /// Its SubjectPublicKeyInfo.
-        expected: Octets,
+        /// SHA-256 of its SubjectPublicKeyInfo.
+        key: Octets,
     },
     /// List private keys with their public keys.
     List {

@@ -127,11 +127,10 @@ async fn statements_that_cannot_be_held_are_not_opened() {
     assert_eq!(told(&drafted("key.generate", &planned)), (Reason::StatementRefused, "cannot-be-held"));
     let grants = format!("grants = \"{}\"\nreplaces = \"{}\"\n", "a".repeat(64), "b".repeat(64));
     assert_eq!(told(&drafted("grant.change", &grants)), (Reason::StatementRefused, "other-grants"));
-    let destroy = format!(
-        "backend = \"soft\"\ncopies = []\nkey = \"a\"\nkey_id = \"{}\"\nlocator = \"software:\"\nversion = 1\n",
-        "a".repeat(64)
-    );
-    assert_eq!(told(&drafted("key.destroy", &destroy)), (Reason::Unimplemented, "cannot-be-held"));
+    let rotate = "activate = \"2026-12-01T00:00:00.000000Z\"\nkey = \"a\"\noverlap = \"both\"\n\
+                  publish = \"2026-12-01T00:00:00.000000Z\"\nretire = \"2026-12-02T00:00:00.000000Z\"\nsuccessor = 2\n\
+                  version = 1\n";
+    assert_eq!(told(&drafted("key.rotate", rotate)), (Reason::Unimplemented, "cannot-be-held"));
     let elsewhere = new_key("a").replace("\"soft\"", "\"hsm\"");
     assert_eq!(told(&drafted("key.generate", &elsewhere)), (Reason::StatementRefused, "no-backend"));
     let rsa = new_key("a").replace("ecdsa-p256-sha256", "rsa-pkcs1-2048-sha256");

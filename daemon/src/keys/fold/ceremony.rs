@@ -7,18 +7,19 @@ use ceremonies::guardrails::Guardrails;
 use ceremonies::record;
 use ceremonies::rules::Rules;
 use ceremonies::session::{self, Event, Seats, Stamp};
-use ceremonies::statement::target::KeyResume;
+use ceremonies::statement::target::{BackendRebind, KeyResume};
 use ceremonies::statement::{Kind, Statement, Target, Version};
 use proto::canonical;
 use proto::hash::Hash;
 use proto::name::KeyName;
-use proto::record::ceremony::{Completed, Effect as InForceNow, Proposed, document};
+use proto::record::ceremony::{Completed, Effect as InForceNow, Proposed, Rebound, document};
 use proto::record::{Ceremony, ControlDetail, ControlRecord, Lift};
 use proto::term::Term;
 
 use super::{Effect, FoldError, State, refuse};
 use crate::keys::ring::Ring;
 use crate::keys::sessions::Unheld;
+use crate::keys::state::KeyVersion;
 
 impl State {
     /// Where acts are taken.
@@ -128,8 +129,16 @@ impl State {
 
     fn step(&mut self, step: &Ceremony, stamp: Stamp, outputs: Option<Arc<[u8]>>) -> Result<(), Unheld> {
         let (rings, key_ids) = (&self.rings, &self.key_ids);
-        self.sessions.step(step, stamp, outputs, |arrival| {
-            rings.contains_key(arrival.key) || arrival.adopts.is_some_and(|id| key_ids.contains_key(&id))
+        self.sessions.step(step, stamp, outputs, |target| match (target.arrival(), target) {
+            (Some(arrival), _) => {
+                rings.contains_key(arrival.key) || arrival.adopts.is_some_and(|id| key_ids.contains_key(&id))
+            }
+            (None, Target::BackendRebind(rebind)) => !rebind.keys.iter().all(|id| {
+                let version = key_ids.get(id).and_then(|name| rings.get(&name.key)?.version(name.version));
+                version.is_some_and(|version| is_bound_to(version, rebind))
+            }),
+            (None, Target::KeyDestroy(destroy)) => key_ids.contains_key(&destroy.key_id),
+            _ => false,
         })
     }
 
@@ -161,6 +170,11 @@ impl State {
                 return Err(no("makes a roster that does not follow the one in force"));
             }
         }
+        if let InForceNow::Rebound { backend, .. } = &body.effect
+            && !record.touches.contains(&Term::Backend(backend.clone()))
+        {
+            return Err(FoldError::Untouched { index, kind: "ceremony.completed" });
+        }
         if let (InForceNow::Key(born), true) = (&body.effect, first) {
             refuse::birth(self, index, born)?;
         }
@@ -173,13 +187,25 @@ impl State {
                 self.grants = self.grants.next(*sha256, index);
                 Effect::Grants(self.grants)
             }
+            InForceNow::Rebound { keys, serial, .. } => self.rebind(keys, serial),
             InForceNow::Lifts => self.lift(lifts, index),
             InForceNow::Roster { .. } => match next {
                 Some(next) => self.succeed(next, body.ceremony, stamp),
                 None => Effect::Step(body.ceremony),
             },
-            InForceNow::Resolved { .. } => Effect::Step(body.ceremony),
+            InForceNow::Destroyed { .. } | InForceNow::Resolved { .. } => Effect::Step(body.ceremony),
         })
+    }
+
+    /// Versions are on another device, each in its place there.
+    fn rebind(&mut self, keys: &[Rebound], serial: &str) -> Effect {
+        for key in keys {
+            let Some(name) = self.key_ids.get(&key.key_id).map(|name| name.key.clone()) else { continue };
+            if let Some(ring) = self.rings.remove(&name) {
+                self.rings.insert(name, ring.rebound(key.key_id, &key.locator, serial));
+            }
+        }
+        Effect::Rebound(keys.iter().map(|key| key.key_id).collect())
     }
 
     /// Stops end, and versions that nothing else stops sign again.
@@ -205,6 +231,11 @@ impl State {
         self.rings = resumed.collect();
         Effect::Lifted(lifts)
     }
+}
+
+/// Whether a version is bound to the device that a `backend.rebind` replaces.
+pub fn is_bound_to(version: &KeyVersion, rebind: &BackendRebind) -> bool {
+    version.backend == rebind.backend.as_str() && version.serial.as_deref() == Some(rebind.replaces.as_str())
 }
 
 /// The document of this name in a detail.

@@ -21,7 +21,7 @@ fn requests() -> impl Strategy<Value = FromDaemon> {
         (any::<u64>(), any::<u32>(), algorithms(), octets())
             .prop_map(|(epoch, key, algorithm, input)| Ask::Sign { epoch, key, algorithm, input }),
         (place(), octets()).prop_map(|(place, expected)| Ask::FindKey { place, expected }),
-        (place(), octets()).prop_map(|(place, expected)| Ask::Destroy { place, expected }),
+        (place(), octets()).prop_map(|(place, key)| Ask::Destroy { place, key }),
         (algorithms(), "\\PC{0,20}", octets()).prop_map(|(algorithm, label, id)| Ask::Generate {
             algorithm,
             label,

@@ -124,6 +124,45 @@ pub(super) fn exactly(
     }))
 }
 
+/// The objects at this place of the key pair whose SubjectPublicKeyInfo has this SHA-256, the private half first.
+pub(super) fn pair(
+    session: &Session,
+    live: &Live,
+    place: &Uri,
+    key: &[u8],
+) -> Result<Vec<ObjectHandle>, Trouble> {
+    own_token(live, place)?;
+    let is = |public: &PublicKey| public.key_id().as_bytes().as_slice() == key;
+    let found = candidates(session, place)?;
+    let mut own = found.iter().filter(|candidate| candidate.public_key.as_ref().is_ok_and(is));
+    let (first, more) = (own.next(), own.next());
+    let refuse = |why: String| Err(Trouble::Fault(fault(Class::Refused, why)));
+    if more.is_some() {
+        return refuse(format!("{place} names the same key pair more than once: name it by its id"));
+    }
+    let unread = found.iter().find_map(|candidate| candidate.public_key.as_ref().err());
+    if let (None, Some(why)) = (first, unread) {
+        return refuse(format!("a key at {place} cannot be compared: {why}"));
+    }
+    let given = |own: Option<&Vec<u8>>, named: Option<Vec<u8>>| named.or_else(|| own.cloned());
+    let label =
+        given(first.map(|own| &own.label), place.object.as_ref().map(|label| label.as_bytes().to_vec()));
+    let id = given(first.map(|own| &own.id), place.id.clone());
+    let mut objects: Vec<ObjectHandle> = first.iter().map(|own| own.handle).collect();
+    if label.is_none() && id.is_none() {
+        return Ok(objects);
+    }
+    let mut template = vec![Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::Token(true)];
+    template.extend(label.map(Attribute::Label));
+    template.extend(id.map(Attribute::Id));
+    for handle in session.find_objects(&template)? {
+        if Read::from(session, handle)?.public_key().is_some_and(|public| public.as_ref().is_ok_and(is)) {
+            objects.push(handle);
+        }
+    }
+    Ok(objects)
+}
+
 /// The private keys at this place.
 pub(super) fn candidates(session: &Session, place: &Uri) -> Result<Vec<Candidate>, Trouble> {
     let mut template = vec![Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Token(true)];

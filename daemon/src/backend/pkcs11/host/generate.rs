@@ -99,24 +99,27 @@ impl Host {
         Ok(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
-    pub(super) fn destroy(&self, live: &Live, place: &Uri, expected: &[u8]) -> Result<Answer, Trouble> {
+    /// Destroys both halves of a key pair, and looks again. A crash in between leaves a public key object, which signs
+    /// nothing and is found by the next attempt.
+    pub(super) fn destroy(&self, live: &Live, place: &Uri, key: &[u8]) -> Result<Answer, Trouble> {
         let _one = self.management.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let session = self.module().open_rw_session(live.slot)?;
-        let private = find::exactly(&session, live, place, expected)?;
-        let own = find::candidates(&session, place)?;
-        let own = own.into_iter().find(|candidate| candidate.handle == private);
-        session.destroy_object(private)?;
-        if let Some(own) = own.filter(|own| !own.id.is_empty()) {
-            let template = [
-                Attribute::Class(ObjectClass::PUBLIC_KEY),
-                Attribute::Id(own.id),
-                Attribute::Label(own.label),
-            ];
-            for public in session.find_objects(&template)? {
-                session.destroy_object(public)?;
-            }
+        let left = find::pair(&session, live, place, key)?;
+        if left.is_empty() {
+            return refuse(Class::NotFound, format!("nothing of the key pair is at {place}"));
         }
-        Ok(Answer::Destroyed)
+        for object in left {
+            session.destroy_object(object)?;
+        }
+        match find::pair(&session, live, place, key)?.len() {
+            0 => Ok(Answer::Destroyed),
+            left => refuse(
+                Class::Refused,
+                format!(
+                    "{left} objects of the key pair are still at {place}, and the token says that they were destroyed"
+                ),
+            ),
+        }
     }
 }
 

@@ -142,7 +142,7 @@ impl Host {
             let mut seat = self.seats[seat].lock().unwrap_or_else(PoisonError::into_inner);
             let done = match ask {
                 Ask::Generate { algorithm, label, id } => self.generate(live, *algorithm, label, &id.0),
-                Ask::Destroy { place, expected } => self.destroy(live, place, &expected.0),
+                Ask::Destroy { place, key } => self.destroy(live, place, &key.0),
                 look => match self.look(&mut seat, live, look) {
                     // Looking changes nothing, so it is tried again with a new session, whatever it was.
                     Err(Trouble::Code(..)) => {
