@@ -41,7 +41,7 @@ use proto::reason::Reason;
 use proto::record::{Actor, ActorKind, Body, Ceremony, ControlDetail};
 use proto::refusal::Refusal;
 use proto::term::Term;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::clock::Clock;
 use crate::keyring::{Approved, Keyring, Snapshot};
@@ -64,7 +64,22 @@ pub struct Council {
     /// One step at a time: what is judged is what is appended next.
     turn: Mutex<()>,
     /// Executions that this process is carrying out.
-    running: std::sync::Mutex<BTreeSet<CeremonyId>>,
+    running: Arc<std::sync::Mutex<BTreeSet<CeremonyId>>>,
+}
+
+/// The turn of whoever judges and appends now.
+type Turn<'t> = MutexGuard<'t, ()>;
+
+/// An execution that this process is carrying out, until it is dropped.
+struct Running {
+    id: CeremonyId,
+    all: Arc<std::sync::Mutex<BTreeSet<CeremonyId>>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
 }
 
 impl Council {
@@ -87,12 +102,9 @@ impl Council {
         })
     }
 
-    fn enter(&self, id: CeremonyId) {
+    fn enter(&self, id: CeremonyId) -> Running {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-    }
-
-    fn leave(&self, id: CeremonyId) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        Running { id, all: Arc::clone(&self.running) }
     }
 
     fn is_running(&self, id: CeremonyId) -> bool {

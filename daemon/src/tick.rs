@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Interval, MissedTickBehavior};
+
 use crate::council::Council;
 use crate::denials::Denials;
 use crate::sign::Signer;
@@ -16,26 +18,40 @@ const SOON: Duration = Duration::from_secs(3);
 
 /// Ticks until it is aborted.
 pub async fn run(signer: Arc<Signer>, denials: Arc<Denials>, council: Arc<Council>) {
-    let mut minute = tokio::time::interval(Duration::from_secs(60));
-    minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut soon = tokio::time::interval(SOON);
-    soon.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // Side by side: what is carried on may wait for a device.
+    tokio::join!(tidy_up(&signer, &denials), carry_on(&council));
+}
+
+async fn tidy_up(signer: &Signer, denials: &Denials) {
+    let mut minute = every(Duration::from_secs(60));
     loop {
-        tokio::select! {
-            _ = minute.tick() => {}
-            _ = soon.tick() => {
-                if council.has_work_left() {
-                    council.carry_on().await;
-                }
-                continue;
-            }
-        }
+        minute.tick().await;
         signer.measure_ages();
-        council.carry_on().await;
         match denials.summarise().await {
             Ok(0) => {}
             Ok(recorded) => tracing::info!(recorded, "refusals were summed up"),
             Err(error) => tracing::warn!(%error, "refusals could not be summed up"),
         }
     }
+}
+
+/// The first time is the start of the daemon, which serves meanwhile.
+async fn carry_on(council: &Council) {
+    let (mut minute, mut soon) = (every(Duration::from_secs(60)), every(SOON));
+    loop {
+        tokio::select! {
+            _ = minute.tick() => council.carry_on().await,
+            _ = soon.tick() => {
+                if council.has_work_left() {
+                    council.carry_on().await;
+                }
+            }
+        }
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }

@@ -18,11 +18,13 @@ pub mod host_reply;
 pub mod host_request;
 pub mod json;
 pub mod note;
+pub mod outputs;
 pub mod payload;
 pub mod receipt;
 pub mod record;
 pub mod request;
 pub mod sshsig;
+pub mod transcript;
 pub mod uri;
 
 /// One target.
@@ -52,7 +54,7 @@ macro_rules! targets {
 
 targets! {
     request payload record detail json note receipt uri host_request host_reply config guardrails grants anchor act
-    sshsig
+    sshsig outputs transcript
 }
 
 /// The files of a directory of the repository, as seeds.

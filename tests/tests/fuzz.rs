@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use tests::fuzz::change::{self, Numbers};
-use tests::fuzz::{TARGETS, Target, config, uri};
+use tests::fuzz::{TARGETS, Target, config, transcript, uri};
 
 /// How to make an input: which seed, which other one, and what to change in it.
 type Recipe = (u8, u8, Vec<Numbers>);
 
-/// How often each target is asked: those that ask Cedar or read whole configurations are slow.
+/// How often each target is asked: those that ask Cedar, read whole configurations or check signatures are slow.
 const fn iterations(target: &Target) -> usize {
     match target.name.as_bytes() {
-        b"grants" => 300,
+        b"grants" | b"transcript" => 300,
         b"config" | b"guardrails" => 2000,
         _ => 10_000,
     }
@@ -56,7 +56,7 @@ macro_rules! driven {
 
 driven! {
     request payload record detail json note receipt uri host_request host_reply config guardrails grants anchor act
-    sshsig
+    sshsig outputs transcript
 }
 
 #[test]
@@ -109,4 +109,10 @@ fn a_secret_in_the_place_of_its_reference_is_refused() {
 fn a_uri_that_would_be_too_long_when_written_is_refused() {
     let long = format!("pkcs11:token={}", ":".repeat(2000));
     assert!(!uri::fuzz_one(long.as_bytes()));
+}
+
+#[test]
+fn whoever_has_the_log_key_completes_what_he_changed() {
+    assert!(transcript::fuzz_one(b"\x01README.md\x02believe me"), "the completion is not believed");
+    assert!(!transcript::fuzz_one(b"\x01control.jsonl"), "there is nothing to complete");
 }

@@ -18,7 +18,7 @@ pub struct Bench {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Measure only cells whose name begins so, or one group: ceilings, unary, batch, softhsm, network, lone, fair,
-    /// growth. May be repeated.
+    /// growth, control. May be repeated.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// Draw the judged cells into this file.

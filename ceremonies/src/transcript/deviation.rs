@@ -42,6 +42,11 @@ pub enum Deviation {
         /// That ceremony.
         by: CeremonyId,
     },
+    /// The stop that it should end was in force no more: another ceremony had lifted it. Nothing was lifted.
+    NothingLifted {
+        /// Index of the stop's record.
+        stop: u64,
+    },
     /// Something that nobody could prove of an adopted key.
     Unproven(Line),
     /// A deviation of the ceremony that made this version of the roster.
@@ -69,6 +74,9 @@ impl fmt::Display for Deviation {
                 f,
                 "the execution was interrupted and ceremony {by} cleared up: verify its transcript too"
             ),
+            Self::NothingLifted { stop } => {
+                write!(f, "the stop of record {stop} was in force no more, and nothing was lifted")
+            }
             Self::Unproven(what) => write!(f, "not proven of the adopted key: {what}"),
             Self::Roster { version, deviation } => write!(f, "roster {version}: {deviation}"),
         }

@@ -159,7 +159,7 @@ fn whole(files: &Files, genesis_sha256: Hash, made: &[Made]) -> Result<(Judged, 
     deviations.extend(born::check(files, &course, &instance)?);
     destroyed::check(&control, &course)?;
     rebound::check(files, &control, &course, &instance)?;
-    end.effect(&control, &course)?;
+    deviations.extend(end.effect(&control, &course)?);
     deviations.extend(others(&scene, &end));
     for earlier in made {
         let of = |deviation: &Deviation| Deviation::Roster {

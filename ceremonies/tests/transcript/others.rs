@@ -3,7 +3,7 @@
 use ceremonies::genesis::Mode;
 use ceremonies::outputs::Outputs;
 use ceremonies::roster::Roster;
-use ceremonies::statement::target::{KeyResume, Leftover, Resolve, RosterChange};
+use ceremonies::statement::target::{KeyResume, Leftover, Resolve, RosterChange, StopLift};
 use ceremonies::statement::{CeremonyId, Kind, Quorum, Statement, Target, Version};
 use ceremonies::succession::proof;
 use ceremonies::transcript::{Deviation, Files, Step, name};
@@ -274,4 +274,36 @@ fn a_key_that_resumes_lifts_its_own_stop_and_nothing_else() {
     }
     let (stage, files) = ends(&|_| vec![]);
     invalid(&stage, &files, Step::Effect, "ends other stops");
+}
+
+#[test]
+fn a_stop_that_another_ceremony_lifted_first_is_lifted_once() {
+    let mut stage = Stage::begin(Mode::Rehearsal);
+    let body = Body::Stopped { act: None, target: StopTarget::All };
+    let stop = stage.log.control_with(body, vec![], |record| record.stops = vec![Term::All]);
+    let mut lift = |id: u8, lifts: Vec<Lift>| {
+        let finding = "The alarm was a test.".parse().unwrap();
+        let target = StopLift { finding, stop, terms: vec![Term::All] };
+        let common = stage.common(Kind::StopLift, CeremonyId::from([id; 16]));
+        stage.statement = Statement::new(common, Target::StopLift(target)).unwrap();
+        stage.propose();
+        for who in ["ada", "bob", "cyd"] {
+            stage.approve(who);
+        }
+        stage.attest("fay");
+        stage.start_by_itself();
+        (stage.outputs, stage.possession, stage.spoken) = (Some(Outputs::Done), None, vec![]);
+        stage.executed();
+        stage.saw("fay");
+        let files = stage.complete_with(|_| {}, |_| {}, |record| record.lifts = lifts);
+        (stage.clone(), files)
+    };
+    let all = || vec![Lift { index: stop, terms: vec![Term::All] }];
+    let (first, files) = lift(9, all());
+    assert_eq!(valid(&first, &files).deviations, []);
+    let (second, files) = lift(10, vec![]);
+    assert_eq!(valid(&second, &files).deviations, [Deviation::NothingLifted { stop }]);
+    // Who lifts twice what was lifted once wrote another log.
+    let (third, files) = lift(11, all());
+    invalid(&third, &files, Step::Effect, "ends other stops");
 }

@@ -4,6 +4,7 @@ use ceremonies::genesis::Mode;
 use ceremonies::outputs::Born;
 use ceremonies::transcript::Step;
 use proto::hash::Hash;
+use proto::purpose::Kind;
 use proto::record::{Outcome, SignRecord};
 
 use crate::invalid;
@@ -41,10 +42,11 @@ fn the_key_is_where_the_statement_says_and_the_device_says_what_is_demanded() {
 
 #[test]
 fn the_proof_of_possession_is_an_operation_of_this_execution() {
-    let cases: [(Change, &str); 9] = [
+    let cases: [(Change, &str); 10] = [
         (|born, _| born.possession.nonce = Hash::ZERO, "the signature"),
         (|born, _| born.possession.signature[10] ^= 1, "the signature"),
         (|_, record| record.operation = [3; 16].into(), "another operation"),
+        (|_, record| record.signed.kind = Kind::Blob, "another kind"),
         (|_, record| record.key = "release/other".parse().unwrap(), "another key"),
         (|_, record| record.signatures[0].version = 2, "another version"),
         (|_, record| record.signatures[0].key_id = Hash::ZERO.into(), "another key id"),

@@ -25,7 +25,7 @@ use proto::digest::{Digest, Digests};
 use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::operation::OperationId;
-use proto::purpose::Purpose;
+use proto::purpose::{Kind as PurposeKind, Purpose};
 use proto::record::ceremony::{Acted, Ceremony, Completed, Deviated, Executed, Proposed, Started, document};
 use proto::record::kind::SignTag;
 use proto::record::{Body, ControlRecord, Outcome as Signed, SignRecord, SignatureEntry, Times};
@@ -447,7 +447,7 @@ impl Stage {
             }],
             signed: proto::record::Signed {
                 digests: Digests::new(vec![Digest::of(HashAlgorithm::Sha256, &message)]).unwrap(),
-                kind: "blob".parse().unwrap(),
+                kind: PurposeKind::Possession,
                 subjects: vec![],
             },
             time: Times::asked(self.log.now),

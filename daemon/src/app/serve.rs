@@ -68,7 +68,6 @@ async fn serve(
         Arc::clone(&clock),
         Approved::under(&config.instance.state_directory),
     );
-    council.carry_on().await;
     let services = Services {
         signer: Arc::clone(&signer),
         council: Arc::clone(&council),

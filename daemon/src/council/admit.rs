@@ -27,7 +27,7 @@ impl Council {
     /// it does not count; nothing is recorded then. Where another record came first, the act is recorded without effect,
     /// and the same reasons say so.
     pub async fn submit(&self, signed: &Signed) -> Result<(u64, CeremonyId), Refusal> {
-        let _turn = self.turn.lock().await;
+        let turn = self.turn.lock().await;
         let snapshot = self.keyring.snapshot();
         let act = self.verified(&snapshot, signed).await?;
         let held = self.about(&snapshot, &act)?;
@@ -37,7 +37,7 @@ impl Council {
             _ => self.decided(&held, id, &act).await?,
         };
         // The act is in the log; what follows from it is tried again at each tick, so a failure there is not the act's.
-        if let Err(refusal) = self.follow_up(id).await {
+        if let Err(refusal) = self.follow_up(turn, id).await {
             tracing::warn!(ceremony = %id, %refusal, "what follows from an act is tried again");
         }
         Ok((index, id))

@@ -14,7 +14,7 @@ use ceremonies::statement::{Name, Statement};
 use proto::key_id::KeyId;
 use proto::reason::Reason;
 use proto::record::Ceremony;
-use proto::record::ceremony::{Executed, Failed, Turned, document};
+use proto::record::ceremony::{Failed, Turned};
 use proto::refusal::Refusal;
 
 use super::Council;
@@ -72,18 +72,7 @@ impl Council {
             _ => return Err(Refusal::new(Reason::Internal, "no key is to be made")),
         };
         match birth {
-            Birth::Made(born) => {
-                let outputs = Outputs::Key(born);
-                let encoded = outputs
-                    .encode(statement)
-                    .map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
-                let digest = proto::hash::Hash::of(&encoded);
-                // Canonical JSON is text.
-                let text = String::from_utf8_lossy(&encoded).into_owned();
-                let step = Ceremony::Executed(Executed { ceremony, outputs: digest });
-                self.append(step, vec![(document::OUTPUTS, text)], vec![]).await?;
-                Ok(())
-            }
+            Birth::Made(born) => self.executed(statement, &Outputs::Key(born)).await,
             Birth::Nothing(cause) => {
                 tracing::warn!(%ceremony, cause, "no key was made");
                 let step = Ceremony::Failed(Failed { cause: cause.clone(), ceremony });

@@ -12,10 +12,9 @@ use std::time::Duration;
 use ceremonies::outputs::Outputs;
 use ceremonies::statement::target::KeyDestroy;
 use ceremonies::statement::{CeremonyId, Statement};
-use proto::hash::Hash;
 use proto::reason::Reason;
 use proto::record::Ceremony;
-use proto::record::ceremony::{Executed, Failed, document};
+use proto::record::ceremony::Failed;
 use proto::refusal::Refusal;
 
 use super::Council;
@@ -139,12 +138,7 @@ impl Council {
             return Err(refused);
         }
         // What is safe now: nothing is left, and a crash before the record finds that again.
-        let outputs = Outputs::Gone(birth).encode(statement);
-        let outputs = outputs.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
-        let step = Ceremony::Executed(Executed { ceremony, outputs: Hash::of(&outputs) });
-        // Canonical JSON is text.
-        let text = String::from_utf8_lossy(&outputs).into_owned();
-        self.append(step, vec![(document::OUTPUTS, text)], vec![]).await?;
+        self.executed(statement, &Outputs::Gone(birth)).await?;
         tracing::info!(%ceremony, key = %target.key_id, "a key is destroyed");
         Ok(())
     }

@@ -4,18 +4,19 @@
 
 use std::sync::Arc;
 
-use ceremonies::act::Deed;
+use ceremonies::act::{Deed, VerifiedAct};
 use ceremonies::outputs::Outputs;
 use ceremonies::session::{Event, Step};
 use ceremonies::statement::target::{Leftover, Target};
 use ceremonies::statement::{CeremonyId, Statement};
+use futures_util::future::join_all;
 use proto::hash::Hash;
 use proto::reason::Reason;
 use proto::record::ceremony::{Executed, Started, Turned, document};
 use proto::record::{Actor, Ceremony};
 use proto::refusal::Refusal;
 
-use super::{Council, Documents, admit, refused};
+use super::{Council, Documents, Running, Turn, admit, refused};
 use crate::keys::sessions::Held;
 use crate::keys::signed::{Signed, documents};
 
@@ -27,11 +28,12 @@ impl Council {
     /// [`Reason::NotArmed`], [`Reason::ObjectPlanted`], [`Reason::ActInvalid`], [`Reason::ActRefused`], the backend's
     /// failure; [`Reason::Interrupted`] where it is not known what was done.
     pub async fn execute(self: &Arc<Self>, signed: &Signed) -> Result<CeremonyId, Refusal> {
-        let (id, statement) = self.start_by_hand(signed).await?;
+        let (statement, running) = self.start_by_hand(signed).await?;
+        let id = statement.common().ceremony;
         let council = Arc::clone(self);
         let done = tokio::spawn(async move {
             let done = council.perform(&statement).await;
-            council.leave(id);
+            drop(running);
             done
         });
         let done = done.await.unwrap_or_else(|panicked| {
@@ -40,8 +42,37 @@ impl Council {
         done.map(|()| id)
     }
 
-    async fn start_by_hand(&self, signed: &Signed) -> Result<(CeremonyId, Statement), Refusal> {
+    /// Makes a start durable by an operator's act. The device is looked at before the turn is taken, because it may take
+    /// its time; everything else is judged again in the turn.
+    async fn start_by_hand(&self, signed: &Signed) -> Result<(Statement, Running), Refusal> {
+        let (_, held) = self.may_be_started(signed).await?;
+        let statement = held.session.statement().clone();
+        let found = match statement.target() {
+            Target::KeyDestroy(target) => self.found_to_destroy(target).await?,
+            Target::BackendRebind(target) => self.found_to_rebind(target).await?,
+            _ => self.look(&statement).await?.len() as u64,
+        };
+        let id = statement.common().ceremony;
+        if found > 0 && matches!(statement.target(), Target::KeyGenerate(_)) {
+            tracing::error!(ceremony = %id, found, "objects are under the names of a key that is not made yet");
+        }
         let _turn = self.turn.lock().await;
+        let (act, held) = self.may_be_started(signed).await?;
+        self.may_start(&held, Some(&act), found)?;
+        let body = Started {
+            act: Some(act.digest()),
+            ceremony: id,
+            found,
+            operator: Some(act.person().to_string()),
+        };
+        let running = self.enter(id);
+        self.started(id, Some(admit::person(&act)), body, documents(&act)).await?;
+        Ok((statement, running))
+    }
+
+    /// The ceremony that an operator's act may start now, as far as one can tell without asking a device: whoever may not
+    /// start learns nothing of the token.
+    async fn may_be_started(&self, signed: &Signed) -> Result<(VerifiedAct, Arc<Held>), Refusal> {
         let snapshot = self.keyring.snapshot();
         let act = self.verified(&snapshot, signed).await?;
         let Deed::Execute { statement: named } = act.act().deed else {
@@ -51,46 +82,19 @@ impl Council {
         let held = snapshot.state().sessions().over(named).cloned().ok_or_else(|| {
             Refusal::new(Reason::UnknownCeremony, format!("no ceremony here has the statement {named}"))
         })?;
-        let statement = held.session.statement().clone();
+        let statement = held.session.statement();
         if !statement.kind().is_by_hand() {
             let message = format!("a `{}` starts by itself as soon as it is armed", statement.kind());
             return Err(Refusal::new(Reason::ActRefused, message).with("guard", "no-place"));
         }
         self.is_fresh(&held, &act)?;
-        let id = statement.common().ceremony;
-        // Before anything is looked at: whoever may not start learns nothing of the token.
         let assumed = u64::from(matches!(statement.target(), Target::KeyDestroy(_)));
         self.may_start(&held, Some(&act), assumed)?;
-        self.fits(&snapshot, &statement)?;
-        let found = match statement.target() {
-            Target::KeyDestroy(target) => self.found_to_destroy(target).await?,
-            Target::BackendRebind(target) => self.found_to_rebind(target).await?,
-            _ => self.look(&statement).await?.len() as u64,
-        };
-        if found > 0 && matches!(statement.target(), Target::KeyGenerate(_)) {
-            tracing::error!(ceremony = %id, found, "objects are under the names of a key that is not made yet");
-        }
-        self.may_start(&held, Some(&act), found)?;
-        let body = Started {
-            act: Some(act.digest()),
-            ceremony: id,
-            found,
-            operator: Some(act.person().to_string()),
-        };
-        self.enter(id);
-        let started = self.started(id, Some(admit::person(&act)), body, documents(&act)).await;
-        if started.is_err() {
-            self.leave(id);
-        }
-        started.map(|()| (id, statement))
+        self.fits(&snapshot, statement)?;
+        Ok((act, held))
     }
 
-    fn may_start(
-        &self,
-        held: &Held,
-        act: Option<&ceremonies::act::VerifiedAct>,
-        found: u64,
-    ) -> Result<(), Refusal> {
+    fn may_start(&self, held: &Held, act: Option<&VerifiedAct>, found: u64) -> Result<(), Refusal> {
         let operator = act.map(|act| act.person().clone());
         let event = Event::Start { operator, found };
         let stamp = self.provisional(Some(&held.session));
@@ -126,8 +130,9 @@ impl Council {
         }
     }
 
-    /// What follows by itself from where a ceremony stands. The caller has the turn.
-    pub(super) async fn follow_up(&self, id: CeremonyId) -> Result<(), Refusal> {
+    /// What follows by itself from where a ceremony stands, in this turn. A device is waited for outside of it: meanwhile
+    /// people decide about other ceremonies, and about this one.
+    pub(super) async fn follow_up<'t>(&'t self, mut turn: Turn<'t>, id: CeremonyId) -> Result<(), Refusal> {
         // Each round moves the ceremony on by a record; there are only so many steps.
         for _ in 0..4 {
             let held = self.held(&self.keyring.snapshot(), id)?;
@@ -140,12 +145,20 @@ impl Council {
                     let body = Started { act: None, ceremony: id, found: 0, operator: None };
                     self.started(id, None, body, vec![]).await?;
                 }
-                Step::Executing if !by_hand => self.carry_out(&held, id).await?,
-                Step::Executing if !self.is_running(id) && continues(statement) => {
-                    self.perform(statement).await?;
+                Step::Executing if self.is_running(id) => return Ok(()),
+                Step::Executing if goes_on(statement) => {
+                    let running = self.enter(id);
+                    drop(turn);
+                    let done = match by_hand {
+                        true => self.perform(statement).await,
+                        false => self.carry_out(statement).await,
+                    };
+                    drop(running);
+                    turn = self.turn.lock().await;
+                    done?;
                 }
                 // Its task is not in this process: it ended with another one.
-                Step::Executing if !self.is_running(id) => {
+                Step::Executing => {
                     tracing::error!(ceremony = %id, "an execution was interrupted: propose a `resolve`");
                     self.append(Ceremony::Interrupted(Turned { ceremony: id }), vec![], vec![]).await?;
                 }
@@ -179,8 +192,7 @@ impl Council {
     }
 
     /// What an execution without an operator does. All of it can be done again after a crash.
-    async fn carry_out(&self, held: &Held, id: CeremonyId) -> Result<(), Refusal> {
-        let statement = held.session.statement();
+    async fn carry_out(&self, statement: &Statement) -> Result<(), Refusal> {
         let outputs = match statement.target() {
             Target::Resolve(resolve) => {
                 let snapshot = self.keyring.snapshot();
@@ -195,25 +207,46 @@ impl Council {
             }
             _ => Outputs::Done,
         };
-        let bytes =
-            outputs.encode(statement).map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
-        let step = Ceremony::Executed(Executed { ceremony: id, outputs: Hash::of(&bytes) });
-        // Canonical JSON is text.
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        self.append(step, vec![(document::OUTPUTS, text)], vec![]).await?;
-        Ok(())
+        self.executed(statement, &outputs).await
     }
 
-    /// Carries on every open ceremony: at the start of the daemon, and as time passes.
+    /// Records what came of an execution.
+    ///
+    /// # Errors
+    /// Guard `too-late` where the ceremony was aborted meanwhile: the record is in the log, and has no effect.
+    pub(super) async fn executed(&self, statement: &Statement, outputs: &Outputs) -> Result<(), Refusal> {
+        let ceremony = statement.common().ceremony;
+        let bytes =
+            outputs.encode(statement).map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+        let step = Ceremony::Executed(Executed { ceremony, outputs: Hash::of(&bytes) });
+        // Canonical JSON is text.
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let index = self.append(step, vec![(document::OUTPUTS, text)], vec![]).await?;
+        let held = self.held(&self.keyring.snapshot(), ceremony)?;
+        match held.session.state().step() {
+            Step::Executed | Step::Completed => Ok(()),
+            ended => {
+                let message = format!(
+                    "what came of it is record {index}, and has no effect: the ceremony is {ended}; what a birth made is in \
+                     quarantine"
+                );
+                let refusal = Refusal::new(Reason::ActRefused, message);
+                Err(refusal.with("guard", "too-late").with("log_index", index))
+            }
+        }
+    }
+
+    /// Carries on every open ceremony: at the start of the daemon, and as time passes. None waits for another's device.
     pub async fn carry_on(&self) {
         let open: Vec<CeremonyId> =
             self.keyring.snapshot().state().sessions().open().map(|(id, _)| id).collect();
-        for id in open {
-            let _turn = self.turn.lock().await;
-            if let Err(refusal) = self.follow_up(id).await {
+        let each = open.into_iter().map(async |id| {
+            let turn = self.turn.lock().await;
+            if let Err(refusal) = self.follow_up(turn, id).await {
                 tracing::warn!(ceremony = %id, %refusal, "an open ceremony could not be carried on; it is tried again");
             }
-        }
+        });
+        join_all(each).await;
     }
 
     /// Whether an execution was cut off and goes on by itself, as soon as its backend is back.
@@ -221,14 +254,15 @@ impl Council {
         let snapshot = self.keyring.snapshot();
         snapshot.state().sessions().open().any(|(id, held)| {
             let cut_off = held.session.state().step() == Step::Executing && !self.is_running(id);
-            cut_off && continues(held.session.statement())
+            cut_off && goes_on(held.session.statement())
         })
     }
 }
 
 /// Whether an execution that was cut off goes on: what it does can be done twice.
-const fn continues(statement: &Statement) -> bool {
-    matches!(statement.target(), Target::KeyDestroy(_) | Target::BackendRebind(_))
+const fn goes_on(statement: &Statement) -> bool {
+    let twice = matches!(statement.target(), Target::KeyDestroy(_) | Target::BackendRebind(_));
+    twice || !statement.kind().is_by_hand()
 }
 
 /// Whether a backend does not answer now.

@@ -123,7 +123,7 @@ impl Council {
         if act.act().expires <= self.clock.wall() {
             return no("act-expired", format!("the act expired at {}", act.act().expires));
         }
-        if snapshot.state().sessions().find(common.ceremony).is_some() {
+        if snapshot.state().sessions().was_proposed(common.ceremony) {
             let message = format!("ceremony {} was proposed before: draft a new statement", common.ceremony);
             return Err(Refusal::new(Reason::CeremonyExists, message));
         }

@@ -10,11 +10,10 @@
 use ceremonies::outputs::{Bound, Outputs};
 use ceremonies::statement::target::BackendRebind;
 use ceremonies::statement::{CeremonyId, Statement};
-use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::reason::Reason;
 use proto::record::Ceremony;
-use proto::record::ceremony::{Executed, Failed, document};
+use proto::record::ceremony::Failed;
 use proto::refusal::Refusal;
 
 use super::Council;
@@ -139,13 +138,7 @@ impl Council {
                 return Err(refusal);
             }
         };
-        let outputs = Outputs::Rebound(bound).encode(statement);
-        let outputs = outputs.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
-        let step = Ceremony::Executed(Executed { ceremony, outputs: Hash::of(&outputs) });
-        // Canonical JSON is text.
-        let text = String::from_utf8_lossy(&outputs).into_owned();
-        self.append(step, vec![(document::OUTPUTS, text)], vec![]).await?;
-        Ok(())
+        self.executed(statement, &Outputs::Rebound(bound)).await
     }
 
     async fn bound(&self, target: &BackendRebind) -> Result<Vec<Bound>, Refusal> {

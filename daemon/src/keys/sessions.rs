@@ -103,22 +103,31 @@ impl Held {
 
 /// All ceremonies since genesis.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sessions(BTreeMap<CeremonyId, Arc<Held>>);
+pub struct Sessions {
+    held: BTreeMap<CeremonyId, Arc<Held>>,
+    /// Ids of proposals that opened nothing. They are spent: what the log says of them is said of the first one.
+    void: BTreeSet<CeremonyId>,
+}
 
 impl Sessions {
     /// The ceremony of this id.
     pub fn find(&self, id: CeremonyId) -> Option<&Arc<Held>> {
-        self.0.get(&id)
+        self.held.get(&id)
+    }
+
+    /// Whether there was a proposal of this id, be it without effect.
+    pub fn was_proposed(&self, id: CeremonyId) -> bool {
+        self.held.contains_key(&id) || self.void.contains(&id)
     }
 
     /// The ceremony over this statement.
     pub fn over(&self, statement: Hash) -> Option<&Arc<Held>> {
-        self.0.values().find(|held| held.session.digest() == statement)
+        self.held.values().find(|held| held.session.digest() == statement)
     }
 
     /// All of them.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (CeremonyId, &Arc<Held>)> {
-        self.0.iter().map(|(id, held)| (*id, held))
+        self.held.iter().map(|(id, held)| (*id, held))
     }
 
     /// Those in which something may still happen, completions that are not recorded yet among them.
@@ -173,8 +182,12 @@ impl Sessions {
         if statement.digest() != body.statement || statement.common().ceremony != body.ceremony {
             return Err(Unheld::Document("statement"));
         }
-        // Somebody else's proposal got the id first, or the roster changed: without effect.
-        if self.0.contains_key(&body.ceremony) || outputs::can_be_held(&statement).is_err() {
+        // Somebody else's proposal got the id first: without effect.
+        if self.was_proposed(body.ceremony) {
+            return Ok(());
+        }
+        if outputs::can_be_held(&statement).is_err() {
+            self.void(body.ceremony);
             return Ok(());
         }
         match Session::open(statement, in_force, next.as_ref().map(Seats::from), stamp) {
@@ -188,12 +201,19 @@ impl Sessions {
                     next: next.map(Arc::new),
                     spent: BTreeSet::new(),
                 };
-                self.0.insert(body.ceremony, Arc::new(held));
+                self.held.insert(body.ceremony, Arc::new(held));
             }
             // Without effect: somebody changed roster or guardrails first.
-            Err(_refused) => {}
+            Err(_refused) => self.void(body.ceremony),
         }
         Ok(())
+    }
+
+    /// A proposal that opens nothing spends its id, unless an earlier one has it.
+    pub(super) fn void(&mut self, id: CeremonyId) {
+        if !self.held.contains_key(&id) {
+            self.void.insert(id);
+        }
     }
 
     /// A step of a ceremony that is open. `taken` says whether the keys of the state are against its start.
@@ -206,7 +226,7 @@ impl Sessions {
     ) -> Result<(), Unheld> {
         let id = step.ceremony();
         let Some(event) = record::event(step)? else { return Ok(()) };
-        let Some(held) = self.0.get(&id) else { return Ok(()) };
+        let Some(held) = self.held.get(&id) else { return Ok(()) };
         let target = held.session.statement().target();
         let blocked = matches!(step, Ceremony::Started(_)) && (taken(target) || self.blocks(target, id));
         let spent = match step {
@@ -214,7 +234,7 @@ impl Sessions {
             Ceremony::Deviated(deviated) => Some(deviated.act),
             _ => None,
         };
-        let Some(held) = self.0.get_mut(&id) else { return Ok(()) };
+        let Some(held) = self.held.get_mut(&id) else { return Ok(()) };
         let held = Arc::make_mut(held);
         held.records.push(stamp.index);
         if blocked || spent.is_some_and(|act| held.spent.contains(&act)) {
@@ -241,7 +261,7 @@ impl Sessions {
     pub(super) fn complete(&mut self, body: &Completed, stamp: Stamp) -> Result<bool, Unheld> {
         let id = body.ceremony;
         let no = |why| Err(Unheld::NotBorneOut { ceremony: id, why });
-        let held = self.0.get_mut(&id).ok_or(Unheld::Unknown(id))?;
+        let held = self.held.get_mut(&id).ok_or(Unheld::Unknown(id))?;
         let State::Completed { outputs, .. } = held.session.state() else {
             return no("is not executed and attested");
         };
@@ -268,14 +288,14 @@ impl Sessions {
     fn resolved(&mut self, of: CeremonyId, by: CeremonyId, destroyed: bool, stamp: Stamp) {
         use ceremonies::statement::target::Leftover;
         let leftover = if destroyed { Leftover::Destroy } else { Leftover::Abandon };
-        if let Some(held) = self.0.get_mut(&of) {
+        if let Some(held) = self.held.get_mut(&of) {
             advance(held, &Event::Resolved { by, leftover }, stamp);
         }
     }
 
     /// Something that concerns all of them.
     pub(super) fn told(&mut self, event: &Event, stamp: Stamp) {
-        for held in self.0.values_mut().filter(|held| !held.session.state().step().is_end()) {
+        for held in self.held.values_mut().filter(|held| !held.session.state().step().is_end()) {
             advance(held, event, stamp);
         }
     }

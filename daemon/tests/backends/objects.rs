@@ -204,7 +204,8 @@ async fn a_write_that_hangs_costs_its_own_host_and_no_signature() {
     rig.wire.hang("CreateObject").unwrap();
     for _ in 0..2 {
         // Whoever stops waiting leaves nothing behind that the next one would take for its own answer.
-        let waiting = object.replace(b"nothing");
+        let given_up = text(2);
+        let waiting = object.replace(given_up.as_bytes());
         assert!(tokio::time::timeout(Duration::from_millis(50), waiting).await.is_err());
         for number in 0..20 {
             rig::sign(&key, &public, number, daemon::backend::Turn::of("a")).await.unwrap();
@@ -212,6 +213,7 @@ async fn a_write_that_hangs_costs_its_own_host_and_no_signature() {
     }
     let cut = object.replace(text(2).as_bytes()).await.unwrap_err();
     assert!(matches!(&cut, ObjectError::Away { .. }), "{cut}");
+    // A host that has not ended yet may write now what it was given: nobody waits for it, and it is an anchor's text.
     rig.wire.clear().unwrap();
     again(async || object.replace(text(3).as_bytes()).await).await;
     assert_eq!(object.read().await.unwrap(), text(3).into_bytes());

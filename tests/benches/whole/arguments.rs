@@ -15,7 +15,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Measure only the groups that have cells whose name begins so: `unary`, `batch`, `softhsm`, `network`, `lone`,
-    /// `fair`, `growth`. May be repeated.
+    /// `fair`, `growth`, `control`. May be repeated.
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
     /// Draw the judged cells into this file.

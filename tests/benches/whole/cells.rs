@@ -1,5 +1,6 @@
 //! The cells of the bench, in groups that are measured together.
 
+mod control;
 mod fair;
 mod growth;
 mod hsm;
@@ -24,6 +25,7 @@ const GROUPS: &[(&str, &[&str], Measure)] = &[
     ("lone", &["lone"], hsm::lone),
     ("fair", &["fair"], fair::beside),
     ("growth", &["growth"], growth::grown),
+    ("control", &["control"], control::restarted),
 ];
 
 /// Measures the groups that were asked for; all of them but the bare ceilings, which the others measure in their rounds,

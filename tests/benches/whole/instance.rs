@@ -94,18 +94,8 @@ struct Running {
 impl Instance {
     /// Makes it: one software key, or one on every backend if there is an HSM.
     pub fn make(program: &Path, directory: &Path, hsm: Option<&Hsm>) -> Self {
-        let instance = Self {
-            directory: directory.to_owned(),
-            program: program.to_owned(),
-            environment: hsm.map(|hsm| hsm.token.environment()),
-            running: None,
-        };
-        let mut init = instance.command();
-        init.args(["init", "--rehearsal", "--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--directory"]);
-        let _said = Process::output({
-            init.arg(directory);
-            init
-        });
+        let environment = hsm.map(|hsm| hsm.token.environment());
+        let instance = Self { environment, ..Self::begin(program, directory) };
         instance.configure(hsm);
         instance.limit();
         instance.grant();
@@ -116,6 +106,22 @@ impl Instance {
             instance.born(FAR, "far", Some(hsm.token.key_uri("far")));
         }
         instance
+    }
+
+    /// One as `init` makes it, without keys and with the rules that it comes with.
+    pub fn begin(program: &Path, directory: &Path) -> Self {
+        let (directory, program) = (directory.to_owned(), program.to_owned());
+        let instance = Self { directory, program, environment: None, running: None };
+        let mut init = instance.command();
+        init.args(["init", "--rehearsal", "--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--directory"]);
+        init.arg(instance.directory());
+        let _said = Process::output(init);
+        instance
+    }
+
+    /// Where it is.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     fn command(&self) -> Command {
@@ -191,7 +197,7 @@ impl Instance {
     }
 
     /// Plays the ceremony of a new key, or of one that the token has.
-    fn born(&self, key: &str, backend: &str, adopted: Option<String>) {
+    pub fn born(&self, key: &str, backend: &str, adopted: Option<String>) {
         let mut command = self.command();
         command.args(["rehearse-key", key, "--algorithm", "ecdsa-p256-sha256", "--purpose", "digest"]);
         command.args(["--backend", backend, "--config"]).arg(self.config());

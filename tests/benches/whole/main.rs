@@ -20,6 +20,7 @@ mod cpu;
 mod fsync;
 mod instance;
 mod load;
+mod people;
 mod pki;
 mod prefill;
 mod raw;

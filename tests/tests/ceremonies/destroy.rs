@@ -94,6 +94,42 @@ fn a_device_that_refuses_ends_it_and_what_is_left_is_destroyed_by_the_next() {
 }
 
 #[test]
+fn a_device_that_hangs_holds_up_nothing_but_its_own_ceremony() {
+    const KEY: &str = "release/linux";
+    let mut room = Room::token();
+    let left = failed_birth(&room, KEY);
+    let open = room.proposed(&destruction(KEY, &left));
+    room.arm(&open);
+    room.wire.as_ref().unwrap().hang("DestroyObject").unwrap();
+    let act = room.signed("oskar", Deed::Execute { statement: open.digest() });
+    let mut client = room.client();
+    let started = room.beside(async move {
+        let request = proto::wire::v1::ExecuteCeremonyRequest { act: Some(act) };
+        client.execute_ceremony(request).await
+    });
+    room.until(&open, State::Executing);
+    let others = |room: &Room, name: &str| {
+        let other = room.proposed(&new_key(name, "hsm"));
+        room.arm(&other);
+        room.vetoes("wanda", &other).unwrap();
+        assert_eq!((room.state(&other), room.state(&open)), (State::Vetoed, State::Executing), "{name}");
+    };
+    others(&room, "release/while-it-is-done");
+    // A daemon that starts and carries it on serves meanwhile, and is not kept from anything else.
+    room.world.kill();
+    assert!(room.wait(started).unwrap().is_err());
+    let asked = room.wire.as_ref().unwrap().calls("DestroyObject").unwrap();
+    room.world.start();
+    room.until_called("DestroyObject", asked + 1);
+    others(&room, "release/while-it-is-carried-on");
+    room.wire.as_ref().unwrap().clear().unwrap();
+    room.until(&open, State::Executed);
+    room.complete(&open);
+    assert_eq!((room.objects(), objects(room.world.token().unwrap(), "pubkey")), (vec![], vec![]));
+    room.ends_well();
+}
+
+#[test]
 fn killed_at_every_step_of_a_destruction_it_is_carried_on_until_nothing_is_left() {
     let mut room = Room::token();
     let mut places = BTreeSet::new();

@@ -373,6 +373,17 @@ impl Room {
         assert!(reached.unwrap().unwrap(), "it ended as {:?}", self.state(open));
     }
 
+    /// Waits until the token's module was asked so often.
+    #[track_caller]
+    pub fn until_called(&self, function: &str, times: usize) {
+        let wire = self.wire.as_ref().unwrap();
+        let asked = std::time::Instant::now();
+        while wire.calls(function).unwrap() < times {
+            assert!(asked.elapsed() < tests::PATIENCE, "{function} was not called {times} times");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
     /// The files of a transcript.
     pub fn transcript(&self, open: &Open) -> Result<BTreeMap<String, Vec<u8>>, Status> {
         let mut client = self.client();

@@ -6,6 +6,7 @@ use proto::key_id::KeyId;
 use proto::name::KeyName;
 use proto::proof::encoding::SignatureEncoding;
 use proto::proof::signature::{Over, verify};
+use proto::purpose::Kind;
 use proto::record::ceremony::Ceremony;
 use proto::record::{Outcome, Record};
 
@@ -129,6 +130,7 @@ pub(super) fn possession(
     let signed = &record.signed.digests;
     let same = [
         ("operation", record.operation == possession.operation),
+        ("kind", record.signed.kind == Kind::Possession),
         ("key", record.key == *asked.key),
         ("version", entry.version == asked.version),
         ("key id", entry.key_id == KeyId::of_spki(public_key)),

@@ -18,7 +18,7 @@ use crate::statement::target::KeyResume;
 use crate::transcript::control::Control;
 use crate::transcript::course::Course;
 use crate::transcript::invalid::{At, hold};
-use crate::transcript::{Files, Invalid, Manifest, Step, name};
+use crate::transcript::{Deviation, Files, Invalid, Manifest, Step, name};
 
 /// A note with one signature, the log key's: further lines would be bytes that nothing covers.
 fn is_bare(text: &str, step: Step, what: &str) -> Result<(), Invalid> {
@@ -109,8 +109,8 @@ impl End {
         self.record.time.clock.map(|_untrusted| self.index)
     }
 
-    /// Whether what is put in force is what statement and outputs say.
-    pub(super) fn effect(&self, control: &Control, course: &Course) -> Result<(), Invalid> {
+    /// Whether what is put in force is what statement and outputs say; gives what deviates.
+    pub(super) fn effect(&self, control: &Control, course: &Course) -> Result<Option<Deviation>, Invalid> {
         let step = Step::Effect;
         let (_, outputs) = course.outputs()?;
         let expected = effect(&course.statement, &outputs).at(step, "what the ceremony puts in force")?;
@@ -142,16 +142,33 @@ impl End {
                 "another device touches its backend, and the completion does not say so".to_owned()
             })?;
         }
-        let lifts = match course.statement.target() {
-            Target::KeyResume(resume) => vec![Lift { index: resume.stop, terms: resumed(control, resume)? }],
-            Target::StopLift(lift) => vec![Lift { index: lift.stop, terms: lift.terms.clone() }],
-            _ => Vec::new(),
+        let asked = match course.statement.target() {
+            Target::KeyResume(resume) => Some(Lift { index: resume.stop, terms: resumed(control, resume)? }),
+            Target::StopLift(lift) => Some(Lift { index: lift.stop, terms: lift.terms.clone() }),
+            _ => None,
+        };
+        let (lifts, deviation) = match asked {
+            Some(lift) if stands(control, &lift) => (vec![lift], None),
+            // Another ceremony over the same stop was completed first.
+            Some(lift) => (Vec::new(), Some(Deviation::NothingLifted { stop: lift.index })),
+            None => (Vec::new(), None),
         };
         hold(self.record.lifts == lifts, step, || {
             "the completion ends other stops than the statement says".to_owned()
         })?;
-        hold(self.record.stops.is_empty(), step, || "the completion stops something".to_owned())
+        hold(self.record.stops.is_empty(), step, || "the completion stops something".to_owned())?;
+        Ok(deviation)
     }
+}
+
+/// Whether a stop with these terms was in force up to the completion: it is in the log, and nothing has lifted one of them.
+fn stands(control: &Control, asked: &Lift) -> bool {
+    let has = |terms: &[Term]| asked.terms.iter().all(|term| terms.contains(term));
+    let lifted =
+        |lift: &Lift| lift.index == asked.index && lift.terms.iter().any(|term| asked.terms.contains(term));
+    let lines = control.lines();
+    lines.iter().any(|line| line.index == asked.index && has(&line.record.stops))
+        && !lines.iter().any(|line| line.record.lifts.iter().any(lifted))
 }
 
 /// The keys that were put in force before.

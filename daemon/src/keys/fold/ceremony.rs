@@ -123,7 +123,10 @@ impl State {
                 self.sessions.propose(body, statement, &in_force, next, stamp)
             }
             // Other guardrails came into force before it: without effect, like every statement of the old ones.
-            Err(_other) => Ok(()),
+            Err(_other) => {
+                self.sessions.void(body.ceremony);
+                Ok(())
+            }
         }
     }
 

@@ -232,6 +232,39 @@ fn a_completion_that_its_ceremony_does_not_bear_out_is_no_history() {
 }
 
 #[test]
+fn a_proposal_without_effect_takes_its_id_with_it() {
+    let cast = Cast::new([9; 32], Mode::Rehearsal);
+    let drafted = |state: &State| {
+        trial::birth(state, &cast, GUARDRAILS, &arrived("a", b"1"), 9, Time::from_microseconds(1))
+    };
+    let others = |state: &mut State| next(state, Body::Policy { sha256: hash(7) }, vec![]).unwrap();
+    let back = |state: &mut State| {
+        next(state, Body::Policy { sha256: Hash::of(GUARDRAILS.as_bytes()) }, vec![]).unwrap()
+    };
+    // Over other guardrails than those in force, and over a version of them that is in force no more.
+    for in_force_again in [false, true] {
+        let mut state = begun();
+        let void = drafted(&state)[..1].to_vec();
+        others(&mut state);
+        if in_force_again {
+            back(&mut state);
+        }
+        take(&mut state, void).unwrap();
+        if !in_force_again {
+            back(&mut state);
+        }
+        let mut again = drafted(&state);
+        let Some((Body::Ceremony(proposed), _)) = again.first() else { panic!("no proposal") };
+        let id = proposed.ceremony();
+        assert!(state.sessions().was_proposed(id));
+        let completion = again.pop().unwrap();
+        take(&mut state, again).unwrap();
+        assert!(state.sessions().find(id).is_none());
+        refused(&mut state, "of which there is none", |state| take(state, vec![completion]));
+    }
+}
+
+#[test]
 fn a_name_and_a_key_pair_come_once() {
     let mut state = begun();
     bring(&mut state, "a", b"1").unwrap();

@@ -67,7 +67,7 @@ impl Held {
 impl Sessions {
     /// The birth that has left the key pair which is to be destroyed; none where no birth can have.
     pub fn quarantined(&self, destroy: &KeyDestroy) -> Option<&Arc<Held>> {
-        self.0.values().find(|held| held.has_left(destroy))
+        self.held.values().find(|held| held.has_left(destroy))
     }
 
     /// Whether another ceremony is destroying this key pair now, or adopting it.
@@ -81,7 +81,7 @@ impl Sessions {
     /// Whether a key pair, at this place, is what a birth made or would make that is not completed, or is destroyed. Such a
     /// key pair is never adopted.
     pub fn keeps_out(&self, key: KeyId, place: &str) -> bool {
-        self.0.values().any(|held| {
+        self.held.values().any(|held| {
             let own = held.completion.is_none() && held.birth().is_some();
             own && (held.made().is_some_and(|(made, _)| made == key)
                 || BirthNames::of(held.session.statement()).touch(place))
