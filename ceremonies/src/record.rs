@@ -54,7 +54,9 @@ pub fn event(step: &Ceremony) -> Result<Option<Event>, NotAStep> {
             let operator = operator.as_deref().map(str::parse::<PersonId>).transpose()?;
             Event::Start { operator, found: *found }
         }
-        Ceremony::Deviated(Deviated { act, .. }) => Event::Deviation { deviation: *act },
+        Ceremony::Deviated(Deviated { act, person, .. }) => {
+            Event::Deviation { deviation: *act, person: person.parse()? }
+        }
         Ceremony::Executed(Executed { outputs, .. }) => Event::Output { outputs: *outputs },
         Ceremony::Failed(_) => Event::NothingDone,
         Ceremony::Interrupted(_) => Event::Interrupted,

@@ -34,8 +34,6 @@ mod refusal;
 mod seats;
 mod state;
 
-use std::collections::BTreeSet;
-
 use book::Book;
 pub use count::{Lack, Standing};
 pub use event::{Decision, Event, SignedAct, Stamp, deviations_digest};
@@ -47,7 +45,6 @@ pub use seats::{Seat, Seats};
 pub use state::{Cause, Executed, Executing, State, Step};
 
 use crate::genesis::Mode;
-use crate::person::PersonId;
 use crate::rules::{Rule, Rules};
 use crate::statement::{Common, Name, Statement, Target, Version};
 
@@ -68,7 +65,7 @@ pub struct InForce {
     pub mode: Mode,
     /// Its log.
     pub origin: Origin,
-    /// Its roster.
+    /// Its roster, and who of it is suspended.
     pub roster: Seats,
     /// Its guardrails.
     pub guardrails: Version,
@@ -101,12 +98,10 @@ pub struct Session {
     rule: Rule,
     /// The roster that the statement names.
     pinned: Seats,
-    /// The roster in force.
+    /// The roster in force, and who of it is suspended.
     present: Seats,
     /// The roster that a `roster.change` makes.
     next: Option<Seats>,
-    /// Persons whose acts do not count any more.
-    suspended: BTreeSet<PersonId>,
     /// The record of the proposal.
     proposed: Stamp,
     /// Index of the newest record that had an effect.
@@ -126,7 +121,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Refusal::Instance`], [`Refusal::Roster`], [`Refusal::Guardrails`], [`Refusal::NextRoster`], [`Refusal::Rules`],
-    /// [`Refusal::Initiator`], [`Refusal::Head`], [`Refusal::Expired`], [`Refusal::Clock`].
+    /// [`Refusal::Initiator`], [`Refusal::Suspended`], [`Refusal::Head`], [`Refusal::Expired`], [`Refusal::Clock`].
     pub fn open(
         statement: Statement,
         in_force: &InForce,
@@ -147,7 +142,6 @@ impl Session {
             pinned: roster.clone(),
             present: roster.clone(),
             next,
-            suspended: BTreeSet::new(),
             proposed: stamp,
             index: stamp.index,
             latest: stamp.time,
@@ -176,6 +170,9 @@ impl Session {
         let rule = in_force.rules.judge(statement, roster.approvals, roster.officers())?;
         if !roster.people.contains_key(&common.initiator) {
             return Err(Refusal::Initiator(common.initiator.clone()));
+        }
+        if roster.suspended.contains(&common.initiator) {
+            return Err(Refusal::Suspended(common.initiator.clone()));
         }
         if common.log.size > stamp.index {
             return Err(Refusal::Head);

@@ -7,10 +7,11 @@
 //! genesis.json  genesis/…           the statement of record 0; roster, guardrails, grants, and who signed it
 //! statement.json  documents/…       what the ceremony was about, and what the proposal brought
 //! acts/<index>-<decision>-<person>.json(.sig)    what people decided, in the order of the log
+//! beside/<index>-suspend-<person>.json(.sig)     what officers signed outside of ceremonies, from the first record on
 //! outputs.json                      what came of it
 //! allowed_signers                   whose keys these are, as `ssh-keygen -Y verify` reads it
 //! control.jsonl                     every control record from the first one to the last before the completion
-//! details/<index>.json              the details of record 0 and of this ceremony's records
+//! details/<index>.json              the details of record 0, of this ceremony's records and of suspensions
 //! checkpoint.txt  proofs.json       a signed head of the log, and what leads from records and older heads to it
 //! pop.json                          the `sign` record of the proof of possession, where a key was made
 //! proofs/…                          what the new keys of a next roster signed; their signatures are in documents/
@@ -104,7 +105,7 @@ pub mod name {
 pub struct Parts {
     /// Every control record before `ceremony.completed`, from record 0 on: index and leaf.
     pub control: Vec<(u64, Vec<u8>)>,
-    /// The details of record 0 and of this ceremony's records, by index. Others may be among them.
+    /// The details of record 0, of this ceremony's records and of suspensions, by index. Others may be among them.
     pub details: BTreeMap<u64, Vec<u8>>,
     /// The leaves of the proofs of possession, in the order of the outputs.
     pub possessions: Vec<Vec<u8>>,

@@ -232,7 +232,7 @@ impl Stage {
             Move::Broken(how) => self.append(if *how == 0 { Event::NothingDone } else { Event::Interrupted }),
             Move::Deviate => {
                 let deviation = Hash::of(&self.room.index.to_be_bytes());
-                self.append(Event::Deviation { deviation });
+                self.append(Event::Deviation { deviation, person: person("oscar") });
             }
             Move::Resolve(destroy) => {
                 let leftover = if *destroy { Leftover::Destroy } else { Leftover::Abandon };
@@ -247,7 +247,14 @@ impl Stage {
             Move::Guardrails(same) => {
                 self.append(Event::Guardrails(samples::version(if *same { 3 } else { 4 }, "guardrails")));
             }
-            Move::Suspend(who) => self.append(Event::Suspended(person(name(*who)))),
+            Move::Suspend(who) => {
+                // Who is suspended is so no more.
+                let mut suspended = self.oracle.suspended.clone();
+                if !suspended.remove(&person(name(*who))) {
+                    suspended.insert(person(name(*who)));
+                }
+                self.append(Event::Suspended(suspended));
+            }
         }
     }
 }

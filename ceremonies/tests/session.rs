@@ -22,7 +22,7 @@ use ceremonies::statement::target::Leftover;
 use ceremonies::statement::{CeremonyId, Kind, Target};
 use proto::hash::Hash;
 use proto::term::Term;
-use room::{Room, in_force, key, next_roster, person, roster, statement};
+use room::{Room, in_force, key, next_roster, person, roster, statement, suspended};
 
 use Decision::{Abort, Approve, Attest, Refuse, Veto};
 

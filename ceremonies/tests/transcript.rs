@@ -13,6 +13,7 @@ mod transcript {
     pub mod outputs;
     pub mod rebound;
     pub mod stage;
+    pub mod suspended;
     pub mod valid;
 }
 

@@ -28,6 +28,7 @@ mod play;
 mod propose;
 mod rebind;
 mod succession;
+mod suspend;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -49,9 +50,10 @@ use crate::keys::sessions::Held;
 use crate::log::{ControlDraft, Fresh, Log, LogError};
 use crate::sign::Signer;
 
+pub use admit::Submitted;
 pub use play::Hand;
 pub use propose::Draft;
-pub use view::{ActView, CeremonyView};
+pub use view::{ActView, CeremonyView, SuspensionView};
 
 /// Holds ceremonies over this log and these keys.
 pub struct Council {

@@ -12,6 +12,7 @@ pub mod control;
 pub mod detail;
 pub mod draft;
 pub mod kind;
+pub mod people;
 pub mod plain;
 pub mod sign;
 
@@ -24,6 +25,7 @@ pub use ceremony::{Arrived, Ceremony};
 pub use control::{Actor, ActorKind, Body, ControlRecord, Lift, StopTarget};
 pub use detail::{CallerDetail, ControlDetail, Detail, PolicyDetail, Salt};
 pub use draft::Draft;
+pub use people::Suspend;
 pub use plain::{DeniedRecord, DeniedSummary, Query, ReadRecord};
 pub use sign::{Outcome, SignRecord, SignatureEntry, Signed};
 

@@ -83,6 +83,17 @@ fn arrived() -> Arrived {
     }
 }
 
+fn suspend() -> Suspend {
+    Suspend {
+        act: Hash::of(b"act"),
+        by: "ada".into(),
+        expires: "2026-11-21T08:00:00.000000Z".parse().unwrap(),
+        key: KeyId::of_spki(b"ada"),
+        nonce: Hash::of(b"nonce"),
+        person: "bob".into(),
+    }
+}
+
 fn every_kind() -> Vec<(&'static str, Draft)> {
     let mut withheld = sign();
     withheld.number = None;
@@ -145,6 +156,7 @@ fn every_kind() -> Vec<(&'static str, Draft)> {
         ("incident.stopped-by-act", control(by_act, vec![Term::All], vec![]).draft().unwrap()),
         ("log.anchor", control(Body::Anchor { place: "anchor".into() }, vec![], vec![]).draft().unwrap()),
         ("log.redacted", control(Body::Redacted { indices: vec![4, 9] }, vec![], vec![]).draft().unwrap()),
+        ("roster.suspend", control(Body::Suspend(Box::new(suspend())), vec![], all()).draft().unwrap()),
     ];
     kinds.extend(steps);
     kinds

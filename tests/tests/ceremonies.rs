@@ -7,6 +7,8 @@ mod bad;
 mod destroy;
 #[path = "ceremonies/kill.rs"]
 mod kill;
+#[path = "ceremonies/outsiders.rs"]
+mod outsiders;
 #[path = "ceremonies/people.rs"]
 mod people;
 #[path = "ceremonies/rebind.rs"]
@@ -23,3 +25,5 @@ mod site;
 mod story;
 #[path = "ceremonies/succession.rs"]
 mod succession;
+#[path = "ceremonies/suspend.rs"]
+mod suspend;

@@ -54,7 +54,10 @@ impl Session {
             Event::Act(act) => next.admit(act, stamp)?,
             Event::Tick => {}
             Event::Start { operator, found } => next.start(operator.as_ref(), *found, stamp)?,
-            Event::Deviation { deviation } => match &mut next.state {
+            Event::Deviation { person, .. } if next.present.suspended.contains(person) => {
+                return Err(Refusal::Suspended(person.clone()));
+            }
+            Event::Deviation { deviation, .. } => match &mut next.state {
                 State::Executing(execution) => execution.deviations.push(*deviation),
                 State::Executed(executed) => {
                     executed.execution.deviations.push(*deviation);
@@ -91,8 +94,11 @@ impl Session {
             }
             Event::Guardrails(version) if *version == self.statement.common().guardrails => {}
             Event::Guardrails(_) => next.change_of_rules(stamp),
-            Event::Suspended(person) => {
-                next.suspended.insert(person.clone());
+            Event::Suspended(people) => {
+                for person in people.difference(&next.present.suspended) {
+                    next.book.end(person, stamp.index);
+                }
+                next.present.suspended = people.clone();
                 next.forget_who_left();
                 next.settle(stamp);
             }
@@ -156,7 +162,7 @@ impl Session {
         let vetoes = std::mem::take(&mut self.book.vetoes);
         let stays = |person: &PersonId, key| {
             let has_role = self.holds(person, Role::Officer, key) || self.holds(person, Role::Witness, key);
-            has_role && !self.suspended.contains(person)
+            has_role && !self.present.suspended.contains(person)
         };
         let vetoes = vetoes.into_iter().filter(|(person, against)| stays(person, against.key)).collect();
         self.book.vetoes = vetoes;
@@ -165,7 +171,7 @@ impl Session {
             let keys = &executed.execution.witnesses;
             executed.attested.retain(|person| {
                 let still = keys.get(person).is_some_and(|key| self.holds(person, Role::Witness, *key));
-                still && !self.suspended.contains(person)
+                still && !self.present.suspended.contains(person)
             });
             self.state = State::Executed(executed);
         }
@@ -196,7 +202,7 @@ impl Session {
         let approvers = standing.everybody();
         if let Some(operator) = operator {
             let conflict = |already| Err(Refusal::Conflict { person: operator.clone(), already });
-            if self.suspended.contains(operator) {
+            if self.present.suspended.contains(operator) {
                 return Err(Refusal::Suspended(operator.clone()));
             }
             if !self.present.is(operator, Role::Operator) {

@@ -43,7 +43,7 @@ pub(super) struct Book {
     pub(super) vetoes: BTreeMap<PersonId, Against>,
     /// Who said no, and so counts no more.
     pub(super) refusals: BTreeMap<PersonId, Against>,
-    /// Index of the record of each person's newest withdrawal.
+    /// Index of the record since which each person's earlier acts count no more: the newest withdrawal or suspension.
     pub(super) withdrawn: BTreeMap<PersonId, u64>,
     /// Who has run the tool.
     pub(super) operators: BTreeSet<PersonId>,
@@ -81,6 +81,12 @@ impl Book {
     pub(super) fn note(&mut self, act: &SignedAct) {
         self.nonces.insert((act.person.clone(), act.nonce));
         self.acts.insert(act.act);
+    }
+
+    /// What a person said for the ceremony until this record counts no more, also where it comes in later.
+    pub(super) fn end(&mut self, person: &PersonId, record: u64) {
+        self.forget(person);
+        self.withdrawn.insert(person.clone(), record);
     }
 
     /// Takes back what a person said for the ceremony.

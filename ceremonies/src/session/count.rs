@@ -63,9 +63,9 @@ fn missing(needed: u16, there: usize) -> Option<u16> {
 }
 
 impl Session {
-    /// Whether an act of this age may still be used, and its person's acts count at all.
-    fn is_fresh(&self, person: &PersonId, entry: &Entry, now: Time) -> bool {
-        now < entry.end(self.rule.approval_age) && !self.suspended.contains(person)
+    /// Whether an act of this age may still be used. (Of a person who was suspended there is none.)
+    fn is_fresh(&self, entry: &Entry, now: Time) -> bool {
+        now < entry.end(self.rule.approval_age)
     }
 
     /// Whether a person holds a role with a key in the roster that the statement names *and* in the one in force.
@@ -80,7 +80,7 @@ impl Session {
 
     /// Who counts at `now`. Everything that arms or starts is judged by this.
     pub(super) fn count(&self, now: Time) -> Standing {
-        let fresh = || self.book.approvals.iter().filter(|(person, entry)| self.is_fresh(person, entry, now));
+        let fresh = || self.book.approvals.iter().filter(|(_, entry)| self.is_fresh(entry, now));
         let officers = || fresh().filter(|(person, entry)| self.holds(person, Role::Officer, entry.key));
         let mut standing = Standing { approvers: distinct(officers()), ..Standing::default() };
         let quorum = self.statement.common().quorum;
@@ -102,7 +102,7 @@ impl Session {
         let keys: BTreeSet<KeyId> =
             standing.approvers.values().chain(standing.next_approvers.values()).copied().collect();
         let attested = self.book.attestations.iter().filter(|(person, entry)| {
-            self.is_fresh(person, entry, now)
+            self.is_fresh(entry, now)
                 && self.holds(person, Role::Witness, entry.key)
                 && !approvers.contains(*person)
                 && !keys.contains(&entry.key)

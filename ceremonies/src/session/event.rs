@@ -1,5 +1,7 @@
 //! What happens to a ceremony: one event a record.
 
+use std::collections::BTreeSet;
+
 use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::time::Time;
@@ -150,6 +152,8 @@ pub enum Event {
     Deviation {
         /// SHA-256 of what was recorded.
         deviation: Hash,
+        /// Who said so.
+        person: PersonId,
     },
     /// The execution is done, with these outputs.
     Output {
@@ -167,12 +171,13 @@ pub enum Event {
         /// What was done with what was left.
         leftover: Leftover,
     },
-    /// Another roster is in force.
+    /// Another roster is in force, and who of it is suspended.
     Roster(Seats),
     /// Other guardrails are in force.
     Guardrails(Version),
-    /// A person's acts stop counting.
-    Suspended(PersonId),
+    /// Of the roster in force, exactly these persons are suspended: what they said before counts no more, and nothing that they say
+    /// until another one of these events leaves them out.
+    Suspended(BTreeSet<PersonId>),
 }
 
 impl Event {

@@ -104,12 +104,12 @@ pub enum Refusal {
     /// A head of before the proposal, or a witness's that is too old.
     #[error("the act names a head of the log that is too old: fetch the newest one and sign again")]
     Head,
-    /// Made before the person's own withdrawal.
+    /// Made before the person's own withdrawal or suspension.
     #[error(
-        "the act was made before its person withdrew in record {record}: sign a new one over a newer head"
+        "the act was made before its person withdrew or was suspended, in record {record}: sign a new one over a newer head"
     )]
     Withdrawn {
-        /// Index of the withdrawal.
+        /// Index of the withdrawal or the suspension.
         record: u64,
     },
     /// Made by somebody who has refused.

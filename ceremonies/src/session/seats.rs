@@ -30,6 +30,8 @@ pub struct Seats {
     pub approvals: u16,
     /// Everybody.
     pub people: BTreeMap<PersonId, Seat>,
+    /// Whose acts do not count.
+    pub suspended: BTreeSet<PersonId>,
 }
 
 impl Seats {
@@ -37,6 +39,12 @@ impl Seats {
     pub fn officers(&self) -> u16 {
         let officers = self.people.values().filter(|seat| seat.roles.contains(&Role::Officer));
         u16::try_from(officers.count()).unwrap_or(u16::MAX)
+    }
+
+    /// The same people, of whom these are suspended.
+    #[must_use]
+    pub fn with_suspended(self, suspended: BTreeSet<PersonId>) -> Self {
+        Self { suspended, ..self }
     }
 
     /// What a statement says of this roster's quorum, with so many witnesses.
@@ -89,6 +97,7 @@ impl From<&Roster> for Seats {
             version: Version { sha256: roster.digest(), version: roster.version() },
             approvals: roster.approvals(),
             people: roster.people().map(|person| (person.id.clone(), seat(person))).collect(),
+            suspended: BTreeSet::new(),
         }
     }
 }

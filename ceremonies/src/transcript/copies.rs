@@ -51,16 +51,29 @@ pub(super) fn of(control: &Control, course: &Course, others: &Files) -> Result<F
             put(path, paper.document.as_bytes());
         }
     }
+    for word in &course.words {
+        hold(is_plain(&word.by), Step::Acts, || format!("record {} names nobody", word.index))?;
+        let kind = word.paper.act.deed.kind();
+        let path = format!("beside/{:012}-{kind}-{}.json", word.index, word.by);
+        put(format!("{path}.sig"), word.paper.armor.as_bytes());
+        put(path, word.paper.document.as_bytes());
+    }
     let (outputs, _) = course.outputs()?;
     put(name::OUTPUTS.to_owned(), outputs.as_bytes());
     let terms = terms(&course.genesis.statement)?;
     let first = genesis_roster(course, terms)?;
     put(format!("genesis/{}", name::ALLOWED_SIGNERS), allowed_signers(&[&first]).as_bytes());
     let version = course.statement.common().roster.version;
-    let mut rosters = match version {
-        1 => vec![first],
-        _ => vec![made_roster(others, version, terms)?],
-    };
+    // Where officers spoke of people under earlier rosters, those are needed to check it.
+    let earliest = if course.words.is_empty() { version } else { 1 };
+    let mut first = Some(first);
+    let mut rosters = Vec::new();
+    for earlier in earliest..=version {
+        match (earlier, first.take()) {
+            (1, Some(first)) => rosters.push(first),
+            _ => rosters.push(made_roster(others, earlier, terms)?),
+        }
+    }
     let next = next_roster(course, terms)?;
     if let Some(next) = &next {
         for (path, bytes) in proven(course, next)? {

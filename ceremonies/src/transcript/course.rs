@@ -61,6 +61,14 @@ const fn decided(decision: Decided) -> &'static str {
     }
 }
 
+/// A record in which an officer says that somebody's acts count no more, and the act behind it.
+#[derive(Clone, Debug)]
+pub(super) struct Word {
+    pub(super) index: u64,
+    pub(super) by: String,
+    pub(super) paper: Paper,
+}
+
 /// The genesis, as record 0 has it.
 #[derive(Clone, Debug)]
 pub(super) struct Beginning {
@@ -80,6 +88,8 @@ pub(super) struct Course {
     pub(super) statement_text: String,
     /// Not empty; the first one is the proposal.
     pub(super) steps: Vec<Taken>,
+    /// What officers said of people from the first record on.
+    pub(super) words: Vec<Word>,
     /// Canonical bytes of the outputs of the last execution.
     pub(super) outputs: Option<String>,
     /// The details' bytes.
@@ -104,6 +114,14 @@ fn text<'d>(detail: Option<&'d ControlDetail>, name: &str, index: u64) -> Result
     found.at(Step::Details, format_args!("record {index} does not bring the document `{name}`"))
 }
 
+/// The act that a record's detail brings.
+fn paper(detail: Option<&ControlDetail>, index: u64) -> Result<Paper, Invalid> {
+    let document = text(detail, document::ACT, index)?.clone();
+    let armor = text(detail, document::SIGNATURE, index)?.clone();
+    let act = Act::parse(document.as_bytes()).at(Step::Acts, format_args!("the act of record {index}"))?;
+    Ok(Paper { act, document, armor })
+}
+
 impl Course {
     /// The course of this ceremony, from its records and the details that `find` has by the records' indices.
     pub(super) fn read<'f>(
@@ -120,8 +138,16 @@ impl Course {
             return Err(Invalid::new(Step::Control, "record 0 is no genesis"));
         };
         let genesis = canonical::to_vec(statement).at(Step::Control, "the genesis statement")?;
-        let mut steps = Vec::new();
+        let (mut steps, mut words) = (Vec::new(), Vec::new());
         for line in control.lines() {
+            if let Body::Suspend(said) = &line.record.body {
+                let index = line.index;
+                let found = detail(line, find(index))?;
+                let paper = paper(found.as_ref().map(|(read, _)| read), index)?;
+                words.push(Word { index, by: said.by.clone(), paper });
+                details.extend(found.map(|(_, bytes)| (index, bytes)));
+                continue;
+            }
             let Body::Ceremony(step) = &line.record.body else { continue };
             if step.ceremony() != ceremony {
                 continue;
@@ -141,12 +167,7 @@ impl Course {
             });
             let mut taken = Taken { index, step: step.clone(), detail, paper: None };
             if taken.named().is_some() {
-                let detail = taken.detail.as_ref();
-                let signed = text(detail, document::ACT, index)?.clone();
-                let armor = text(detail, document::SIGNATURE, index)?.clone();
-                let act = Act::parse(signed.as_bytes())
-                    .at(Step::Acts, format_args!("the act of record {index}"))?;
-                taken.paper = Some(Paper { act, document: signed, armor });
+                taken.paper = Some(paper(taken.detail.as_ref(), index)?);
             }
             steps.push(taken);
         }
@@ -160,7 +181,7 @@ impl Course {
             None => None,
         };
         let genesis = Beginning { statement: genesis, detail: genesis_detail };
-        Ok(Self { ceremony, genesis, statement, statement_text, steps, outputs, details })
+        Ok(Self { ceremony, genesis, statement, statement_text, steps, words, outputs, details })
     }
 
     pub(super) fn genesis_sha256(&self) -> Hash {
@@ -174,6 +195,7 @@ impl Course {
     /// The heads that the statement and the acts name.
     pub(super) fn heads(&self) -> Vec<Head> {
         let acts = self.steps.iter().filter_map(|taken| taken.paper.as_ref());
+        let acts = acts.chain(self.words.iter().map(|word| &word.paper));
         let heads = acts.map(|paper| Head { root: paper.act.head.root, size: paper.act.head.size });
         heads.chain([self.statement.common().log.head()]).collect()
     }

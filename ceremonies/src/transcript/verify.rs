@@ -9,6 +9,7 @@ mod genesis;
 mod play;
 mod rebound;
 mod rosters;
+mod suspended;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +21,7 @@ use proto::proof::leaf::leaf_hash;
 use self::end::End;
 use self::genesis::Instance;
 use self::rosters::Made;
+use self::suspended::Suspended;
 use super::control::Control;
 use super::course::Course;
 use super::invalid::hold;
@@ -103,6 +105,8 @@ fn all(files: &Files, genesis_sha256: Hash) -> Result<Verified, Invalid> {
 struct Judged {
     verified: Verified,
     end: End,
+    /// Index of its proposal.
+    proposed: u64,
 }
 
 /// What is known before acts and course are judged.
@@ -118,6 +122,8 @@ struct Scene<'t> {
     next: Option<&'t Roster>,
     /// The roster that the statement names.
     pinned: &'t Roster,
+    /// Whose acts counted no more, and since when.
+    suspended: &'t Suspended,
 }
 
 /// One transcript, on the rosters that were made before it. Gives the roster that it makes, too.
@@ -145,6 +151,7 @@ fn whole(files: &Files, genesis_sha256: Hash, made: &[Made]) -> Result<(Judged, 
     let pinned = rosters::in_force(made, &instance, course.proposal().index);
     let next = rosters::next(&course, &instance, pinned)?;
     let guardrails = play::guardrails(&control, &course, &instance)?;
+    let suspended = Suspended::read(&control, &course, &instance, made)?;
     let scene = Scene {
         control: &control,
         course: &course,
@@ -153,6 +160,7 @@ fn whole(files: &Files, genesis_sha256: Hash, made: &[Made]) -> Result<(Judged, 
         made,
         next: next.as_ref(),
         pinned,
+        suspended: &suspended,
     };
     let acts = acts::verify(&scene)?;
     let mut deviations = play::to_the_end(&scene, &acts)?;
@@ -177,7 +185,7 @@ fn whole(files: &Files, genesis_sha256: Hash, made: &[Made]) -> Result<(Judged, 
         mode: course.statement.common().mode,
         statement: course.statement.digest(),
     };
-    Ok((Judged { verified, end }, next))
+    Ok((Judged { verified, end, proposed: course.proposal().index }, next))
 }
 
 /// Every head and every record of the ceremony is in the checkpoint's tree.

@@ -83,8 +83,67 @@ fn nothing_is_armed_by_an_unsound_clock() {
 #[test]
 fn a_suspension_disarms_at_once() {
     let mut room = Room::armed();
-    room.append(Event::Suspended(person("ben"))).unwrap();
+    room.append(suspended(&["ben"])).unwrap();
     assert_eq!(room.step(), Step::Proposed);
+}
+
+#[test]
+fn what_somebody_said_before_he_was_suspended_never_counts_again() {
+    let mut room = Room::armed();
+    let kept = room.act("ben", Approve);
+    room.append(suspended(&["ben"])).unwrap();
+    let suspension = room.index;
+    assert_eq!(room.append(Event::Act(kept.clone().into())), Err(Refusal::Suspended(person("ben"))));
+    // He is suspended no more, by whatever it was: what he signed before it stays without effect, and what he signs now counts.
+    room.append(suspended(&[])).unwrap();
+    assert_eq!(room.step(), Step::Proposed);
+    let early = Refusal::Withdrawn { record: suspension };
+    assert_eq!(room.append(Event::Act(kept.into())), Err(early));
+    room.approve(&["ben"]);
+    assert_eq!(room.step(), Step::Armed);
+}
+
+/// Whoever is suspended already loses nothing once more when another one is.
+#[test]
+fn a_further_suspension_ends_nothing_but_what_that_person_said() {
+    let mut room = Room::armed();
+    room.append(suspended(&["ben"])).unwrap();
+    room.append(suspended(&[])).unwrap();
+    room.approve(&["ben"]);
+    room.append(suspended(&["rita"])).unwrap();
+    room.append(suspended(&["rita", "olga"])).unwrap();
+    assert_eq!(room.step(), Step::Armed);
+}
+
+#[test]
+fn whoever_is_suspended_proposes_nothing() {
+    let statement = statement(Kind::KeyGenerate, |_, _| {});
+    let initiator = statement.common().initiator.clone();
+    let roster = roster(2, |_| {}).with_suspended([initiator.clone()].into());
+    let stamp = Stamp { index: 50, time: statement.common().not_before, trusted: true };
+    let opened = Session::open(statement, &in_force(roster), None, stamp);
+    assert_eq!(opened.map(|_| ()), Err(Refusal::Suspended(initiator)));
+}
+
+#[test]
+fn whoever_was_suspended_before_a_proposal_has_no_say_in_it() {
+    let statement = statement(Kind::KeyGenerate, |_, _| {});
+    let roster = roster(2, |_| {}).with_suspended([person("ben")].into());
+    let mut room = Room::under(roster, statement, None);
+    assert_eq!(room.does("ben", Approve), Err(Refusal::Suspended(person("ben"))));
+    assert_eq!(room.does("ben", Veto), Err(Refusal::Suspended(person("ben"))));
+    room.does("ada", Approve).unwrap();
+}
+
+#[test]
+fn nothing_that_a_suspended_person_speaks_is_a_deviation() {
+    let mut room = Room::executed();
+    let saw = room.saw(&[]);
+    room.does("yara", saw.clone()).unwrap();
+    room.append(suspended(&["oscar"])).unwrap();
+    assert_eq!(room.deviate(b"it was otherwise"), Err(Refusal::Suspended(person("oscar"))));
+    room.does("wanda", saw).unwrap();
+    assert_eq!(room.step(), Step::Completed);
 }
 
 #[test]
@@ -105,7 +164,7 @@ fn the_veto_of_somebody_who_left_or_lost_the_role_counts_no_more() {
 
 #[test]
 fn an_attestation_of_somebody_who_left_or_is_suspended_counts_no_more() {
-    for event in [without(3, "yara"), Event::Suspended(person("yara"))] {
+    for event in [without(3, "yara"), suspended(&["yara"])] {
         let mut room = Room::executed();
         let saw = room.saw(&[]);
         room.does("yara", saw.clone()).unwrap();
@@ -137,7 +196,7 @@ fn a_roster_change_under_way_ends_when_another_roster_came_first() {
 #[test]
 fn a_suspended_operator_runs_nothing() {
     let mut room = Room::armed();
-    room.append(Event::Suspended(person("oscar"))).unwrap();
+    room.append(suspended(&["oscar"])).unwrap();
     assert_eq!(room.start(Some("oscar")), Err(Refusal::Suspended(person("oscar"))));
     assert_eq!(room.step(), Step::Armed);
 }

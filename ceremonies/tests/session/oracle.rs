@@ -31,7 +31,7 @@ pub struct Effect {
 pub struct Oracle {
     pub effects: Vec<Effect>,
     present: Seats,
-    suspended: BTreeSet<PersonId>,
+    pub suspended: BTreeSet<PersonId>,
     /// The latest time that counts.
     now: Time,
     sound: bool,
@@ -73,8 +73,11 @@ impl Oracle {
             self.now = self.now.max(stamp.time);
         }
         match event {
-            Event::Roster(roster) => self.present = roster.clone(),
-            Event::Suspended(person) => drop(self.suspended.insert(person.clone())),
+            Event::Roster(roster) => {
+                self.present = roster.clone();
+                self.suspended.clone_from(&roster.suspended);
+            }
+            Event::Suspended(people) => self.suspended.clone_from(people),
             _ => {}
         }
         let (event, after) = (event.clone(), session.state().clone());
@@ -99,10 +102,19 @@ impl Oracle {
         })
     }
 
-    /// The newest act of a person that `is` what is sought, unless he refused or took it back after it.
+    /// The newest act of a person that `is` what is sought, unless he refused or took it back after it, or was suspended.
     fn standing(&self, person: &PersonId, is: fn(&Decision) -> bool) -> Option<(&SignedAct, Stamp)> {
         let (mut said, mut refusal, mut veto) = (None, None, None);
-        for (act, at) in self.acts().filter(|(act, _)| act.person == *person) {
+        for effect in &self.effects {
+            let act = match &effect.event {
+                Event::Act(act) if act.person == *person => act,
+                Event::Suspended(people) if people.contains(person) => {
+                    (said, veto) = (None, None);
+                    continue;
+                }
+                _ => continue,
+            };
+            let at = effect.stamp;
             match &act.decision {
                 Decision::Refuse => (said, refusal) = (None, Some(act.act)),
                 Decision::Withdraw { act } if veto == Some(*act) => veto = None,
@@ -111,7 +123,7 @@ impl Oracle {
                 Decision::Veto | Decision::Abort => veto = Some(act.act),
                 decision if is(decision) => {
                     assert!(refusal.is_none(), "C2: {person} has refused and counts");
-                    said = Some((act, at));
+                    said = Some((&**act, at));
                 }
                 _ => {}
             }
@@ -127,8 +139,11 @@ impl Oracle {
         let mut vetoes = BTreeMap::new();
         for effect in &self.effects {
             match &effect.event {
-                Event::Roster(roster) => present = roster.clone(),
-                Event::Suspended(person) => drop(suspended.insert(person)),
+                Event::Roster(roster) => {
+                    present = roster.clone();
+                    suspended.clone_from(&roster.suspended);
+                }
+                Event::Suspended(people) => suspended.clone_from(people),
                 Event::Act(act) if matches!(act.decision, Decision::Veto | Decision::Abort) => {
                     vetoes.insert(&act.person, (act.act, act.key));
                 }
@@ -318,14 +333,16 @@ impl Oracle {
             );
             let after = self.effects[start..].iter().rev().find_map(|effect| match &effect.event {
                 Event::Act(act) if act.person == *witness => match &act.decision {
-                    Decision::AttestAfter { outputs, deviations } => Some((*outputs, *deviations)),
+                    Decision::AttestAfter { outputs, deviations } => Some(Some((*outputs, *deviations))),
                     _ => None,
                 },
+                // What was said before it counts no more.
+                Event::Suspended(people) if people.contains(witness) => Some(None),
                 _ => None,
             });
             assert_eq!(
                 after,
-                Some((*outputs, deviations_digest(deviations))),
+                Some(Some((*outputs, deviations_digest(deviations)))),
                 "C4: {witness} attested something else"
             );
             assert!(!self.suspended.contains(witness), "C4: {witness} is suspended");
@@ -333,7 +350,7 @@ impl Oracle {
         let noted: Vec<_> = self.effects[start..]
             .iter()
             .filter_map(|effect| match &effect.event {
-                Event::Deviation { deviation } => Some(*deviation),
+                Event::Deviation { deviation, .. } => Some(*deviation),
                 _ => None,
             })
             .collect();

@@ -53,7 +53,7 @@ pub fn roster(version: u64, change: impl FnOnce(&mut BTreeMap<PersonId, Seat>)) 
     let mut people = PEOPLE.iter().map(seat).collect();
     change(&mut people);
     let sha256 = Hash::of(format!("{version} {people:?}").as_bytes());
-    Seats { version: Version { sha256, version }, approvals: 3, people }
+    Seats { version: Version { sha256, version }, approvals: 3, people, suspended: [].into() }
 }
 
 /// The roster that the sample of `roster.change` makes: edgar leaves, ivy joins.
@@ -68,6 +68,11 @@ pub fn next_roster() -> Seats {
 /// The roster in force without edgar: four officers.
 pub fn without_edgar() -> Seats {
     roster(3, |people| drop(people.remove(&person("edgar"))))
+}
+
+/// Exactly these are suspended.
+pub fn suspended(people: &[&str]) -> Event {
+    Event::Suspended(people.iter().map(|name| person(name)).collect())
 }
 
 pub fn in_force(roster: Seats) -> InForce {
@@ -195,7 +200,7 @@ impl Room {
     }
 
     pub fn deviate(&mut self, deviation: &[u8]) -> Result<(), Refusal> {
-        self.append(Event::Deviation { deviation: Hash::of(deviation) })
+        self.append(Event::Deviation { deviation: Hash::of(deviation), person: person("oscar") })
     }
 
     pub fn approve(&mut self, who: &[&str]) -> &mut Self {

@@ -90,7 +90,7 @@ fn scenario_14_who_has_left_does_not_count() {
     room.append(Event::Roster(without_ben())).unwrap();
     assert_eq!(room.step(), Step::Executing);
     let mut room = Room::armed();
-    room.append(Event::Suspended(person("ben"))).unwrap();
+    room.append(suspended(&["ben"])).unwrap();
     assert_eq!(room.start(None), Err(Refusal::NotArmed(vec![Lack::Approvals(1)])));
     assert_eq!(room.does("ben", Approve), Err(Refusal::Suspended(person("ben"))));
 }
@@ -152,7 +152,7 @@ fn some_kinds_take_two_vetoes_of_two_persons() {
     stopped.does("yara", Veto).unwrap();
     assert_eq!(stopped.step(), Step::Vetoed);
     // The veto of somebody who is suspended counts no more.
-    room.append(Event::Suspended(person("cleo"))).unwrap();
+    room.append(suspended(&["cleo"])).unwrap();
     room.does("yara", Veto).unwrap();
     assert_eq!(room.step(), Step::Armed);
     room.start(None).unwrap();

@@ -53,24 +53,43 @@ fn propose_joining(
     stage.propose_with([(document::ROSTER, text)].into_iter().chain(proof).collect());
 }
 
-fn joins_until_executed(stage: &mut Stage, who: &'static str) -> Roster {
+/// Proposes that somebody joins, with his proof.
+pub fn proposes_joining(stage: &mut Stage, who: &'static str) -> Roster {
     let next = with(stage, who);
     let armor = stage.possession_of(who, &next);
     propose_joining(stage, who, &next, Hash::of(armor.as_bytes()), Some(armor));
+    next
+}
+
+fn joins_until_executed(stage: &mut Stage, who: &'static str) -> Roster {
+    let next = proposes_joining(stage, who);
     for officer in ["ada", "bob", "cyd", who] {
         stage.approve(officer);
     }
     for witness in ["fay", "gus"] {
         stage.attest(witness);
     }
-    stage.start_by_itself();
-    (stage.outputs, stage.possession) = (Some(Outputs::Done), None);
-    stage.executed();
+    is_executed(stage);
     next
 }
 
+fn is_executed(stage: &mut Stage) {
+    stage.start_by_itself();
+    (stage.outputs, stage.possession) = (Some(Outputs::Done), None);
+    stage.executed();
+}
+
+/// A roster change that is armed is done and seen.
+pub fn comes_into_force(stage: &mut Stage, next: Roster) -> Files {
+    is_executed(stage);
+    let files = stage.rest_executed();
+    stage.rosters.insert(next.version(), files.clone());
+    (stage.roster, stage.next) = (next, None);
+    files
+}
+
 /// Another roster: somebody joins the officers, by a ceremony of its own.
-fn joins(stage: &mut Stage, who: &'static str) -> Files {
+pub fn joins(stage: &mut Stage, who: &'static str) -> Files {
     let next = joins_until_executed(stage, who);
     let files = stage.rest_executed();
     stage.rosters.insert(next.version(), files.clone());

@@ -15,6 +15,7 @@ pub mod standing;
 pub mod statement;
 mod submit;
 pub mod succession;
+pub mod suspended;
 mod transcript;
 mod verify;
 mod watch;

@@ -8,7 +8,7 @@ use proto::wire::v1;
 use serde_json::{Value, json};
 
 use super::args::connection::Connection as Flags;
-use super::ceremony::{online, standing};
+use super::ceremony::{online, standing, suspended};
 use super::complaint::Complaint;
 use super::online::places;
 use super::screen::{Screen, Tone};
@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::people::desk::Desk;
 use crate::people::duty::{self, Duty};
 use crate::people::error::PeopleError;
-use crate::people::instance::mode_name;
+use crate::people::instance::{Instance, mode_name};
 use crate::people::open::{Open, Unusable};
 use crate::people::text::{moment, plain};
 use crate::people::{calls, me, text};
@@ -67,7 +67,7 @@ async fn run(desk: Desk, screen: &mut Screen) -> Result<Exit, Complaint> {
     if !is_somebody {
         return Err(PeopleError::Nobody(person.clone()).into());
     }
-    show(&waiting, person, text::now(), screen)?;
+    show(&waiting, &desk.instance, person, text::now(), screen)?;
     Ok(Exit::Done)
 }
 
@@ -80,6 +80,7 @@ fn waits(open: &Open, roster: &Roster, person: &PersonId) -> Option<Duty> {
 
 fn show(
     waiting: &[(v1::Ceremony, Statement, Duty)],
+    instance: &Instance,
     person: &PersonId,
     now: Time,
     screen: &mut Screen,
@@ -91,8 +92,11 @@ fn show(
             document
         };
         let waiting: Vec<Value> = waiting.iter().map(entry).collect();
-        return Ok(screen.json(&json!({ "person": person.as_str(), "waiting": waiting }))?);
+        let suspensions = suspended::document(instance);
+        let document = json!({ "person": person.as_str(), "suspensions": suspensions, "waiting": waiting });
+        return Ok(screen.json(&document)?);
     }
+    suspended::show(instance, person, screen)?;
     if waiting.is_empty() {
         return Ok(screen.line(&format!("Nothing waits for {person}."))?);
     }

@@ -138,7 +138,7 @@ fn signed(sign: &SignRecord, detail: Option<&Detail>, by: &str) -> String {
 
 fn control_tone(body: &Body) -> Tone {
     match body {
-        Body::Stopped { .. } => Tone::Bad,
+        Body::Stopped { .. } | Body::Suspend(_) => Tone::Bad,
         _ => Tone::Strong,
     }
 }
@@ -154,6 +154,7 @@ fn changed(control: &ControlRecord) -> String {
         Body::Ceremony(step) => ceremony(step),
         Body::Anchor { place } => format!("checkpoints are kept in {place}"),
         Body::Redacted { indices } => format!("details of {} records erased", indices.len()),
+        Body::Suspend(said) => format!("that {} acts no more", said.person),
     };
     let actor = match control.actor.kind {
         ActorKind::Caller => control.actor.id.clone(),

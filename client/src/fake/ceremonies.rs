@@ -56,6 +56,7 @@ impl CeremonyService for Service {
             guardrails_sha256: common.guardrails.sha256.as_bytes().to_vec(),
             grants_sha256: proto::hash::Hash::of(b"grants").as_bytes().to_vec(),
             checkpoint,
+            suspensions: council.suspended(),
         }))
     }
 
@@ -150,8 +151,9 @@ impl CeremonyService for Service {
     ) -> Result<Response<v1::SubmitActResponse>, Status> {
         let mut state = self.state();
         let (council, log) = state.council("submit")?;
-        let (log_index, ceremony) = council.submit(request.into_inner().act.unwrap_or_default(), log)?;
-        Ok(Response::new(v1::SubmitActResponse { log_index, ceremony }))
+        let (log_index, ceremony, waits) =
+            council.submit(request.into_inner().act.unwrap_or_default(), log)?;
+        Ok(Response::new(v1::SubmitActResponse { log_index, ceremony, waits }))
     }
 
     async fn execute_ceremony(

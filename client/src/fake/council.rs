@@ -12,6 +12,7 @@ use ceremonies::statement::template::{Day, Template};
 use ceremonies::statement::{
     CeremonyId, Common, Kind, Log as NamedLog, Quorum, Statement, Target, Version, target,
 };
+use ceremonies::suspension::{Said, Suspensions};
 use proto::hash::Hash;
 use proto::reason::Reason;
 use proto::refusal::Refusal;
@@ -45,6 +46,7 @@ pub struct Council {
     pub reasons: Vec<String>,
     /// Says that there are deviations which it does not show.
     pub hides_deviations: bool,
+    pub suspensions: Suspensions,
 }
 
 pub fn refuse(reason: Reason, message: impl Into<String>) -> Status {
@@ -95,7 +97,23 @@ impl Council {
             stopped: Vec::new(),
             reasons: Vec::new(),
             hides_deviations: false,
+            suspensions: Suspensions::default(),
         }
+    }
+
+    /// Who is suspended, and who would be by another officer's word.
+    pub fn suspended(&self) -> Vec<v1::Suspension> {
+        let in_force = self.suspensions.iter().map(|(person, own)| v1::Suspension {
+            person: person.to_string(),
+            by: own.by.iter().map(ToString::to_string).collect(),
+            log_index: Some(own.since),
+        });
+        let waiting = self.suspensions.waiting(fixture::at(0)).map(|(person, by)| v1::Suspension {
+            person: person.to_string(),
+            by: by.iter().map(ToString::to_string).collect(),
+            log_index: None,
+        });
+        in_force.chain(waiting).collect()
     }
 
     fn in_force(&self) -> InForce {
@@ -215,9 +233,21 @@ impl Council {
         &mut self,
         act: v1::SignedAct,
         log: &mut Log,
-    ) -> Result<(u64, Option<v1::Ceremony>), Status> {
+    ) -> Result<(u64, Option<v1::Ceremony>, bool), Status> {
         let verified = self.verify(&act)?;
-        let Some(statement) = verified.act().deed.statement() else { return Ok((stamp(log).index, None)) };
+        if let Some(said) = Said::of(&verified) {
+            let stamp = stamp(log);
+            let after = self.suspensions.after(&said, &Seats::from(&self.roster), stamp);
+            self.suspensions = after.map_err(|refusal| {
+                let refusal =
+                    Refusal::new(Reason::ActRefused, refusal.to_string()).with("guard", refusal.name());
+                proto::wire::refusal::status(&refusal)
+            })?;
+            return Ok((stamp.index, None, self.suspensions.of(&said.person).is_none()));
+        }
+        let Some(statement) = verified.act().deed.statement() else {
+            return Ok((stamp(log).index, None, false));
+        };
         let place = self.about(statement)?;
         let stamp = stamp(log);
         let (event, decision) = match SignedAct::of(&verified, None) {
@@ -229,12 +259,15 @@ impl Council {
                 };
                 (Event::Act(Box::new(signed)), decision)
             }
-            None => (Event::Deviation { deviation: verified.digest() }, verified.kind().name()),
+            None => {
+                let (deviation, person) = (verified.digest(), verified.person().clone());
+                (Event::Deviation { deviation, person }, verified.kind().name())
+            }
         };
         let held = &mut self.held[place];
         held.session = held.session.after(&event, stamp).map_err(no)?;
         held.wire.acts.push(recorded(&verified, decision, stamp, act));
-        Ok((stamp.index, Some(self.shown(place))))
+        Ok((stamp.index, Some(self.shown(place)), false))
     }
 
     pub fn execute(&mut self, act: v1::SignedAct, log: &mut Log) -> Result<v1::Ceremony, Status> {

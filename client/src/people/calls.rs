@@ -169,7 +169,7 @@ pub async fn submit(
     let Ok(Some(ceremony)) = self::ceremony(connection, id, patience).await else { return Err(refused) };
     let mut acts = ceremony.acts.iter();
     match acts.find(|act| act.act_sha256 == digest.as_bytes()).map(|act| act.log_index) {
-        Some(log_index) => Ok(v1::SubmitActResponse { log_index, ceremony: Some(ceremony) }),
+        Some(log_index) => Ok(v1::SubmitActResponse { log_index, ceremony: Some(ceremony), waits: false }),
         None => Err(refused),
     }
 }

@@ -1,10 +1,11 @@
 //! The instance as it says it is, held against what this machine knows: its genesis, and the head of its log.
 //!
 //! Promises: an [`Instance`] has the genesis that the settings pin, and a head that was proven to extend the newest one seen here.
-//! Which roster, guardrails and grants are in force is the daemon's word; every statement names them by digest, and whoever verifies a
+//! Which roster, guardrails and grants are in force, and who is suspended, is the daemon's word; every statement names them by digest, and whoever verifies a
 //! transcript proves them from genesis on.
 
 use ceremonies::act::{SeenHead, Setting};
+use ceremonies::person::PersonId;
 use ceremonies::roster::{Roster, RosterError, Terms};
 use ceremonies::rules::Rules;
 use ceremonies::statement::{Common, Kind, Statement, StatementError, Target, Version};
@@ -132,9 +133,17 @@ pub struct Instance {
     pub grants: Hash,
     /// The newest head, proven to extend those seen before.
     pub head: SeenHead,
+    /// Who is suspended, or would be if another officer said so: the daemon's word.
+    pub suspensions: Vec<v1::Suspension>,
 }
 
 impl Instance {
+    /// Since which record a person's acts count no more.
+    #[must_use]
+    pub fn suspended(&self, person: &PersonId) -> Option<u64> {
+        self.suspensions.iter().find(|own| own.person == person.as_str()).and_then(|own| own.log_index)
+    }
+
     /// Reads what the daemon says of itself. `head` is its checkpoint, after it was proven to extend those seen before.
     ///
     /// # Errors
@@ -170,7 +179,8 @@ impl Instance {
             root: head.checkpoint.root,
             size: head.checkpoint.size,
         };
-        Ok(Self { roster, guardrails, grants, head, genesis })
+        let suspensions = answer.suspensions.clone();
+        Ok(Self { roster, guardrails, grants, head, genesis, suspensions })
     }
 
     /// Where acts are taken.

@@ -1,4 +1,4 @@
-//! What people decided: verified, judged, recorded, and judged again.
+//! What people decided about a ceremony: verified, judged, recorded, and judged again.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use ceremonies::act::{ActKind, Deed, VerifiedAct};
 use ceremonies::record;
 use ceremonies::session::{Event, SignedAct};
 use ceremonies::statement::CeremonyId;
+use ceremonies::suspension::Said;
 use proto::hash::Hash;
 use proto::reason::Reason;
 use proto::record::ceremony::Deviated;
@@ -18,18 +19,32 @@ use crate::keyring::Snapshot;
 use crate::keys::sessions::Held;
 use crate::keys::signed::{Signed, documents};
 
+/// An act that is in the log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Submitted {
+    /// The record that holds it.
+    pub index: u64,
+    /// The ceremony that it is about; none where it is about none.
+    pub ceremony: Option<CeremonyId>,
+    /// Whether it has no effect before another person does the same.
+    pub waits: bool,
+}
+
 impl Council {
-    /// Brings in what a person decided about an open ceremony, and does what follows by itself. Returns the record and the
-    /// ceremony.
+    /// Brings in what a person decided about an open ceremony, or that an officer suspends somebody, and does what follows by
+    /// itself.
     ///
     /// # Errors
     /// [`Reason::ActInvalid`] where nobody of the roster can have signed it here, [`Reason::ActRefused`] and its kin where
     /// it does not count; nothing is recorded then. Where another record came first, the act is recorded without effect,
     /// and the same reasons say so.
-    pub async fn submit(&self, signed: &Signed) -> Result<(u64, CeremonyId), Refusal> {
+    pub async fn submit(&self, signed: &Signed) -> Result<Submitted, Refusal> {
         let turn = self.turn.lock().await;
         let snapshot = self.keyring.snapshot();
         let act = self.verified(&snapshot, signed).await?;
+        if let Some(said) = Said::of(&act) {
+            return self.suspend(&snapshot, &act, &said).await;
+        }
         let held = self.about(&snapshot, &act)?;
         let id = held.session.statement().common().ceremony;
         let index = match act.kind() {
@@ -40,7 +55,7 @@ impl Council {
         if let Err(refusal) = self.follow_up(turn, id).await {
             tracing::warn!(ceremony = %id, %refusal, "what follows from an act is tried again");
         }
-        Ok((index, id))
+        Ok(Submitted { index, ceremony: Some(id), waits: false })
     }
 
     /// An act that somebody of the roster signed for this instance, over a head that this log had.
@@ -91,9 +106,6 @@ impl Council {
             }
             Deed::Execute { .. } => return no("ExecuteCeremony takes it, and waits for what comes of it"),
             Deed::Stop { .. } => return no("IncidentService.Stop takes it: stops have a lane of their own"),
-            Deed::Suspend { .. } => {
-                return no("this version suspends nobody yet: veto what that person approved");
-            }
             Deed::AcceptClock { .. } => return no("this version accepts no clock by an act yet"),
             _ => {}
         }
@@ -120,7 +132,7 @@ impl Council {
 
     async fn spoken(&self, held: &Held, id: CeremonyId, act: &VerifiedAct) -> Result<u64, Refusal> {
         self.is_fresh(held, act)?;
-        let event = Event::Deviation { deviation: act.digest() };
+        let event = Event::Deviation { deviation: act.digest(), person: act.person().clone() };
         let no = |refusal| refused(Reason::ActRefused, &refusal);
         held.session.after(&event, self.provisional(Some(&held.session))).map_err(no)?;
         let body = Deviated { act: act.digest(), ceremony: id, person: act.person().to_string() };

@@ -117,7 +117,8 @@ impl Council {
     ) -> Result<Transcript, Refusal> {
         let possessions = outputs.possessions().into_iter().map(|proof| proof.index).collect();
         let rosters = self.earlier(snapshot, &end).await?;
-        let material = Material { possessions, rosters, ..material(id, held, end) };
+        let words = snapshot.state().words();
+        let material = Material { possessions, rosters, ..material(id, held, words, end) };
         self.log.transcript(material).await.map_err(|error| unlogged(&error))
     }
 

@@ -27,10 +27,13 @@ pub(super) struct Ending {
     pub(super) checkpoint: Arc<str>,
 }
 
-/// What the transcript of a ceremony is made of that ends there, without proofs of possession and without rosters.
-pub(super) fn material(id: CeremonyId, held: &Held, end: Ending) -> Material {
+/// What the transcript of a ceremony is made of that ends there, without proofs of possession and without rosters. `words`
+/// are the records in which officers spoke of people.
+pub(super) fn material(id: CeremonyId, held: &Held, words: &[u64], end: Ending) -> Material {
     let completion = held.completion.map(|completion| completion.index);
-    let details = held.records.iter().copied().filter(|index| Some(*index) != completion).collect();
+    let own = held.records.iter().copied().filter(|index| Some(*index) != completion);
+    let words = words.iter().copied().filter(|index| *index <= end.newest);
+    let details = own.chain(words).collect();
     Material {
         ceremony: id,
         newest: end.newest,
@@ -116,7 +119,7 @@ impl Council {
             };
             earlier.push(Forebear {
                 version: made.version,
-                material: material(made.ceremony, &held, own),
+                material: material(made.ceremony, &held, state.words(), own),
                 completion: made.index,
                 proven,
                 proven_size,

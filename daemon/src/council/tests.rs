@@ -6,3 +6,4 @@ mod people;
 mod refusals;
 mod room;
 mod stories;
+mod suspend;

@@ -1,4 +1,4 @@
-//! A ceremony as the people in the room read it: its state, and every act as it is in the log.
+//! Ceremonies and people as those in the room read them: states, every act as it is in the log, and who is suspended.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +70,35 @@ pub struct CeremonyView {
     pub documents: BTreeMap<String, String>,
 }
 
+/// Somebody whose acts count no more, or shall not.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SuspensionView {
+    /// Who.
+    pub person: String,
+    /// Which officers said so, sorted.
+    pub by: Vec<String>,
+    /// The record since which they count no more; none where another officer must say so first.
+    pub since: Option<u64>,
+}
+
 impl Council {
+    /// Who is suspended, and who would be if another officer said so too.
+    pub fn suspended(&self) -> Vec<SuspensionView> {
+        let snapshot = self.keyring.snapshot();
+        let suspensions = snapshot.state().suspensions();
+        let in_force = suspensions.iter().map(|(person, own)| SuspensionView {
+            person: person.to_string(),
+            by: own.by.iter().map(ToString::to_string).collect(),
+            since: Some(own.since),
+        });
+        let waiting = suspensions.waiting(self.clock.wall()).map(|(person, by)| SuspensionView {
+            person: person.to_string(),
+            by: by.iter().map(ToString::to_string).collect(),
+            since: None,
+        });
+        in_force.chain(waiting).collect()
+    }
+
     /// One ceremony, whole.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use ceremonies::record;
 use ceremonies::roster::Roster;
 use ceremonies::rules::Rules;
 use ceremonies::statement::CeremonyId;
+use ceremonies::suspension::Suspensions;
 use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::name::{KeyName, VersionName};
@@ -49,6 +50,10 @@ pub struct State {
     roster: Arc<Roster>,
     /// The rosters after the first, in their order.
     made: Vec<Made>,
+    /// Whose acts count no more.
+    suspensions: Suspensions,
+    /// Indices of the records in which officers spoke of people, those without effect too.
+    words: Vec<u64>,
     sessions: Sessions,
     /// The rules of the guardrails with this digest, once a proposal has brought their text.
     rules: Option<(Hash, Arc<Rules>)>,
@@ -102,6 +107,8 @@ pub enum Effect {
     Rebound(Vec<KeyId>),
     /// A step of a ceremony.
     Step(CeremonyId),
+    /// Other people are suspended.
+    Suspended,
     /// Stops have ended.
     Lifted(Vec<Lift>),
     /// Nothing that decides what may be signed.
@@ -132,6 +139,8 @@ impl State {
             anchors: Vec::new(),
             roster: Arc::new(genesis.roster().clone()),
             made: Vec::new(),
+            suspensions: Suspensions::default(),
+            words: Vec::new(),
             sessions: Sessions::default(),
             rules: None,
             spent: BTreeSet::new(),
@@ -180,6 +189,7 @@ impl State {
                 self.anchors.push(place.clone());
                 Effect::Anchor(place.clone())
             }
+            Body::Suspend(said) => self.suspend(said, index, record)?,
             Body::Redacted { indices } => {
                 refuse::redaction(index, indices)?;
                 Effect::Nothing

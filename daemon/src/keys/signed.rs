@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ceremonies::act::{Act, Unverified, VerifiedAct};
+use ceremonies::act::{Act, ActKind, Unverified, VerifiedAct};
 use ceremonies::roster::Roster;
 use proto::reason::Reason;
 use proto::record::ceremony::document;
@@ -20,11 +20,12 @@ pub struct Signed {
 }
 
 impl Signed {
-    /// The act, if somebody of the roster signed it for this instance. Those whom an open `roster.change` brings in sign
-    /// about that ceremony by the roster that it makes.
+    /// The act, if somebody of the roster signed it for this instance whose acts count. Those whom an open `roster.change`
+    /// brings in sign about that ceremony by the roster that it makes. Whether somebody may suspend another one is left to
+    /// [`Suspensions`](ceremonies::suspension::Suspensions).
     ///
     /// # Errors
-    /// [`Reason::ActInvalid`].
+    /// [`Reason::ActInvalid`]; [`Reason::ActRefused`] where its person is suspended.
     pub fn verified(&self, state: &State) -> Result<VerifiedAct, Refusal> {
         let by =
             |roster: &Roster| VerifiedAct::verify(&self.document, &self.signature, state.setting(), roster);
@@ -35,7 +36,14 @@ impl Signed {
             },
             verified => verified,
         };
-        verified.map_err(|error| Refusal::new(Reason::ActInvalid, error.to_string()))
+        let verified = verified.map_err(|error| Refusal::new(Reason::ActInvalid, error.to_string()))?;
+        let person = verified.person();
+        if verified.kind() != ActKind::Suspend && state.suspensions().of(person).is_some() {
+            let suspended = ceremonies::session::Refusal::Suspended(person.clone());
+            let refusal = Refusal::new(Reason::ActRefused, suspended.to_string());
+            return Err(refusal.with("guard", suspended.name()));
+        }
+        Ok(verified)
     }
 
     /// The roster that the open ceremony makes which this is about.

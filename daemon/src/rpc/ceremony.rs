@@ -80,6 +80,7 @@ impl CeremonyService for Service {
             guardrails_sha256: guardrails.sha256.as_bytes().to_vec(),
             grants_sha256: state.grants().sha256.as_bytes().to_vec(),
             checkpoint: self.0.log.head().checkpoint.to_string(),
+            suspensions: self.council().suspended().iter().map(convert::suspension).collect(),
         }))
     }
 
@@ -191,8 +192,12 @@ impl CeremonyService for Service {
         request: Request<v1::SubmitActRequest>,
     ) -> Result<Response<v1::SubmitActResponse>, Status> {
         let signed = signed(request.into_inner().act)?;
-        let (log_index, id) = self.council().submit(&signed).await.map_err(refused)?;
-        Ok(Response::new(v1::SubmitActResponse { log_index, ceremony: self.whole(id).await? }))
+        let done = self.council().submit(&signed).await.map_err(refused)?;
+        let ceremony = match done.ceremony {
+            Some(id) => self.whole(id).await?,
+            None => None,
+        };
+        Ok(Response::new(v1::SubmitActResponse { log_index: done.index, ceremony, waits: done.waits }))
     }
 
     async fn execute_ceremony(

@@ -10,6 +10,7 @@ use crate::canonical::{self, CanonicalError};
 use crate::hash::Hash;
 use crate::name::KeyName;
 use crate::operation::OperationId;
+use crate::record::people::Suspend;
 use crate::record::{Ceremony, Draft, RecordError, Times, VERSION, kind};
 use crate::term::Term;
 
@@ -108,6 +109,8 @@ pub enum Body {
         /// SHA-256 of the file.
         sha256: Hash,
     },
+    /// `roster.suspend`: an officer says that a person's acts count no more.
+    Suspend(Box<Suspend>),
 }
 
 /// What a stop names.
@@ -190,6 +193,7 @@ impl Body {
             Self::Anchor { .. } => "log.anchor",
             Self::Redacted { .. } => "log.redacted",
             Self::Policy { .. } => "policy",
+            Self::Suspend(_) => "roster.suspend",
         }
     }
 
@@ -201,6 +205,7 @@ impl Body {
             Self::Stopped { act, target } => serde_json::to_value(StoppedBody { act, target }),
             Self::Anchor { place } => serde_json::to_value(AnchorBody { place }),
             Self::Redacted { indices } => serde_json::to_value(RedactedBody { indices }),
+            Self::Suspend(said) => serde_json::to_value(said),
         };
         written.expect("bodies have string keys and no failing serializers")
     }
@@ -222,6 +227,7 @@ impl Body {
             "log.anchor" => Self::Anchor { place: of::<AnchorBody>(kind, body)?.place },
             "log.redacted" => Self::Redacted { indices: of::<RedactedBody>(kind, body)?.indices },
             "policy" => Self::Policy { sha256: of::<DigestBody>(kind, body)?.sha256 },
+            "roster.suspend" => Self::Suspend(Box::new(of(kind, body)?)),
             _ => match Ceremony::read(kind, body) {
                 Some(step) => Self::Ceremony(step.map_err(|e| refused(kind, &e))?),
                 None => return Err(RecordError::UnknownControl(kind.to_owned())),

@@ -31,7 +31,7 @@ tags! {
 pub const PLAIN: [&str; 4] = ["audit.read", "denied", "denied.summary", "sign"];
 
 /// Kinds of control records that this version writes and folds.
-pub const CONTROL: [&str; 15] = [
+pub const CONTROL: [&str; 16] = [
     "ceremony.act",
     "ceremony.completed",
     "ceremony.deviation",
@@ -47,4 +47,5 @@ pub const CONTROL: [&str; 15] = [
     "log.anchor",
     "log.redacted",
     "policy",
+    "roster.suspend",
 ];

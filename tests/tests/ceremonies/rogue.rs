@@ -1,5 +1,7 @@
-//! One who does everything that he can, alone: no key comes into force by him, no stop is lifted, and the others can still
-//! veto and hold a ceremony without him.
+//! One who does everything that he can, alone, in each role: no key comes into force by him, no stop is lifted, nobody joins
+//! him; and the others suspend him, put somebody else in his place, and hold the next ceremony without him.
+
+use std::collections::BTreeMap;
 
 use ceremonies::act::{Decision, Deed, Outcome};
 use proto::hash::Hash;
@@ -7,30 +9,39 @@ use proto::reason::Reason;
 use proto::term::Term;
 use proto::wire::v1::incident_service_client::IncidentServiceClient;
 use proto::wire::v1::stop_target::Target;
-use proto::wire::v1::{CeremonyState, ListCeremoniesRequest, StopRequest, StopTarget};
+use proto::wire::v1::{CeremonyState as State, ListCeremoniesRequest, SignedAct, StopRequest, StopTarget};
 use tests::ask;
 
-use crate::room::{Open, Room, new_key, now, template};
+use crate::room::{Open, Room, new_key, now, template, told};
+use crate::suspend::{suspended, suspends};
 
 const KEY: &str = "release/linux";
 const OTHER: &str = "release/windows";
+const NEW: &str = "release/darwin";
 
-/// The others, without the one: who proposes, two officers, a witness.
+/// The others, without the one: who proposes, two officers, two witnesses.
 struct Others {
     initiator: &'static str,
     officers: [&'static str; 2],
-    witness: &'static str,
+    witnesses: [&'static str; 2],
 }
 
 impl Others {
     fn without(rogue: &str) -> Self {
         let initiator = if rogue == "oskar" { "bob" } else { "oskar" };
-        let all = ["ada", "bob", "carol"];
-        let free: Vec<_> = all.into_iter().filter(|one| *one != rogue && *one != initiator).collect();
-        let witness = if rogue == "walter" { "wanda" } else { "walter" };
-        Self { initiator, officers: [free[0], free[1]], witness }
+        let two = |all: [&'static str; 3]| {
+            let mut free = all.into_iter().filter(|one| *one != rogue && *one != initiator);
+            [free.next().unwrap(), free.next().unwrap()]
+        };
+        Self {
+            initiator,
+            officers: two(["ada", "bob", "carol"]),
+            witnesses: two(["wanda", "walter", "wendy"]),
+        }
     }
 }
+
+const EVERYBODY: [&str; 8] = ["ada", "bob", "carol", "oskar", "rita", "walter", "wanda", "wendy"];
 
 /// Everything that somebody can say about a ceremony, and about the instance. What ends a ceremony comes only where asked.
 fn deeds(open: &Open, rogue: &str, spent: &[Hash], ends: bool) -> Vec<Deed> {
@@ -53,7 +64,7 @@ fn deeds(open: &Open, rogue: &str, spent: &[Hash], ends: bool) -> Vec<Deed> {
     ];
     let withdraws = spent.iter().map(|act| Deed::Withdraw { act: *act, statement });
     deeds.extend(withdraws);
-    let others = ["ada", "bob", "carol", "oskar", "walter", "wanda"].into_iter().filter(|one| *one != rogue);
+    let others = EVERYBODY.into_iter().filter(|one| *one != rogue);
     deeds.extend(others.map(|one| Deed::Suspend { person: one.parse().unwrap() }));
     if ends {
         deeds.push(Deed::Veto { statement });
@@ -61,13 +72,32 @@ fn deeds(open: &Open, rogue: &str, spent: &[Hash], ends: bool) -> Vec<Deed> {
     deeds
 }
 
-/// A stop by somebody's act.
-fn stops(room: &Room, person: &str, target: Target, term: Term) -> Result<(), tonic::Status> {
-    let act = room.signed(person, Deed::Stop { stops: vec![term] });
+/// A stop by an act, through the call that takes such.
+pub fn stops(room: &Room, act: SignedAct, target: Target) -> Result<(), tonic::Status> {
     let target = Some(StopTarget { target: Some(target) });
     let request = StopRequest { target, reason: String::new(), act: Some(act) };
     let mut client = IncidentServiceClient::new(room.channel());
     room.wait(client.stop(request)).map(drop)
+}
+
+fn stops_key(room: &Room, person: &str) -> Result<(), tonic::Status> {
+    let act = room.signed(person, Deed::Stop { stops: vec![Term::Key(KEY.parse().unwrap())] });
+    stops(room, act, Target::Key(KEY.to_owned()))
+}
+
+/// Sends an act through every call: it counts in one of them at most, and whatever refuses it says why.
+pub fn sends_everywhere(room: &Room, statement: Vec<u8>, act: SignedAct) {
+    let answers = [
+        room.submit(act.clone()).map(drop),
+        room.send_start(act.clone()).map(drop),
+        room.send_proposal(statement, act.clone()).map(drop),
+        stops(room, act, Target::All(true)),
+    ];
+    assert!(answers.iter().filter(|answer| answer.is_ok()).count() <= 1, "an act counts once");
+    for refused in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+        ask::explained(refused);
+        assert_ne!(ask::reason(refused), Reason::Internal, "{refused}");
+    }
 }
 
 /// What one does with a ceremony, in an order of his own, through every call.
@@ -83,103 +113,256 @@ fn rages(room: &Room, rogue: &str, open: &Open, round: usize, ends: bool) {
         for deed in deeds {
             let act = room.signed(rogue, deed);
             spent.push(Hash::of(&act.document));
-            // Refused or taken: what counts is what comes of all of it. Each is tried in every call.
-            let answers = [
-                room.submit(act.clone()).map(drop),
-                room.send_start(act.clone()).map(drop),
-                room.send_proposal(open.statement.encode(), act.clone()).map(drop),
-            ];
-            assert!(answers.iter().filter(|answer| answer.is_ok()).count() <= 1, "an act counts once");
-            for refused in answers.iter().filter_map(|answer| answer.as_ref().err()) {
-                ask::explained(refused);
-                assert_ne!(ask::reason(refused), Reason::Internal, "{refused}");
-            }
+            sends_everywhere(room, open.statement.encode(), act);
         }
     }
 }
 
-fn alone(rogue: &'static str) {
-    let room = Room::software();
-    let others = Others::without(rogue);
-    // A key that is in force, and stopped.
+/// Whatever this person may propose: every kind that this version holds, and those that it refuses.
+fn proposals(room: &Room, initiator: &str, stop: u64) -> Vec<Open> {
+    let stopped = |finding: &str| format!("finding = \"{finding}\"\nkey = \"{KEY}\"\nstop = {stop}\n");
+    let digest = Hash::of(b"something").to_string();
+    let other = |kind: &str, target: String| template(kind, &target);
+    let templates = [
+        new_key(OTHER, "software"),
+        other("key.resume", stopped("it was nothing")),
+        new_key(NEW, "software"),
+        other("key.adopt", "key = \"release/x\"\n".to_owned()),
+        other("stop.lift", format!("finding = \"nothing\"\nstop = {stop}\nterms = [\"key:{KEY}\"]\n")),
+        other("grant.change", format!("grants = \"{digest}\"\nreplaces = \"{digest}\"\n")),
+        other(
+            "policy.change",
+            format!("guardrails = {{ version = 2, sha256 = \"{digest}\" }}\nloosens = true\n"),
+        ),
+        other(
+            "key.destroy",
+            format!(
+                "backend = \"software\"\ncopies = []\nkey = \"{KEY}\"\nkey_id = \"{digest}\"\nlocator = \"software:x\"\nversion = 1\n"
+            ),
+        ),
+        other(
+            "backend.rebind",
+            format!("backend = \"software\"\nkeys = [\"{digest}\"]\nreplaces = \"1\"\nserial = \"2\"\n"),
+        ),
+        other("clock.reset", "time = \"2026-11-21T05:00:00.000000Z\"\n".to_owned()),
+        other("log.rekey", String::new()),
+    ];
+    let mut opened = Vec::new();
+    for template in templates {
+        let Ok(statement) = room.draft(initiator, &template) else { continue };
+        opened.extend(room.propose(&statement));
+    }
+    // A roster in which a friend of his decides too; the friend approves by the roster that is to come.
+    let mine = room.next(|document| {
+        let mut friend = document.people.iter().find(|person| person.person == "carol").unwrap().clone();
+        (friend.person, friend.name) = ("fred".into(), "fred".into());
+        friend.keys = vec![room.key("fred").public().to_string()];
+        document.people.push(friend);
+    });
+    if let Ok(open) = room.proposes_roster(initiator, &mine) {
+        let _counts_for_the_next_one = room.approves("fred", &open);
+        opened.push(open);
+    }
+    opened
+}
+
+/// He takes his part in a ceremony, and lets it down when it hurts most.
+fn lets_down(room: &Room, rogue: &str, others: &Others) {
+    let open =
+        room.propose(&room.draft(others.initiator, &new_key("release/worst", "software")).unwrap()).unwrap();
+    let said = room.approves(rogue, &open).or_else(|_| room.attests(rogue, &open));
+    let [one, another] = others.officers;
+    let missing = if EVERYBODY[..3].contains(&rogue) { vec![one] } else { vec![one, another] };
+    for officer in &missing {
+        room.approves(officer, &open).unwrap();
+    }
+    for witness in others.witnesses {
+        room.attests(witness, &open).unwrap();
+    }
+    assert_eq!(room.state(&open), State::Armed);
+    let (decision, statement) = (Decision::Accept, open.digest());
+    match rogue {
+        // Withdrawn when it is armed: somebody else approves in his place.
+        "ada" | "carol" => {
+            said.unwrap();
+            room.does(rogue, Deed::Withdraw { act: Hash::ZERO, statement }).unwrap();
+            assert_eq!(room.state(&open), State::Proposed);
+            room.approves(another, &open).unwrap();
+            room.send_start(room.signed("oskar", Deed::Execute { statement })).unwrap();
+        }
+        // Executed before anybody expects it, and never told: it is done once, and the witnesses see it.
+        "oskar" => {
+            room.send_start(room.signed(rogue, Deed::Execute { statement })).unwrap();
+            assert_eq!(
+                told(&room.send_start(room.signed(rogue, Deed::Execute { statement })).unwrap_err()).1,
+                "started-already"
+            );
+        }
+        _ => drop(room.send_start(room.signed("oskar", Deed::Execute { statement })).unwrap()),
+    }
+    // He speaks of something whenever the others have attested, or says that it is not what he saw.
+    for _time in 0..2 {
+        room.attests_after(others.witnesses[0], &open).unwrap();
+        let _may_not = room.does(rogue, Deed::Deviation { statement });
+    }
+    let outcome = Some(room.outcome(&open));
+    let _may_not = room.does(rogue, Deed::Attest { decision: Decision::Refuse, outcome, statement });
+    if room.state(&open) == State::Executed {
+        let _who_watches_may_not = room.does(rogue, Deed::Attest { decision, outcome, statement });
+    }
+    // Whatever he did: it is not in force as long as not both of those who watched agree.
+    assert!(matches!(room.state(&open), State::Executed | State::Failed), "{:?}", room.state(&open));
+    assert_eq!(ask::reason(&room.uses("release/worst").unwrap_err()), Reason::UnknownKey);
+}
+
+/// The others: one word is enough against the first, and two are where he was the first to suspend somebody.
+fn is_suspended(room: &Room, rogue: &str, others: &Others) {
+    let words: Vec<_> = others.officers.iter().map(|officer| suspends(room, officer, rogue)).collect();
+    assert!(words.iter().any(Result::is_ok), "{words:?}");
+    assert_eq!(suspended(room).0, [rogue]);
+    let size = room.head().size;
+    let statement = Hash::of(b"whatever");
+    for deed in [
+        Deed::Approve { decision: Decision::Accept, statement },
+        Deed::Veto { statement },
+        Deed::Suspend { person: "bob".parse().unwrap() },
+        Deed::Deviation { statement },
+    ] {
+        let refused = room.does(rogue, deed).unwrap_err();
+        let (reason, guard) = told(&refused);
+        assert!(guard == "suspended" || reason == Reason::ActInvalid, "{refused}");
+    }
+    let (_, guard) = told(&stops_key(room, rogue).unwrap_err());
+    assert!(guard == "suspended" || rogue == "oskar", "{guard}");
+    assert_eq!(room.head().size, size);
+}
+
+/// Somebody else comes in his place: he does what he can against it, which is nothing.
+fn is_replaced(room: &Room, rogue: &str, others: &Others) {
+    let next = room.replaces(rogue, "nina");
+    let initiator = if rogue == others.initiator { "bob" } else { others.initiator };
+    let open = room.proposes_roster(initiator, &next).unwrap();
+    let statement = open.digest();
+    let hinders = || {
+        let deeds = [
+            Deed::Veto { statement },
+            Deed::Abort { statement },
+            Deed::Deviation { statement },
+            Deed::Attest { decision: Decision::Refuse, outcome: None, statement },
+        ];
+        for deed in deeds {
+            room.does(rogue, deed).unwrap_err();
+        }
+    };
+    hinders();
+    for officer in others.officers {
+        room.approves(officer, &open).unwrap();
+    }
+    if EVERYBODY[..3].contains(&rogue) {
+        room.approves("nina", &open).unwrap();
+    }
+    for witness in others.witnesses {
+        hinders();
+        room.attests(witness, &open).unwrap();
+    }
+    room.until(&open, State::Executed);
+    for witness in others.witnesses {
+        hinders();
+        room.attests_after(witness, &open).unwrap();
+    }
+    assert_eq!(room.state(&open), State::Completed);
+    assert_eq!(room.roster(), next.roster);
+    assert_eq!(suspended(room).0, [""; 0]);
+    // From now on he is nobody.
+    let refused = room.does(rogue, Deed::Veto { statement }).unwrap_err();
+    assert_eq!(ask::reason(&refused), Reason::ActInvalid);
+}
+
+/// A key that is in force and stopped, and a witness in reserve: two are what a ceremony takes.
+pub fn begun() -> (Room, u64) {
+    let mut room = Room::software();
+    for comes in ["wendy", "nina", "fred"] {
+        room.enters(comes);
+    }
+    let reserve = room.like("walter", "wendy");
+    let next = room.next(|document| document.people.push(reserve));
+    let open = room.proposes_roster("oskar", &next).unwrap();
+    room.holds(&open, &["ada", "bob"], &["wanda", "walter"]);
     let first = room.proposed(&new_key(KEY, "software"));
     room.arm(&first);
     room.executes(&first).unwrap();
     room.complete(&first);
     room.uses(KEY).unwrap();
     let stop = ask::stop(&room.world, Target::Key(KEY.to_owned())).unwrap().log_index.unwrap();
+    (room, stop)
+}
+
+fn alone(rogue: &'static str) {
+    let (room, stop) = begun();
+    let others = Others::without(rogue);
+    lets_down(&room, rogue, &others);
     let before = room.head().size;
 
-    // Somebody else's proposals, and his own where he may propose: for a key, for the stop.
-    let resume = |finding: &str| {
-        template("key.resume", &format!("finding = \"{finding}\"\nkey = \"{KEY}\"\nstop = {stop}\n"))
-    };
-    let mut opened = Vec::new();
+    // Somebody else's proposals, and whatever he may propose himself.
+    let mut opened: BTreeMap<String, (Open, usize)> = BTreeMap::new();
     for (round, initiator) in [others.initiator, rogue].into_iter().enumerate() {
-        for template in
-            [new_key(OTHER, "software"), resume("it was nothing"), new_key("release/darwin", "software")]
-        {
-            let Ok(statement) = room.draft(initiator, &template) else { continue };
-            if let Ok(open) = room.propose(&statement) {
-                opened.push((open, round));
-            }
-        }
+        let found = proposals(&room, initiator, stop);
+        assert!(found.len() >= 4 || initiator == rogue, "{}", found.len());
+        opened.extend(found.into_iter().map(|open| (open.id.clone(), (open, round))));
     }
-    assert!(opened.len() >= 3);
-    for (at, (open, round)) in opened.iter().enumerate() {
+    for (at, (open, round)) in opened.values().enumerate() {
         rages(&room, rogue, open, at + round, at % 3 == 2);
     }
     // Stopping is what one alone may do, if his role says so. It is no way to anything else.
-    let more = stops(&room, rogue, Target::Key(KEY.to_owned()), Term::Key(KEY.parse().unwrap()));
+    let more = stops_key(&room, rogue);
     assert_eq!(more.is_ok(), rogue != "oskar", "{more:?}");
 
     let kinds = room.kinds(before);
     for effect in ["ceremony.started", "ceremony.executed", "ceremony.completed", "ceremony.interrupted"] {
         assert!(!kinds.iter().any(|kind| kind == effect), "{effect}: {kinds:?}");
     }
-    for (key, reason) in
-        [(KEY, Reason::KeySuspended), (OTHER, Reason::UnknownKey), ("release/darwin", Reason::UnknownKey)]
+    for (key, reason) in [(KEY, Reason::KeySuspended), (OTHER, Reason::UnknownKey), (NEW, Reason::UnknownKey)]
     {
         assert_eq!(ask::reason(&room.uses(key).unwrap_err()), reason, "{key}");
     }
-    // Whatever he has open, somebody else can veto: the key's ceremonies by one, what lifts a stop by two.
-    for (open, _) in &opened {
-        let is_over = |open: &Open| room.state(open) == CeremonyState::Vetoed;
-        for one in [others.witness, others.officers[0]] {
-            if !is_over(open) {
-                room.vetoes(one, open).unwrap();
-            }
-        }
-        assert!(is_over(open), "{:?} {:?}", open.statement.kind(), room.state(open));
-    }
+    assert_eq!(room.roster().version(), 2);
+
+    is_suspended(&room, rogue, &others);
+    is_replaced(&room, rogue, &others);
+    // With the roster everything is over that he had a hand in.
     let mut client = room.client();
     let list = room.wait(client.list_ceremonies(ListCeremoniesRequest::default())).unwrap().into_inner();
-    assert!(list.ceremonies.is_empty(), "{:?}", list.ceremonies);
+    let open = |ceremony: &&proto::wire::v1::Ceremony| ceremony.state() != State::Executed;
+    assert!(!list.ceremonies.iter().any(|ceremony| open(&ceremony)), "{:?}", list.ceremonies);
 
-    // Without him the stop is lifted, although he vetoes that: one after the other, for he may have stopped it again.
-    let lifted: Vec<u64> = {
-        let records = room.world.ledger().records;
-        let stopped =
-            records.iter().enumerate().filter(|(_, record)| record.body["kind"] == "incident.stopped");
-        stopped.map(|(index, _)| index as u64).collect()
-    };
-    assert!(lifted.contains(&stop), "{lifted:?}");
-    for stop in lifted {
-        let target = format!("finding = \"a drill\"\nkey = \"{KEY}\"\nstop = {stop}\n");
-        let statement = room.draft(others.initiator, &template("key.resume", &target)).unwrap();
-        let open = room.propose(&statement).unwrap();
-        let _vetoed_or_may_not = room.vetoes(rogue, &open);
-        let _refused_or_may_not =
-            room.does(rogue, Deed::Approve { decision: Decision::Refuse, statement: open.digest() });
-        for officer in others.officers {
-            room.approves(officer, &open).unwrap();
-        }
-        room.attests(others.witness, &open).unwrap();
-        room.until(&open, CeremonyState::Executed);
-        room.attests_after(others.witness, &open).unwrap();
-        assert_eq!(room.state(&open), CeremonyState::Completed);
+    // The stops are lifted, one after the other, and a key is born, all without him.
+    let records = room.world.ledger().records;
+    let stopped = records.iter().enumerate().filter(|(_, record)| record.body["kind"] == "incident.stopped");
+    let stopped: Vec<(u64, bool)> =
+        stopped.map(|(index, record)| (index as u64, record.body["stops"][0] == "all")).collect();
+    assert!(stopped.iter().any(|(index, _)| *index == stop), "{stopped:?}");
+    for (stop, all) in stopped {
+        let kind = if all { "stop.lift" } else { "key.resume" };
+        let what = if all { "terms = [\"all\"]\n".to_owned() } else { format!("key = \"{KEY}\"\n") };
+        let target = format!("finding = \"a drill\"\nstop = {stop}\n{what}");
+        let initiator = if rogue == "oskar" { "nina" } else { others.initiator };
+        let open = room.propose(&room.draft(initiator, &template(kind, &target)).unwrap()).unwrap();
+        room.holds(&open, &others.officers, &others.witnesses[..1]);
     }
     room.uses(KEY).unwrap();
+    let operator = if rogue == "oskar" { "nina" } else { "oskar" };
+    let open = room.propose(&room.draft(operator, &new_key(NEW, "software")).unwrap()).unwrap();
+    for officer in others.officers {
+        room.approves(officer, &open).unwrap();
+    }
+    for witness in others.witnesses {
+        room.attests(witness, &open).unwrap();
+    }
+    room.send_start(room.signed(operator, Deed::Execute { statement: open.digest() })).unwrap();
+    for witness in others.witnesses {
+        room.attests_after(witness, &open).unwrap();
+    }
+    room.uses(NEW).unwrap();
     room.ends_well();
 }
 
@@ -208,4 +391,29 @@ fn a_responder_alone_comes_to_nothing() {
 #[test]
 fn an_initiator_alone_comes_to_nothing() {
     alone("carol");
+}
+
+/// The freeze: he is the first to suspend somebody, and vetoes whatever is proposed, as soon as it is.
+#[test]
+fn an_officer_who_vetoes_everything_is_suspended_and_leaves_the_roster() {
+    let (room, stop) = begun();
+    let others = Others::without("ada");
+    suspends(&room, "ada", "bob").unwrap();
+    for open in proposals(&room, others.initiator, stop) {
+        room.vetoes("ada", &open).unwrap();
+        let (state, two) = (room.state(&open), open.statement.kind().name() != "key.resume");
+        assert_eq!(state == State::Vetoed, two && open.statement.kind().name() != "stop.lift", "{state:?}");
+    }
+    // Without him the roster cannot shrink to two officers, and whoever comes in his place is vetoed by him.
+    let open = room.proposes_roster("oskar", &room.replaces("ada", "nina")).unwrap();
+    room.vetoes("ada", &open).unwrap();
+    assert_eq!(room.state(&open), State::Vetoed);
+    // One word more waits for another's; the one whom he suspended counts against him.
+    suspends(&room, "carol", "ada").unwrap();
+    assert_eq!(suspended(&room), (vec!["bob".into()], vec!["ada".into()]));
+    room.vetoes("ada", &room.proposed(&new_key(NEW, "software"))).unwrap();
+    suspends(&room, "bob", "ada").unwrap();
+    assert_eq!(suspended(&room), (vec!["ada".into()], vec![]));
+    is_replaced(&room, "ada", &others);
+    room.ends_well();
 }

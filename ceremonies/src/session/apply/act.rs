@@ -61,7 +61,7 @@ impl Session {
         if !self.owns(person, act.key) && !of_next {
             return Err(Refusal::Unknown(person.clone()));
         }
-        if self.suspended.contains(person) {
+        if self.present.suspended.contains(person) {
             return Err(Refusal::Suspended(person.clone()));
         }
         if !act.decision.enables() {
@@ -177,8 +177,7 @@ impl Session {
             self.book.refusals.remove(person);
             return Ok(());
         }
-        self.book.forget(person);
-        self.book.withdrawn.insert(person.clone(), stamp.index);
+        self.book.end(person, stamp.index);
         self.settle(stamp);
         Ok(())
     }

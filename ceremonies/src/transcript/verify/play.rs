@@ -70,7 +70,7 @@ pub(super) fn guardrails(
 
 /// What a control record makes happen in the ceremony; none where it has nothing to do with it.
 fn event(line: &Line, scene: &Scene<'_>) -> Result<Option<Event>, Invalid> {
-    let Scene { course, made, guardrails, .. } = *scene;
+    let Scene { course, made, guardrails, suspended, .. } = *scene;
     Ok(match &line.record.body {
         Body::Ceremony(step) if step.ceremony() == course.ceremony => {
             record::event(step).at(Step::Session, format_args!("record {}", line.index))?
@@ -79,13 +79,14 @@ fn event(line: &Line, scene: &Scene<'_>) -> Result<Option<Event>, Invalid> {
             Effect::Roster { .. } => made
                 .iter()
                 .find(|made| made.index == line.index)
-                .map(|made| Event::Roster((&made.roster).into())),
+                .map(|made| Event::Roster(suspended.seats(&made.roster, line.index))),
             Effect::Resolved { ceremony, destroyed } if *ceremony == course.ceremony => {
                 let leftover = if *destroyed { Leftover::Destroy } else { Leftover::Abandon };
                 Some(Event::Resolved { by: completed.ceremony, leftover })
             }
             _ => None,
         },
+        Body::Suspend(_) => suspended.changed_by(line.index).cloned().map(Event::Suspended),
         Body::Policy { .. } => {
             let change = guardrails.changes.iter().find(|(index, _)| *index == line.index);
             change.map(|(_, version)| Event::Guardrails(*version))
@@ -99,14 +100,14 @@ pub(super) fn to_the_end(
     scene: &Scene<'_>,
     acts: &BTreeMap<u64, VerifiedAct>,
 ) -> Result<Vec<Deviation>, Invalid> {
-    let Scene { control, course, instance, guardrails, next, pinned, .. } = *scene;
+    let Scene { control, course, instance, guardrails, next, pinned, suspended, .. } = *scene;
     let common = instance.genesis.statement().common();
     let in_force = InForce {
         instance: common.instance.clone(),
         environment: common.environment.clone(),
         mode: common.mode,
         origin: common.log.origin.clone(),
-        roster: pinned.into(),
+        roster: suspended.seats(pinned, course.proposal().index),
         guardrails: guardrails.in_force,
         rules: guardrails.rules.clone(),
     };

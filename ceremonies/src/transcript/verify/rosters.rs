@@ -25,6 +25,8 @@ pub(super) struct Made {
     pub(super) version: u64,
     /// Index of the completion that put it in force.
     pub(super) index: u64,
+    /// Index of the proposal of its ceremony.
+    pub(super) proposed: u64,
     pub(super) leaf: Vec<u8>,
     pub(super) roster: Roster,
     pub(super) deviations: Vec<Deviation>,
@@ -40,6 +42,7 @@ impl Made {
         Ok(Self {
             version,
             index: judged.end.index,
+            proposed: judged.proposed,
             leaf: judged.end.leaf.clone(),
             roster,
             deviations: own.cloned().collect(),

@@ -16,6 +16,7 @@ use crate::people::calls;
 use crate::people::desk::Desk;
 use crate::people::error::PeopleError;
 use crate::people::open::{Open, state_name};
+use crate::refused::NoAnswer;
 
 /// An act about a ceremony that asks nothing.
 #[derive(Clone, Copy, Debug)]
@@ -142,23 +143,42 @@ pub async fn suspend(
     desk.holds(key, None)?;
     let genesis = desk.instance.genesis.clone();
     let signed = desk.sign(key, Deed::Suspend { person: person.clone() }, genesis.common(), why, None)?;
-    let answer = calls::submit(&desk.connection, signed.to_wire(), None, desk.connection.patience()).await?;
+    let answer = calls::submit(&desk.connection, signed.to_wire(), None, desk.connection.patience()).await;
+    let (record, waits) = match answer {
+        Ok(answer) => (Some(answer.log_index), answer.waits),
+        // Made a moment ago, it can have been taken from nobody but us, and its answer was lost.
+        Err(NoAnswer::Refused(refused))
+            if refused.metadata.get("guard").is_some_and(|by| by == "replayed") =>
+        {
+            desk.refresh().await?;
+            let record = desk.instance.suspended(&person);
+            (record, record.is_none())
+        }
+        Err(refused) => return Err(refused.into()),
+    };
     if screen.is_json() {
         screen.json(&json!({
-            "suspended": person.as_str(),
-            "log_index": answer.log_index,
+            "person": person.as_str(),
+            "suspended": !waits,
+            "log_index": record,
             "act_sha256": signed.digest().to_string(),
         }))?;
+        return Ok(Exit::Done);
+    }
+    let place = record.map_or_else(|| "a record".to_owned(), |record| format!("record {record}"));
+    if waits {
+        screen.headline(Tone::Warn, "recorded:", &format!("{person} is NOT suspended yet"))?;
+        screen.facts(&[
+            ("lacks", "another officer's word, because somebody is suspended already".to_owned()),
+            ("do", format!("have another officer type: countersign ceremony suspend {person}")),
+        ])?;
         return Ok(Exit::Done);
     }
     screen.headline(
         Tone::Good,
         "suspended:",
-        &format!("the acts of {person} count no more, from record {} on", answer.log_index),
+        &format!("the acts of {person} count no more, from {place} on"),
     )?;
-    screen.facts(&[(
-        "stays",
-        "until a roster.change; where two officers are needed, the second one does the same".to_owned(),
-    )])?;
+    screen.facts(&[("stays", "until the next roster: decide by a roster.change who is in it".to_owned())])?;
     Ok(Exit::Done)
 }

@@ -6,6 +6,7 @@ use ceremonies::roster::{Person, Roster};
 use ceremonies::ssh::key::SshKey;
 use proto::hash::Hash;
 
+use super::suspended;
 use crate::cli::complaint::Complaint;
 use crate::cli::screen::{Screen, Tone};
 use crate::people::instance::Instance;
@@ -21,7 +22,8 @@ pub fn show(open: &Open, instance: &Instance, screen: &mut Screen) -> Result<(),
         // It came into force: what it changed is not known here any more.
         return Ok(());
     }
-    between(&instance.roster, next, screen)
+    between(&instance.roster, next, screen)?;
+    suspended::restored(instance, next, screen)
 }
 
 /// Shows what the next roster changes.

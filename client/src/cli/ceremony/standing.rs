@@ -5,6 +5,7 @@ use proto::wire::v1::CeremonyState;
 use proto::wire::{time, v1};
 use serde_json::{Value, json};
 
+use super::suspended;
 use crate::cli::complaint::Complaint;
 use crate::cli::screen::{Screen, Tone};
 use crate::people::instance::Instance;
@@ -74,6 +75,7 @@ pub fn show(
         }
     }
     facts.extend(open.wire.lacks.iter().map(|lack| ("lacks", plain(lack))));
+    facts.extend(suspended::facts(instance));
     if !open.wire.cause.is_empty() {
         facts.push(("cause", plain(&open.wire.cause)));
     }

@@ -31,6 +31,7 @@ impl Room {
             guardrails_sha256: common.guardrails.sha256.as_bytes().to_vec(),
             grants_sha256: Hash::of(b"grants").as_bytes().to_vec(),
             checkpoint: self.log.checkpoint(),
+            suspensions: vec![],
         }
     }
 

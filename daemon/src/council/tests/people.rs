@@ -41,7 +41,7 @@ fn after(room: &Room, change: impl FnOnce(&mut RosterDocument)) -> Roster {
 }
 
 /// One officer goes and another one comes.
-fn replaced(room: &Room, goes: &str, comes: &str) -> Roster {
+pub(super) fn replaced(room: &Room, goes: &str, comes: &str) -> Roster {
     after(room, |document| {
         let mut new = document.people.iter().find(|person| person.person == goes).unwrap().clone();
         (new.person, new.name) = (comes.into(), comes.into());
@@ -87,7 +87,7 @@ fn change(room: &Room, next: &Roster) -> (String, Documents) {
     (target, documents)
 }
 
-async fn proposed(room: &Room, initiator: &str, next: &Roster) -> Result<Open, Refusal> {
+pub(super) async fn proposed(room: &Room, initiator: &str, next: &Roster) -> Result<Open, Refusal> {
     let (target, documents) = change(room, next);
     let statement = room.draft(initiator, template("roster.change", &target))?;
     room.propose_with(&statement, &documents).await
@@ -101,7 +101,7 @@ fn signed(room: &Room, person: &str, deed: Deed) -> Signed {
 }
 
 async fn does(room: &Room, person: &str, deed: Deed) -> Result<u64, Refusal> {
-    room.council.submit(&signed(room, person, deed)).await.map(|(index, _)| index)
+    room.council.submit(&signed(room, person, deed)).await.map(|done| done.index)
 }
 
 async fn approves(room: &Room, person: &str, open: &Open) -> Result<u64, Refusal> {
@@ -109,7 +109,7 @@ async fn approves(room: &Room, person: &str, open: &Open) -> Result<u64, Refusal
 }
 
 /// These officers approve, and both witnesses attest, before and after.
-async fn held(room: &Room, open: &Open, officers: &[&str]) {
+pub(super) async fn held(room: &Room, open: &Open, officers: &[&str]) {
     for officer in officers {
         approves(room, officer, open).await.unwrap();
     }
@@ -123,7 +123,7 @@ async fn held(room: &Room, open: &Open, officers: &[&str]) {
 }
 
 /// The state that the log folds to, as a start finds it.
-async fn folded(room: &Room) -> State {
+pub(super) async fn folded(room: &Room) -> State {
     let mut state: Option<State> = None;
     for stored in room.trial.log.records(0, u64::MAX).await.unwrap() {
         if !matches!(Record::parse(&stored.leaf).unwrap(), Record::Control(_)) {
@@ -140,7 +140,7 @@ async fn folded(room: &Room) -> State {
     state.unwrap()
 }
 
-fn told(refusal: &Refusal) -> (Reason, &str) {
+pub(super) fn told(refusal: &Refusal) -> (Reason, &str) {
     (refusal.reason, refusal.metadata.get("guard").map_or("", String::as_str))
 }
 

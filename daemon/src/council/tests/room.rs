@@ -136,7 +136,7 @@ impl Room {
     }
 
     pub(super) async fn does(&self, person: &str, deed: Deed) -> Result<u64, Refusal> {
-        self.council.submit(&self.signed(person, deed)).await.map(|(index, _)| index)
+        self.council.submit(&self.signed(person, deed)).await.map(|done| done.index)
     }
 
     pub(super) async fn approves(&self, person: &str, open: &Open) -> Result<u64, Refusal> {

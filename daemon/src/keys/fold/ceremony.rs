@@ -6,7 +6,7 @@ use ceremonies::act::Setting;
 use ceremonies::guardrails::Guardrails;
 use ceremonies::record;
 use ceremonies::rules::Rules;
-use ceremonies::session::{self, Event, Seats, Stamp};
+use ceremonies::session::{self, Event, Stamp};
 use ceremonies::statement::target::{BackendRebind, KeyResume};
 use ceremonies::statement::{Kind, Statement, Target, Version};
 use proto::canonical;
@@ -50,7 +50,7 @@ impl State {
             environment: self.genesis.environment().clone(),
             mode: self.genesis.mode(),
             origin: self.genesis.origin().clone(),
-            roster: Seats::from(self.roster()),
+            roster: self.seats(),
             guardrails: self.guardrails_version(),
             rules: Rules::clone(&rules),
         })

@@ -1,19 +1,21 @@
-//! Who decides: the roster in force, and how one comes into force.
+//! Who decides: the roster in force, how one comes into force, and whose acts count no more.
 //!
 //! Invariant: versions have no gaps, and each roster after the first follows the one before it
 //! (`rosters_follow_each_other_without_gaps`).
 
 use std::sync::Arc;
 
+use ceremonies::record;
 use ceremonies::roster::{Roster, Terms};
 use ceremonies::session::{Event, Seats, Stamp};
 use ceremonies::statement::{CeremonyId, Statement, Version};
 use ceremonies::succession::{self, NoSuccessor};
+use ceremonies::suspension::{Said, Suspensions};
 use proto::canonical;
-use proto::record::ControlDetail;
 use proto::record::ceremony::document;
+use proto::record::{ControlDetail, ControlRecord, Suspend};
 
-use super::{Effect, State};
+use super::{Effect, FoldError, State, refuse};
 use crate::keys::sessions::Unheld;
 
 /// A roster after the first: which ceremony made it, and where that is completed.
@@ -31,6 +33,45 @@ impl State {
     /// Who decides in this instance now.
     pub fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    /// The roster in force as ceremonies see it, with those who are suspended.
+    pub fn seats(&self) -> Seats {
+        Seats::from(self.roster()).with_suspended(self.suspensions.people())
+    }
+
+    /// Whose acts count no more.
+    pub const fn suspensions(&self) -> &Suspensions {
+        &self.suspensions
+    }
+
+    /// Indices of the records in which officers spoke of people, those without effect too.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// What an officer says of a person: from here on it counts in every open ceremony.
+    pub(super) fn suspend(
+        &mut self,
+        body: &Suspend,
+        index: u64,
+        record: &ControlRecord,
+    ) -> Result<Effect, FoldError> {
+        refuse::untouched(index, record)?;
+        let said = Said::read(body).map_err(|cause| FoldError::Person { index, cause })?;
+        let stamp = record::stamp(index, record);
+        self.words.push(index);
+        // Without effect: another record came first.
+        let Ok(after) = self.suspensions.after(&said, &self.seats(), stamp) else {
+            return Ok(Effect::Nothing);
+        };
+        let before = std::mem::replace(&mut self.suspensions, after);
+        let people = self.suspensions.people();
+        if before.people() == people {
+            return Ok(Effect::Nothing);
+        }
+        self.sessions.told(&Event::Suspended(people), stamp);
+        Ok(Effect::Suspended)
     }
 
     /// The roster in force, as statements name it.
@@ -77,8 +118,12 @@ impl State {
     pub(super) fn succeed(&mut self, next: Arc<Roster>, by: CeremonyId, stamp: Stamp) -> Effect {
         let version = next.version();
         self.made.push(Made { ceremony: by, index: stamp.index, version });
-        self.sessions.told(&Event::Roster(Seats::from(&*next)), stamp);
+        let proposed = self.sessions.find(by).and_then(|held| held.records.first().copied());
+        // Of a ceremony that is not known nothing is completed.
+        let proposed = proposed.unwrap_or_default();
+        self.suspensions = self.suspensions.succeeded(&Seats::from(&*next), proposed);
         self.roster = next;
+        self.sessions.told(&Event::Roster(self.seats()), stamp);
         Effect::Roster(version)
     }
 }

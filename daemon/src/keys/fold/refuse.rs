@@ -39,6 +39,14 @@ pub enum FoldError {
         /// What is wrong with it.
         cause: Unheld,
     },
+    /// An officer's word about nobody, or by nobody.
+    #[error("record {index} is a `roster.suspend`, and {cause}: it was written by no daemon of ours")]
+    Person {
+        /// Its index.
+        index: u64,
+        /// What is no person's id.
+        cause: ceremonies::person::PersonError,
+    },
     /// Not the next one.
     #[error("control record {index} {cause}")]
     Order {

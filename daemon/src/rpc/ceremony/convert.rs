@@ -5,7 +5,12 @@ use ceremonies::session::Step;
 use proto::wire::time::to_wire;
 use proto::wire::v1;
 
-use crate::council::{ActView, CeremonyView};
+use crate::council::{ActView, CeremonyView, SuspensionView};
+
+/// Somebody whose acts count no more, or shall not.
+pub(super) fn suspension(view: &SuspensionView) -> v1::Suspension {
+    v1::Suspension { person: view.person.clone(), by: view.by.clone(), log_index: view.since }
+}
 
 /// With every act and document.
 pub(super) fn whole(view: &CeremonyView) -> v1::Ceremony {

@@ -479,7 +479,7 @@ pub struct Ceremony {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetInstanceRequest {}
 /// What this instance is.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetInstanceResponse {
     /// The genesis statement, canonical JSON; its SHA-256 is the `genesis_sha256` of configurations.
     #[prost(bytes = "vec", tag = "1")]
@@ -499,6 +499,23 @@ pub struct GetInstanceResponse {
     /// The newest checkpoint: the exact text of a C2SP signed note.
     #[prost(string, tag = "6")]
     pub checkpoint: ::prost::alloc::string::String,
+    /// Who is suspended, and who would be if another officer said so too.
+    #[prost(message, repeated, tag = "7")]
+    pub suspensions: ::prost::alloc::vec::Vec<Suspension>,
+}
+/// Somebody whose acts count no more, or shall not.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Suspension {
+    /// Who, by the id in the roster.
+    #[prost(string, tag = "1")]
+    pub person: ::prost::alloc::string::String,
+    /// The officers who said so.
+    #[prost(string, repeated, tag = "2")]
+    pub by: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The record since which that person's acts count no more; absent where another officer must say so
+    /// first.
+    #[prost(uint64, optional, tag = "3")]
+    pub log_index: ::core::option::Option<u64>,
 }
 /// Asks for a statement.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -616,6 +633,9 @@ pub struct SubmitActResponse {
     /// The ceremony as it stands; absent where the act is about none.
     #[prost(message, optional, tag = "2")]
     pub ceremony: ::core::option::Option<Ceremony>,
+    /// Whether it has no effect before another person does the same.
+    #[prost(bool, tag = "3")]
+    pub waits: bool,
 }
 /// Starts a ceremony.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -94,6 +94,19 @@ fn a_person_is_suspended() {
     let daemon = room();
     let out = done(&daemon, "ada", "ceremony suspend bob --reason 'token lost'", "");
     assert!(out.contains("the acts of bob count no more"), "{out}");
+    let out = run_in(&daemon, Output::Table, "bob", "inbox", "");
+    assert!(out.err.contains("YOU ARE SUSPENDED since record"), "{}", out.err);
+    let said = run_in(&daemon, Output::Json, "ada", "inbox", "");
+    let document: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(document["suspensions"][0]["person"], "bob");
+    // A second person takes two officers; nobody counts twice.
+    let out = done(&daemon, "ada", "ceremony suspend wim --reason 'token lost'", "");
+    assert!(out.contains("wim is NOT suspended yet") && out.contains("another officer"), "{out}");
+    let out = run_in(&daemon, Output::Table, "cyd", "inbox", "");
+    assert!(out.err.contains("bob is suspended since record"), "{}", out.err);
+    assert!(out.err.contains("ada would suspend wim, which takes another officer"), "{}", out.err);
+    let err = refused(&daemon, "ada", "ceremony suspend wim --reason 'token lost'", "");
+    assert!(err.contains("has said so already"), "{err}");
     let err = refused(&daemon, "ada", "ceremony suspend eve --reason 'token lost'", "");
     assert!(err.contains("`eve` is not in the roster"), "{err}");
     let err = refused(&daemon, "wim", "ceremony suspend bob --reason 'token lost'", "");

@@ -1,0 +1,82 @@
+//! Whose acts counted no more: what officers said of people, each by an act of his, folded as the daemon folds it.
+
+use std::collections::BTreeSet;
+
+use proto::record::Body;
+
+use super::SLACK;
+use super::genesis::Instance;
+use super::rosters::{self, Made};
+use crate::act::VerifiedAct;
+use crate::person::PersonId;
+use crate::record;
+use crate::roster::Roster;
+use crate::session::Seats;
+use crate::suspension::{Said, Suspensions};
+use crate::transcript::control::Control;
+use crate::transcript::course::Course;
+use crate::transcript::invalid::{At, hold};
+use crate::transcript::{Invalid, Step};
+
+/// Who was suspended, from each record on that changed it.
+pub(super) struct Suspended(Vec<(u64, BTreeSet<PersonId>)>);
+
+impl Suspended {
+    /// Reads them from the first record on. `made` are the rosters after the first.
+    pub(super) fn read(
+        control: &Control,
+        course: &Course,
+        instance: &Instance,
+        made: &[Made],
+    ) -> Result<Self, Invalid> {
+        let (mut changes, mut now) = (Vec::new(), Suspensions::default());
+        for line in control.lines() {
+            let index = line.index;
+            let next = match &line.record.body {
+                Body::Suspend(body) => {
+                    let word = course.words.iter().find(|word| word.index == index);
+                    let word = word.at(Step::Acts, format_args!("record {index} has no act"))?;
+                    let (paper, roster) = (&word.paper, rosters::in_force(made, instance, index));
+                    let (document, armor) = (paper.document.as_bytes(), &paper.armor);
+                    let act = VerifiedAct::verify(document, armor, instance.setting(), roster)
+                        .at(Step::Acts, format_args!("the act of record {index}"))?;
+                    let said = Said::of(&act).filter(|said| said.record() == **body);
+                    let said =
+                        said.at(Step::Acts, format_args!("record {index} does not say what its act says"))?;
+                    hold(act.act().head.size <= index, Step::Acts, || {
+                        format!("record {index}: the act names a head that the log did not have yet")
+                    })?;
+                    // Suspending works whatever the clock is worth; times of one that nobody trusted say nothing.
+                    let time = line.record.time;
+                    let good = time.clock.is_some() || time.asked < said.expires.later(SLACK);
+                    hold(good, Step::Acts, || {
+                        format!("record {index}: the act's time was over, by its own word")
+                    })?;
+                    let after = now.after(&said, &roster.into(), record::stamp(index, &line.record));
+                    // What has no effect stays in the log, today as on the day.
+                    after.unwrap_or_else(|_refused| now.clone())
+                }
+                _ => match made.iter().find(|made| made.index == index) {
+                    Some(made) => now.succeeded(&(&made.roster).into(), made.proposed),
+                    None => continue,
+                },
+            };
+            if next.people() != now.people() {
+                changes.push((index, next.people()));
+            }
+            now = next;
+        }
+        Ok(Self(changes))
+    }
+
+    /// A roster as a ceremony sees it after the record with this index.
+    pub(super) fn seats(&self, roster: &Roster, index: u64) -> Seats {
+        let newest = self.0.iter().rev().find(|(at, _)| *at <= index);
+        Seats::from(roster).with_suspended(newest.map(|(_, people)| people.clone()).unwrap_or_default())
+    }
+
+    /// Who is suspended since this record, if that is another set of people than before.
+    pub(super) fn changed_by(&self, index: u64) -> Option<&BTreeSet<PersonId>> {
+        self.0.iter().find(|(at, _)| *at == index).map(|(_, people)| people)
+    }
+}
