@@ -37,7 +37,7 @@ fn programs() -> [Program; 2] {
 fn pages() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut paths: Vec<PathBuf> = ["README.md", "SECURITY.md", "CHANGELOG.md"].map(PathBuf::from).into();
-    for directory in ["docs", "docs/decisions"] {
+    for directory in ["docs", "docs/decisions", "ceremonies/runbooks", "ceremonies/statements"] {
         let entries = root.join(directory).read_dir().unwrap().map(|entry| entry.unwrap().file_name());
         paths.extend(entries.map(|name| Path::new(directory).join(name)));
     }
@@ -51,7 +51,8 @@ fn commands(page: &str) -> Vec<(usize, String)> {
     let (mut inside, mut continued) = (false, false);
     for (at, line) in page.lines().enumerate() {
         if let Some(language) = line.strip_prefix("```") {
-            inside = matches!(language, "sh" | "bash");
+            // A runbook says behind it who runs the block.
+            inside = matches!(language.split(' ').next(), Some("sh" | "bash"));
             continued = false;
             continue;
         }
@@ -86,11 +87,17 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
+/// The command with an id where a runbook has the variable of one.
+fn filled(command: &str) -> String {
+    let id = "a7".repeat(16);
+    command.replace("$ID", &id).replace("$BIRTH", &id).replace("$MODE", "rehearsal")
+}
+
 /// Command lines that the programs do not understand.
 fn misunderstood(page: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     for (line, command) in commands(page) {
-        let words = words(&command);
+        let words = words(&filled(&command));
         for program in
             programs().iter().filter(|program| words.first().is_some_and(|word| word == program.name))
         {
@@ -151,6 +158,18 @@ fn anchors(page: &str) -> Vec<String> {
         .collect()
 }
 
+/// The path without `..`.
+fn whole(path: &Path) -> PathBuf {
+    let mut whole = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => drop(whole.pop()),
+            part => whole.push(part),
+        }
+    }
+    whole
+}
+
 /// Links to headings that there are not, of the page at `path` among `pages`.
 fn astray(path: &Path, page: &str, pages: &[(PathBuf, String)]) -> Vec<String> {
     let mut complaints = Vec::new();
@@ -158,7 +177,7 @@ fn astray(path: &Path, page: &str, pages: &[(PathBuf, String)]) -> Vec<String> {
         let Some((file, heading)) = target.split_once('#').filter(|(file, _)| !file.contains("://")) else {
             continue;
         };
-        let file = if file.is_empty() { path.to_owned() } else { path.with_file_name(file) };
+        let file = if file.is_empty() { path.to_owned() } else { whole(&path.with_file_name(file)) };
         let there = pages.iter().find(|(other, _)| *other == file).map(|(_, text)| anchors(text));
         if !there.is_some_and(|anchors| anchors.iter().any(|anchor| anchor == heading)) {
             complaints.push(format!("`{target}` leads to no heading"));
@@ -184,6 +203,7 @@ fn a_link_to_no_heading_is_noticed() {
     let pages = [("docs/a.md".into(), page.to_owned()), ("docs/b.md".into(), "## Other\n".to_owned())];
     assert_eq!(anchors(page), ["a-page-with-code"]);
     assert_eq!(astray(Path::new("docs/a.md"), page, &pages), ["`b.md#part` leads to no heading"]);
+    assert_eq!(astray(Path::new("rooms/c.md"), "[b](../docs/b.md#other)", &pages), [""; 0]);
 }
 
 #[test]
@@ -209,6 +229,8 @@ fn a_command_that_there_is_not_is_noticed() {
     assert!(complaints[0].starts_with("2: `countersign sign k file --enconding der`"), "{complaints:?}");
     assert_eq!(misunderstood("```sh\ncountersign stop a \\\n  --reason 'two words' # why\n```").len(), 0);
     assert_eq!(misunderstood("```text\ncountersign nothing\n```").len(), 0);
+    assert_eq!(misunderstood("```sh as=ada types=yes\ncountersign approve \"$ID\" --no\n```").len(), 1);
+    assert_eq!(misunderstood("```sh as=ada\ncountersign ceremony show \"$ID\"\n```").len(), 0);
     assert_eq!(
         unknown("`countersign policy check`, `countersignd anchor add`, `countersign sign KEY`").len(),
         0

@@ -25,11 +25,25 @@ pub fn template(path: &Path) -> Result<(String, Template), Complaint> {
     understood(path, input::text(path, LARGEST)?)
 }
 
+/// What ready statements write behind whatever is to be filled in.
+const MARK: &str = "# FILL IN";
+
 /// What the text of a template says, which came from this file.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// Everything that is wrong with it; lines that are still to be filled in.
 pub fn understood(path: &Path, text: String) -> Result<(String, Template), Complaint> {
+    let left: Vec<String> = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| line.contains(MARK))
+        .map(|(at, line)| format!("line {}: {}", at + 1, line.trim()))
+        .collect();
+    if !left.is_empty() {
+        let mut complaint = Complaint::failed(format!("{} is not filled in", path.display()));
+        complaint.why = left;
+        return Err(complaint.advise("fill these lines in, and take the marks away"));
+    }
     let template = Template::parse(&text).map_err(|problems| {
         let mut complaint = Complaint::failed(format!("{} is not understood", path.display()));
         complaint.why = problems.iter().map(ToString::to_string).collect();
@@ -110,7 +124,7 @@ pub fn document(found: &[Difference]) -> Value {
 
 fn sides(difference: &Difference, now: Time) -> (String, String) {
     let text = |side: &Option<Value>| {
-        side.as_ref().map_or_else(|| "nothing".to_owned(), |found| value("", found, now).replace('\n', " "))
+        side.as_ref().map_or_else(|| "nothing".to_owned(), |found| value("", found, now).replace(";\n", ";").replace('\n', " "))
     };
     (text(&difference.before), text(&difference.after))
 }
@@ -119,4 +133,21 @@ fn sides(difference: &Difference, now: Time) -> (String, String) {
 fn shorter(text: &str) -> String {
     let is_digest = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     if is_digest { format!("{}…", &text[..12]) } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn a_ready_statement_is_filled_in_before_it_is_used() {
+        let ready = include_str!("../../../../ceremonies/statements/production/key-generate.toml");
+        let path = Path::new("new-key.toml");
+        let complaint = understood(path, ready.to_owned()).unwrap_err();
+        assert_eq!(complaint.what, "new-key.toml is not filled in");
+        assert!(complaint.why.iter().any(|why| why.contains("key = \"none/yet\"")), "{:?}", complaint.why);
+        let filled = ready.lines().map(|line| line.split(MARK).next().unwrap()).collect::<Vec<_>>().join("\n");
+        understood(path, filled).unwrap();
+    }
 }
