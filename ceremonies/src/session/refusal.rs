@@ -221,11 +221,13 @@ impl Refusal {
 impl std::fmt::Display for Lack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Approvals(1) => f.write_str("1 more officer must approve"),
             Self::Approvals(missing) => write!(f, "{missing} more officers must approve"),
             Self::NextApprovals(missing) => {
                 write!(f, "{missing} more officers of the next roster must approve")
             }
             Self::Another => f.write_str("one more person must agree"),
+            Self::Witnesses(1) => f.write_str("1 more witness must attest"),
             Self::Witnesses(missing) => write!(f, "{missing} more witnesses must attest"),
             Self::OtherUnit => f.write_str("a witness of another unit than every approver must attest"),
         }

@@ -164,9 +164,17 @@ async fn ask(
         screen.gap()?;
         standing::show(&open, &desk.instance, time, Vec::new(), screen)?;
         screen.gap()?;
-        statement::own_words(&open.statement, screen)?;
-        if outcome.is_some() {
-            shown::outcome(&open, screen)?;
+        match outcome {
+            None => statement::own_words(&open.statement, screen)?,
+            Some(_) => {
+                let digest = open.statement.digest();
+                statement::words(
+                    "The words of the statement, as they were read aloud before:",
+                    &digest,
+                    screen,
+                )?;
+                shown::outcome(&open, screen)?;
+            }
         }
     }
     consent(&format!("{} this as {}?", question.verb(), desk.who()?), question.yes, screen)?;
@@ -228,10 +236,11 @@ fn outcome(question: &Question<'_>, open: &Open) -> Result<Option<Outcome>, Comp
                 .ok_or_else(|| Complaint::failed("it was executed, and the daemon shows no outputs"))?;
             Ok(Some(outcome))
         }
-        (state, kind) => {
-            Err(Complaint::failed(format!("the ceremony is {}: it takes no {kind} there", state_name(state)))
-                .advise(format!("countersign ceremony show {}", open.statement.common().ceremony)))
-        }
+        (state, kind) => Err(Complaint::failed(format!(
+            "the ceremony is {}: `{kind}` has no place there",
+            state_name(state)
+        ))
+        .advise(format!("countersign ceremony show {}", open.statement.common().ceremony))),
     }
 }
 
@@ -273,7 +282,8 @@ fn checked(
     screen: &mut Screen,
 ) -> Result<(), Complaint> {
     if question.refuse {
-        return Ok(screen.note("whether it fits this instance was not checked: you refuse it")?);
+        screen.note("whether it fits this instance was not checked: you refuse it")?;
+        return Ok(screen.gap()?);
     }
     screen.headline(Tone::Good, "Checked", "by this machine:")?;
     let (common, instance) = (open.statement.common(), &desk.instance);

@@ -165,8 +165,14 @@ impl Open {
         {
             return self.wire.approvers.clone();
         }
-        let approved = self.wire.acts.iter().filter(|act| act.decision == "approve");
-        let people: std::collections::BTreeSet<&String> = approved.map(|act| &act.person).collect();
+        self.have("approve")
+    }
+
+    /// Everybody of whom there is an act of this decision, whether it counts or not.
+    #[must_use]
+    pub fn have(&self, decision: &str) -> Vec<String> {
+        let acts = self.wire.acts.iter().filter(|act| act.decision == decision);
+        let people: std::collections::BTreeSet<&String> = acts.map(|act| &act.person).collect();
         people.into_iter().cloned().collect()
     }
 

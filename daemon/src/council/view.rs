@@ -16,6 +16,9 @@ use super::{Council, unlogged};
 use crate::keys::sessions::{Completion, Held};
 use crate::keys::signed::Signed;
 
+/// How long a view waits for the head of the log.
+const COVERED: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// One act of a ceremony.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActView {
@@ -105,6 +108,7 @@ impl Council {
     /// [`Reason::UnknownCeremony`]; the log's failure.
     pub async fn ceremony(&self, id: CeremonyId) -> Result<CeremonyView, Refusal> {
         let held = self.held(&self.keyring.snapshot(), id)?;
+        self.covered(held.records.iter().copied().max()).await;
         let mut view = self.summary(id, &held);
         let age = held.session.rule().approval_age;
         for index in &held.records {
@@ -121,6 +125,14 @@ impl Council {
             }
         }
         Ok(view)
+    }
+
+    /// Waits until the log's head covers this record: the keyring hears of it a moment before, and until then nobody can read
+    /// it. A head that does not come is said by whoever reads.
+    async fn covered(&self, index: Option<u64>) {
+        let Some(index) = index else { return };
+        let mut head = self.log.watch_head();
+        let _late = tokio::time::timeout(COVERED, head.wait_for(|head| head.size > index)).await;
     }
 
     /// A page of ceremonies, newest first, and where the next page begins.

@@ -65,7 +65,7 @@ fn s11_two_keys_of_one_person_count_once_and_one_key_has_one_person() {
     }
     let status = room.executes(&open).unwrap_err();
     assert_eq!(told(&status), refusal(Reason::NotArmed, "not-armed"));
-    assert!(status.message().contains("1 more officers must approve"), "{status}");
+    assert!(status.message().contains("1 more officer must approve"), "{status}");
     room.ends_well();
 
     // A roster in which somebody else repeats the key, with another comment, begins nothing.
@@ -224,7 +224,7 @@ fn s15_a_new_roster_supersedes_what_was_open_and_takes_the_old_one_too() {
         room.attests(witness, &change).unwrap();
     }
     assert_eq!((room.state(&change), room.roster()), (State::Proposed, present));
-    assert!(room.ceremony(&change).lacks[0].contains("1 more officers must approve"));
+    assert!(room.ceremony(&change).lacks[0].contains("1 more officer must approve"));
     room.approves("bob", &change).unwrap();
     room.until(&change, State::Executed);
     for witness in ["wanda", "walter"] {

@@ -124,7 +124,10 @@ pub fn document(found: &[Difference]) -> Value {
 
 fn sides(difference: &Difference, now: Time) -> (String, String) {
     let text = |side: &Option<Value>| {
-        side.as_ref().map_or_else(|| "nothing".to_owned(), |found| value("", found, now).replace(";\n", ";").replace('\n', " "))
+        side.as_ref().map_or_else(
+            || "nothing".to_owned(),
+            |found| value("", found, now).replace(";\n", ";").replace('\n', " "),
+        )
     };
     (text(&difference.before), text(&difference.after))
 }
@@ -147,7 +150,8 @@ mod tests {
         let complaint = understood(path, ready.to_owned()).unwrap_err();
         assert_eq!(complaint.what, "new-key.toml is not filled in");
         assert!(complaint.why.iter().any(|why| why.contains("key = \"none/yet\"")), "{:?}", complaint.why);
-        let filled = ready.lines().map(|line| line.split(MARK).next().unwrap()).collect::<Vec<_>>().join("\n");
+        let filled =
+            ready.lines().map(|line| line.split(MARK).next().unwrap()).collect::<Vec<_>>().join("\n");
         understood(path, filled).unwrap();
     }
 }

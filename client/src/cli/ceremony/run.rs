@@ -7,7 +7,7 @@ use std::io::BufRead;
 use std::path::Path;
 use std::time::Duration;
 
-use ceremonies::act::{ActKind, Deed};
+use ceremonies::act::{ActKind, Deed, Outcome};
 use ceremonies::statement::CeremonyId;
 use proto::wire::v1;
 use proto::wire::v1::CeremonyState;
@@ -60,7 +60,7 @@ pub async fn run(
         screen.line(KEYS)?;
     }
     let mut typed = lines(screen)?;
-    let mut led = Led { id, yes, key, open, executed: false };
+    let mut led = Led { id, yes, key, open, executed: false, shown: None };
     let mut following = Following::of(id);
     // The first thing is where it stands, whatever was typed before.
     let mut change = following.next(&desk.connection, screen).await?;
@@ -131,6 +131,8 @@ struct Led<'a> {
     key: &'a Path,
     open: Open,
     executed: bool,
+    /// Outputs and deviations that are on the screen already.
+    shown: Option<Outcome>,
 }
 
 impl Led<'_> {
@@ -169,7 +171,10 @@ impl Led<'_> {
                 let state = state_name(self.open.state());
                 Ok(screen.line(&format!("Nothing is executed: the ceremony is {state}."))?)
             }
-            "" => self.shows(desk, screen),
+            "" => {
+                self.shown = None;
+                self.shows(desk, screen)
+            }
             _ => Ok(screen.line(KEYS)?),
         }
     }
@@ -202,10 +207,15 @@ impl Led<'_> {
         }
     }
 
-    /// Where it stands, who is missing, and what is next.
-    fn shows(&self, desk: &Desk, screen: &mut Screen) -> Result<(), Complaint> {
+    /// What came of it, once; then where it stands, who is missing, and last, where the eye ends, what is next.
+    fn shows(&mut self, desk: &Desk, screen: &mut Screen) -> Result<(), Complaint> {
         let open = &self.open;
         screen.gap()?;
+        let outcome = open.outcome().map_err(PeopleError::from)?;
+        if open.state() == CeremonyState::Executed && self.shown != outcome {
+            show::outcome(open, screen)?;
+            self.shown = outcome;
+        }
         let mut facts = Vec::new();
         for (label, duties) in
             [("officers", [Duty::Approve, Duty::Approve]), ("witnesses", [Duty::Attest, Duty::AttestAfter])]
@@ -224,21 +234,19 @@ impl Led<'_> {
                 facts.push((label, format!("can still act: {}", names.join(", "))));
             }
         }
-        facts.push(("expires", moment(open.statement.common().expires, now())));
-        facts.push(("next", self.next_step()));
-        standing::show(open, &desk.instance, now(), facts, screen)?;
-        if open.state() == CeremonyState::Executed {
-            show::outcome(open, screen)?;
+        if !has_ended(&open.wire) {
+            facts.push(("expires", moment(open.statement.common().expires, now())));
+            facts.push(("next", self.next_step()));
         }
-        Ok(())
+        standing::show(open, &desk.instance, now(), facts, screen)
     }
 
     fn next_step(&self) -> String {
         let id = self.id;
         match self.open.state() {
             CeremonyState::Proposed => format!(
-                "have somebody read the sixteen words aloud, and everybody compare them with his own screen; \
-                 officers: countersign approve {id}; witnesses: countersign attest {id}"
+                "have the sixteen words read aloud: everybody compares them with his own screen. Then\n  \
+                 countersign approve {id}  (officers)\n  countersign attest {id}  (witnesses)"
             ),
             CeremonyState::Armed if self.executed => {
                 "it is armed again: type yes to execute once more".to_owned()
@@ -246,14 +254,14 @@ impl Led<'_> {
             CeremonyState::Armed => "look at the device and its serial; then type yes to execute".to_owned(),
             CeremonyState::Executing => "wait".to_owned(),
             CeremonyState::Executed => format!(
-                "record every deviation now with `d TEXT`: attestations after it count anew; \
-                 then the witnesses of before: countersign attest {id}"
+                "record every deviation now with `d TEXT`: attestations after it count anew. Then the witnesses of \
+                 before\n  countersign attest {id}"
             ),
             CeremonyState::Indeterminate => {
                 "it is not known what was done: leave everything as it is; only a ceremony of kind resolve leads on"
                     .to_owned()
             }
-            _ => "it has ended".to_owned(),
+            _ => "wait: its transcript is closed".to_owned(),
         }
     }
 
@@ -281,8 +289,8 @@ impl Led<'_> {
             }
             return Err(complaint.advise(format!("countersign ceremony show {}", self.id)));
         }
-        screen.headline(Tone::Good, "completed:", &format!("ceremony {}", self.id))?;
-        screen.facts(&[("next", format!("countersign ceremony transcript {} --out DIR", self.id))])?;
+        screen.headline(Tone::Good, "completed:", &format!("ceremony {}. Next", self.id))?;
+        screen.line(&format!("  countersign ceremony transcript {} --out DIR", self.id))?;
         Ok(Exit::Done)
     }
 }

@@ -31,6 +31,7 @@ pub async fn one(id: CeremonyId, desk: &mut Desk, screen: &mut Screen) -> Result
     grants::show(&open, screen)?;
     statement::own_words(&open.statement, screen)?;
     standing::show(&open, &desk.instance, now, Vec::new(), screen)?;
+    screen.gap()?;
     outcome(&open, screen)?;
     Ok(Exit::Done)
 }
@@ -41,7 +42,6 @@ pub async fn one(id: CeremonyId, desk: &mut Desk, screen: &mut Screen) -> Result
 /// Where the daemon names other deviations than it shows.
 pub fn outcome(open: &Open, screen: &mut Screen) -> Result<(), Complaint> {
     let Some(outcome) = open.outcome().map_err(PeopleError::from)? else { return Ok(()) };
-    screen.gap()?;
     screen.line("What the execution came to")?;
     let outputs: serde_json::Map<String, Value> = proto::canonical::from_slice(&open.wire.outputs)
         .map_err(|cause| Complaint::failed("the outputs cannot be read").because(cause.to_string()))?;

@@ -9,7 +9,7 @@ use super::suspended;
 use crate::cli::complaint::Complaint;
 use crate::cli::screen::{Screen, Tone};
 use crate::people::instance::Instance;
-use crate::people::open::{Open, Signed, state_name};
+use crate::people::open::{Open, Signed, has_ended, state_name};
 use crate::people::text::{line, moment, plain};
 
 /// The tone of a state.
@@ -52,14 +52,17 @@ pub fn show(
         if signed.is_empty() {
             return "nobody".to_owned();
         }
-        signed.iter().map(name).collect::<Vec<_>>().join(", ")
+        signed.iter().map(name).collect::<Vec<_>>().join("\n")
     };
     let after = matches!(state, CeremonyState::Executed | CeremonyState::Completed);
-    let decision = if after { "attest-after" } else { "attest" };
+    let before = if after { open.have("attest") } else { open.wire.witnesses.clone() };
     let mut facts = vec![
         ("approved", names(&open.signed(&open.approvers(), "approve", instance))),
-        ("attested", names(&open.signed(&open.wire.witnesses, decision, instance))),
+        ("attested", names(&open.signed(&before, "attest", instance))),
     ];
+    if after {
+        facts.push(("saw it", names(&open.signed(&open.wire.witnesses, "attest-after", instance))));
+    }
     for act in &open.wire.acts {
         if matches!(act.decision.as_str(), "refuse" | "withdraw" | "veto" | "abort" | "deviation") {
             facts.push((
@@ -79,7 +82,7 @@ pub fn show(
     if !open.wire.cause.is_empty() {
         facts.push(("cause", plain(&open.wire.cause)));
     }
-    if let Some(due) = at(open.wire.due.as_ref()) {
+    if let Some(due) = at(open.wire.due.as_ref()).filter(|_| !has_ended(&open.wire)) {
         facts.push(("until", moment(due, now)));
     }
     facts.extend(more);

@@ -32,6 +32,7 @@ const PLAIN: &[(&str, &str)] = &[
     ("locator", "where"),
     ("log_key", "log key"),
     ("loosens", "loosens"),
+    ("proof_of_possession", "proof"),
     ("proofs", "key proofs"),
     ("purpose", "may sign"),
     ("removed", "leaves"),
@@ -175,7 +176,7 @@ pub fn value(field: &str, found: &Value, now: Time) -> String {
         ("stop", Value::Number(index)) => format!("the one in record {index}"),
         (_, Value::Bool(yes)) => yes_no(*yes).to_owned(),
         (_, Value::String(text)) => {
-            text.parse::<Time>().map_or_else(|_no_time| plain(text), |time| moment(time, now))
+            text.parse::<Time>().map_or_else(|_no_time| broken(&plain(text)), |time| moment(time, now))
         }
         (_, Value::Array(items)) if items.is_empty() => "none".to_owned(),
         (_, Value::Array(items)) => {
@@ -184,6 +185,34 @@ pub fn value(field: &str, found: &Value, now: Time) -> String {
         (_, Value::Object(fields)) => object(fields, now),
         (_, Value::Null | Value::Number(_)) => found.to_string(),
     }
+}
+
+/// The longest word that a line beside labels holds: a digest.
+const LONGEST: usize = 64;
+
+/// A word that no line holds, at places where people break it: a URI after `;`, a digest after its hash's name, a verifier
+/// key before its base64, base64 wherever it must.
+fn broken(text: &str) -> String {
+    if text.len() <= LONGEST || text.contains(char::is_whitespace) {
+        return text.to_owned();
+    }
+    if text.contains(':') && text.contains(';') {
+        return text.replace(';', ";\n");
+    }
+    if let Some((hash, hex)) =
+        text.split_once(':').filter(|(_, hex)| hex.bytes().all(|b| b.is_ascii_hexdigit()))
+    {
+        return format!("{hash}:\n{hex}");
+    }
+    if let Some((name, rest)) = text.split_once('+').filter(|(name, _)| name.contains('.')) {
+        return format!("{name}+\n{rest}");
+    }
+    let is_base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    if !text.bytes().all(is_base64) {
+        return text.to_owned();
+    }
+    let lines: Vec<_> = text.as_bytes().chunks(LONGEST).map(String::from_utf8_lossy).collect();
+    lines.join("\n")
 }
 
 fn object(fields: &serde_json::Map<String, Value>, now: Time) -> String {
@@ -201,7 +230,12 @@ fn object(fields: &serde_json::Map<String, Value>, now: Time) -> String {
         ),
         [] => "none".to_owned(),
         names => {
-            let line = |name: &&str| format!("{}: {}", label(name), text(name).replace('\n', " "));
+            let line = |name: &&str| {
+                let (label, text) = (label(name), text(name));
+                // What was broken, or would be, stands below its name.
+                let apart = text.contains('\n') || label.len() + text.len() + 2 > LONGEST;
+                if apart { format!("{label}:\n{text}") } else { format!("{label}: {text}") }
+            };
             names.iter().map(line).collect::<Vec<_>>().join("\n")
         }
     }

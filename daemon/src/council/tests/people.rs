@@ -170,7 +170,7 @@ async fn rosters_follow_each_other_without_gaps() {
     approves(&room, "erik", &open).await.unwrap();
     approves(&room, "bob", &open).await.unwrap();
     let view = room.council.ceremony(open.id).await.unwrap();
-    assert!(view.lacks[0].contains("1 more officers must approve"), "{:?}", view.lacks);
+    assert!(view.lacks[0].contains("1 more officer must approve"), "{:?}", view.lacks);
     assert!(view.lacks[1].contains("1 more officers of the next roster"), "{:?}", view.lacks);
     held(&room, &open, &["dora"]).await;
     assert_eq!(roster(&room), third);

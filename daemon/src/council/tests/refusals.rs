@@ -28,7 +28,7 @@ async fn nothing_starts_before_quorum_and_witnesses() {
     room.attests("walter", &open).await.unwrap();
     let refusal = room.execute(&open).await.unwrap_err();
     assert_eq!(told(&refusal), (Reason::NotArmed, "not-armed"));
-    assert!(refusal.message.contains("1 more officers must approve"), "{refusal}");
+    assert!(refusal.message.contains("1 more officer must approve"), "{refusal}");
     assert_eq!(size(), before + 3, "refusals leave no record");
     assert_eq!(room.keys().await, 0);
 }

@@ -45,7 +45,7 @@ fn every_value_of_every_kind_is_shown() {
         let mut found = Vec::new();
         leaves("", &statement.to_value(), &mut found);
         for (field, leaf) in found {
-            let said = value(&field, &leaf, at(120));
+            let said = value(&field, &leaf, at(120)).replace('\n', " ");
             assert!(text.contains(&said), "{name}: {field} is not shown as `{said}`:\n{text}");
         }
     }

@@ -151,7 +151,7 @@ fn outputs_with_other_deviations_than_shown_are_not_attested() {
     let state = daemon.state().council.as_ref().unwrap().shown(0).state();
     assert_eq!(state_name(state), state_name(CeremonyState::Failed));
     let err = refused(&daemon, "wes", &format!("attest {ID}"), "yes\n");
-    assert!(err.contains("the ceremony is failed: it takes no attest there"), "{err}");
+    assert!(err.contains("the ceremony is failed: `attest` has no place there"), "{err}");
 }
 
 #[test]
