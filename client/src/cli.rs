@@ -8,6 +8,7 @@ pub mod args;
 pub mod ceremony;
 pub mod complaint;
 pub mod complete;
+pub mod enroll;
 pub mod inbox;
 pub mod input;
 pub mod keys;
@@ -65,6 +66,8 @@ pub fn execute(arguments: &Arguments, screen: &mut Screen, look: &dyn Fn(&str) -
         Command::Approve(approve) => approve::approve(approve, flags, look, screen),
         Command::Attest(attest) => approve::attest(attest, flags, look, screen),
         Command::Ceremony(ceremony) => ceremony::run(&ceremony.what, flags, look, screen),
+        Command::Invite(invite) => enroll::invite_one(invite, flags, look, screen),
+        Command::Enroll(arguments) => enroll::enroll(arguments, flags, look, screen),
         Command::Policy(policy) => policy::run(&policy.what, screen),
         Command::Completion(completion) => complete::run(completion.shell, screen),
         Command::Man(manual) => man::run(manual, screen),

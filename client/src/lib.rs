@@ -12,6 +12,7 @@ pub mod clock;
 pub mod connect;
 pub mod connection;
 pub mod dsse;
+pub mod enroll;
 pub mod exit;
 #[cfg(all(test, unix))]
 mod fake;

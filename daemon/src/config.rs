@@ -7,6 +7,7 @@
 //! What this does not do: look whether files exist, or whether the log approves them.
 
 mod backend;
+mod enrollment;
 mod listen;
 mod log;
 
@@ -20,7 +21,7 @@ use proto::hash::Hash;
 
 pub use log::{LogSection, TokenAnchor};
 
-use crate::{backend as backends, rpc, telemetry};
+use crate::{backend as backends, enroll, rpc, telemetry};
 
 /// Everything that is configured.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct Config {
     pub log: LogSection,
     /// `[policy]`.
     pub policy: PolicyFiles,
+    /// `[enrollment]`: the CA of invited callers; nobody is invited if absent.
+    pub enrollment: Option<enroll::Settings>,
     /// `[backend.NAME]`: at least one.
     pub backends: BTreeMap<String, backends::Settings>,
     /// `[limits]`, over what the edge has chosen.
@@ -135,6 +138,7 @@ pub fn check(text: &str) -> Result<Config, Vec<Problem>> {
         if backends.is_empty() && !form.has_problems() {
             form.problem("no [backend.NAME]: keys live in backends, and without one nothing could sign");
         }
+        let enrollment = form.optional_section("enrollment", enrollment::read);
         let limits = form.optional_section("limits", |form| Some(listen::limits(form))).unwrap_or_default();
         let telemetry = form.optional_section("telemetry", telemetry).unwrap_or_default();
         Some(Config {
@@ -143,6 +147,7 @@ pub fn check(text: &str) -> Result<Config, Vec<Problem>> {
             web,
             log: log?,
             policy: policy?,
+            enrollment,
             backends,
             limits,
             telemetry,

@@ -8,6 +8,7 @@ pub mod config;
 pub mod council;
 pub mod denials;
 pub mod drain;
+pub mod enroll;
 pub mod incident;
 pub mod keyring;
 pub mod keys;

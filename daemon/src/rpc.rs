@@ -11,6 +11,7 @@
 mod ceremony;
 pub mod connection;
 pub mod edge;
+mod enrollment;
 pub mod front;
 pub mod health;
 pub mod identity;

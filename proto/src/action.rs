@@ -38,6 +38,7 @@ actions! {
     SearchLog "search-log" "Records by terms.";
     GetReceipt "get-receipt" "Somebody else's receipt.";
     Redact "redact" "Erasing details.";
+    Invite "invite" "Inviting a caller to come by a client certificate.";
     Stop "stop" "Stopping a key, version, caller, backend or everything.";
 }
 

@@ -118,6 +118,9 @@ reasons! {
     ObjectPlanted "OBJECT_PLANTED" FailedPrecondition false "Somebody put an object where the new key belongs. Nothing was made; find out who, before anything else.";
     ClockUntrusted "CLOCK_UNTRUSTED" FailedPrecondition true "The daemon's clock is not trusted, so nothing is approved, started or completed until it is.";
     Interrupted "INTERRUPTED" Aborted false "It is not known what the backend did; nothing is repeated and nothing adopted. Propose a `resolve`.";
+    InvitationUnknown "INVITATION_UNKNOWN" PermissionDenied false "Copy the token whole, as `countersign invite` printed it, and ask the instance that made it.";
+    InvitationExpired "INVITATION_EXPIRED" FailedPrecondition false "Have somebody invite you again: an invitation is good for minutes.";
+    InvitationUsed "INVITATION_USED" FailedPrecondition false "An invitation is good once. If it was not you who used it, have the caller stopped and tell who invited you.";
     Internal "INTERNAL" Internal false "A fault of the daemon; nothing was released. Its log names the request id.";
 }
 

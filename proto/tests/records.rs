@@ -137,6 +137,10 @@ fn every_kind() -> Vec<(&'static str, Draft)> {
     let key: proto::name::KeyName = "release/linux".parse().unwrap();
     let stop = Body::Stopped { act: None, target: StopTarget::Version { key: key.clone(), version: 3 } };
     let by_act = Body::Stopped { act: Some(Hash::of(b"act")), target: StopTarget::All };
+    let (caller, token) = ("spiffe://example.org/ci/linux".to_owned(), Hash::of(b"token"));
+    let invited = Body::Invited { caller: caller.clone(), expires: sealed(), token };
+    let (certificate, key) = (Hash::of(b"certificate"), Hash::of(b"spki"));
+    let enrolled = Body::Enrolled { caller, certificate, key, not_after: sealed(), token };
     let statement = serde_json::json!({"instance": "rehearsal.example.org", "mode": "rehearsal"});
     let all = || vec![Term::All];
     let steps = steps::all(arrived()).into_iter();
@@ -155,6 +159,8 @@ fn every_kind() -> Vec<(&'static str, Draft)> {
         ("incident.stopped", control(stop, vec![Term::KeyId(KeyId::of_spki(&[3]))], vec![]).draft().unwrap()),
         ("incident.stopped-by-act", control(by_act, vec![Term::All], vec![]).draft().unwrap()),
         ("log.anchor", control(Body::Anchor { place: "anchor".into() }, vec![], vec![]).draft().unwrap()),
+        ("caller.invited", control(invited, vec![], vec![]).draft().unwrap()),
+        ("caller.enrolled", control(enrolled, vec![], vec![]).draft().unwrap()),
         ("log.redacted", control(Body::Redacted { indices: vec![4, 9] }, vec![], vec![]).draft().unwrap()),
         ("roster.suspend", control(Body::Suspend(Box::new(suspend())), vec![], all()).draft().unwrap()),
     ];

@@ -16,6 +16,7 @@ use daemon::clock::{Clock, ManualClock};
 use daemon::config::{self, Config};
 use daemon::council::Council;
 use daemon::denials::Denials;
+use daemon::enroll::{Ca, Enroller};
 use daemon::incident::Responder;
 use daemon::keyring::{self, Approved, Keyring};
 use daemon::keys::fold::State;
@@ -76,9 +77,16 @@ impl Inside {
             log: log.clone(),
             responder: Arc::new(Responder::new(
                 log.clone(),
+                Arc::clone(&keyring),
+                Arc::clone(&denials),
+                Arc::clone(&clock),
+            )),
+            enroller: Arc::new(Enroller::new(
+                log.clone(),
                 keyring,
                 Arc::clone(&denials),
                 Arc::clone(&clock),
+                config.enrollment.as_ref().map(|settings| Ca::read(settings).unwrap()),
             )),
             reads: Arc::new(Reads::new(log.clone())),
             denials,

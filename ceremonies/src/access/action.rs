@@ -5,6 +5,8 @@ use std::fmt;
 use proto::action::ActionName;
 use proto::record::StopTarget;
 
+use super::Caller;
+
 /// A call that policy decides.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Action {
@@ -26,6 +28,8 @@ pub enum Action {
     GetReceipt,
     /// `redact`: erasing details.
     Redact,
+    /// `invite`, of this caller.
+    Invite(Caller),
     /// `stop`, of this.
     Stop(StopTarget),
 }
@@ -54,6 +58,7 @@ impl Action {
             Self::SearchLog => ActionName::SearchLog,
             Self::GetReceipt => ActionName::GetReceipt,
             Self::Redact => ActionName::Redact,
+            Self::Invite(_) => ActionName::Invite,
             Self::Stop(_) => ActionName::Stop,
         }
     }
@@ -63,7 +68,8 @@ impl Action {
         self.named().name()
     }
 
-    /// The action without anything but a name; `None` for `stop`, which needs a target, and for names that are none.
+    /// The action without anything but a name; `None` for `stop` and `invite`, which need a target, and
+    /// for names that are none.
     pub fn plain(name: &str) -> Option<Self> {
         Some(match name.parse().ok()? {
             ActionName::Sign => Self::Sign,
@@ -75,7 +81,7 @@ impl Action {
             ActionName::SearchLog => Self::SearchLog,
             ActionName::GetReceipt => Self::GetReceipt,
             ActionName::Redact => Self::Redact,
-            ActionName::Stop => return None,
+            ActionName::Stop | ActionName::Invite => return None,
         })
     }
 }
@@ -93,10 +99,11 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
+        let invite = Action::Invite(Caller::unix(0));
         for name in Action::NAMES {
             match Action::plain(name) {
                 Some(action) => assert_eq!(action.name(), name),
-                None => assert_eq!(Action::Stop(StopTarget::All).name(), name),
+                None => assert!([Action::Stop(StopTarget::All).name(), invite.name()].contains(&name)),
             }
         }
         assert_eq!(Action::plain("Sign"), None);

@@ -128,15 +128,24 @@ fn text<T, E: fmt::Display>(
     parse(&value).map_err(|error| form.problem_at(key, error.to_string())).ok()
 }
 
-/// The action of this name; a stop needs a target, as [`read_target`] reads it.
+const INVITES: &str = "action = \"invite\" needs the target that is invited, for instance \"caller:spiffe://example.org/ci/linux\"";
+
+/// The action of this name; a stop needs a target, as [`read_target`] reads it, and an invitation one `caller:ID`.
 ///
 /// # Errors
 /// The sentence that says what was expected.
 pub fn read_action(name: &str, target: Option<&str>) -> Result<Action, String> {
     match (name, target) {
         ("stop", Some(target)) => read_target(target).map(Action::Stop),
+        ("invite", Some(target)) => match read_target(target)? {
+            StopTarget::Caller(id) => {
+                Caller::parse(&id).map(Action::Invite).map_err(|error| error.to_string())
+            }
+            _ => Err(INVITES.to_owned()),
+        },
+        ("invite", None) => Err(INVITES.to_owned()),
         ("stop", None) => Err("action = \"stop\" needs a target, for instance \"backend:hsm-a\"".to_owned()),
-        (_, Some(_)) => Err("only action = \"stop\" has a target".to_owned()),
+        (_, Some(_)) => Err("only the actions \"stop\" and \"invite\" have a target".to_owned()),
         (name, None) => Action::plain(name)
             .ok_or_else(|| format!("action = \"{name}\": expected one of {}", Action::NAMES.join(", "))),
     }

@@ -74,6 +74,7 @@ pub(crate) fn resource(question: &Question<'_>) -> Result<Entity, Unanswerable> 
         Action::ReadLog | Action::SearchLog | Action::GetReceipt | Action::Redact => {
             bare(uid(&schema::INSTANCE, THIS))
         }
+        Action::Invite(invited) => caller(invited),
         Action::Stop(target) => match target {
             StopTarget::All => bare(uid(&schema::INSTANCE, THIS)),
             StopTarget::Key(name) | StopTarget::Version { key: name, .. } => {

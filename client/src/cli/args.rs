@@ -4,6 +4,7 @@
 
 pub mod ceremony;
 pub mod connection;
+pub mod enroll;
 pub mod log;
 pub mod people;
 pub mod policy;
@@ -67,6 +68,10 @@ pub enum Command {
     Attest(people::Attest),
     /// Draft, propose, lead, watch and end ceremonies
     Ceremony(ceremony::Ceremony),
+    /// Invite a caller to come by a client certificate
+    Invite(enroll::Invite),
+    /// Exchange an invitation for a client certificate
+    Enroll(enroll::Enroll),
     /// Check, test and explain access policy, offline
     Policy(policy::Policy),
     /// Print the completion script of a shell

@@ -153,6 +153,10 @@ fn changed(control: &ControlRecord) -> String {
         }
         Body::Ceremony(step) => ceremony(step),
         Body::Anchor { place } => format!("checkpoints are kept in {place}"),
+        Body::Invited { caller, expires, .. } => format!("invites {caller} until {}", seconds(*expires)),
+        Body::Enrolled { caller, not_after, .. } => {
+            format!("a certificate for {caller} until {}", seconds(*not_after))
+        }
         Body::Redacted { indices } => format!("details of {} records erased", indices.len()),
         Body::Suspend(said) => format!("that {} acts no more", said.person),
     };

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::council::Council;
 use crate::denials::Denials;
 use crate::drain::{self, Drained, Signals};
+use crate::enroll::{Ca, Enroller};
 use crate::incident::Responder;
 use crate::keyring::{self, Approved, Keyring};
 use crate::log::{Log, LogHealth};
@@ -78,6 +79,13 @@ async fn serve(
             Arc::clone(&keyring),
             Arc::clone(&denials),
             Arc::clone(&clock),
+        )),
+        enroller: Arc::new(Enroller::new(
+            log.clone(),
+            Arc::clone(&keyring),
+            Arc::clone(&denials),
+            Arc::clone(&clock),
+            config.enrollment.as_ref().map(Ca::read).transpose()?,
         )),
         reads: Arc::new(Reads::new(log.clone())),
         denials: Arc::clone(&denials),

@@ -8,6 +8,7 @@
 //! refused changes nothing (`a_refused_record_changes_nothing`).
 
 mod ceremony;
+mod invitations;
 mod people;
 mod refuse;
 mod stops;
@@ -28,6 +29,7 @@ use proto::record::{Arrived, Body, ControlRecord, Lift, StopTarget};
 use proto::term::Term;
 
 pub use ceremony::is_bound_to;
+pub use invitations::{Invitation, Invitations};
 pub use people::Made;
 pub use refuse::FoldError;
 pub use stops::Stop;
@@ -59,6 +61,8 @@ pub struct State {
     rules: Option<(Hash, Arc<Rules>)>,
     /// Acts that stopped something: each does it once.
     spent: BTreeSet<Hash>,
+    /// Who may come by a certificate.
+    invitations: Invitations,
     head: Head,
 }
 
@@ -144,6 +148,7 @@ impl State {
             sessions: Sessions::default(),
             rules: None,
             spent: BTreeSet::new(),
+            invitations: Invitations::default(),
             head: Head { index: 0, hash },
             genesis: Arc::new(genesis),
         })
@@ -190,6 +195,14 @@ impl State {
                 Effect::Anchor(place.clone())
             }
             Body::Suspend(said) => self.suspend(said, index, record)?,
+            Body::Invited { caller, expires, token } => {
+                self.invitations.give(index, caller, *expires, *token)?;
+                Effect::Nothing
+            }
+            Body::Enrolled { caller, token, .. } => {
+                self.invitations.spend(index, caller, *token)?;
+                Effect::Nothing
+            }
             Body::Redacted { indices } => {
                 refuse::redaction(index, indices)?;
                 Effect::Nothing
@@ -265,6 +278,11 @@ impl State {
     /// Whether an act has stopped something before, lifted or not.
     pub fn has_spent(&self, act: Hash) -> bool {
         self.spent.contains(&act)
+    }
+
+    /// Who may come by a certificate.
+    pub const fn invitations(&self) -> &Invitations {
+        &self.invitations
     }
 
     /// The newest control record.

@@ -101,8 +101,8 @@ impl Rules {
         resource: Option<&Resource>,
     ) -> Result<Arc<Slice>, Denial> {
         let question = Question { caller, action, resource, facts: None };
-        // Stops are rare, and what they name is endless.
-        if matches!(action, Action::Stop(_)) {
+        // Stops and invitations are rare, and what they name is endless.
+        if matches!(action, Action::Stop(_) | Action::Invite(_)) {
             return self.slice(caller, &question).map(Arc::new);
         }
         self.slices.find(caller, &question, || self.slice(caller, &question))

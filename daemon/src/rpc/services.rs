@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proto::refusal::Refusal;
 use proto::wire;
 use proto::wire::v1::ceremony_service_server::CeremonyServiceServer;
+use proto::wire::v1::enrollment_service_server::EnrollmentServiceServer;
 use proto::wire::v1::incident_service_server::IncidentServiceServer;
 use proto::wire::v1::key_service_server::KeyServiceServer;
 use proto::wire::v1::log_service_server::LogServiceServer;
@@ -15,12 +16,13 @@ use tonic::{Extensions, Status};
 use super::connection::Connection;
 use super::front::Deadline;
 use super::health::{self, Board, Condition};
-use super::{ceremony, incident, keys, log, reflection, signing, status};
+use super::{ceremony, enrollment, incident, keys, log, reflection, signing, status};
 use crate::audit::Reads;
 use crate::backend::Health;
 use crate::clock::{Clock, Monotonic};
 use crate::council::Council;
 use crate::denials::Denials;
+use crate::enroll::Enroller;
 use crate::incident::Responder;
 use crate::keyring::{Keyring, Snapshot};
 use crate::log::{AnchorHealth, Log, LogHealth};
@@ -40,6 +42,8 @@ pub struct Services {
     pub council: Arc<Council>,
     /// Stops.
     pub responder: Arc<Responder>,
+    /// Invites, and exchanges invitations for certificates.
+    pub enroller: Arc<Enroller>,
     /// Records reads.
     pub reads: Arc<Reads>,
     /// Asks policy and records what it refuses.
@@ -49,12 +53,13 @@ pub struct Services {
 }
 
 /// The services of package `countersign.v1`.
-const NAMES: [&str; 5] = [
+const NAMES: [&str; 6] = [
     "countersign.v1.SigningService",
     "countersign.v1.KeyService",
     "countersign.v1.LogService",
     "countersign.v1.IncidentService",
     "countersign.v1.CeremonyService",
+    "countersign.v1.EnrollmentService",
 ];
 
 impl Services {
@@ -79,6 +84,10 @@ impl Services {
         );
         routes.add_service(
             CeremonyServiceServer::new(ceremony::Service(Arc::clone(&services)))
+                .max_decoding_message_size(largest),
+        );
+        routes.add_service(
+            EnrollmentServiceServer::new(enrollment::Service(Arc::clone(&services)))
                 .max_decoding_message_size(largest),
         );
         routes.add_service(

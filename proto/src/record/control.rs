@@ -13,6 +13,7 @@ use crate::operation::OperationId;
 use crate::record::people::Suspend;
 use crate::record::{Ceremony, Draft, RecordError, Times, VERSION, kind};
 use crate::term::Term;
+use crate::time::Time;
 
 /// A record that changes what may be signed.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -75,6 +76,28 @@ pub struct Lift {
 /// What a control record says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
+    /// `caller.enrolled`: an invitation was used, and a client certificate issued for it.
+    Enrolled {
+        /// Stable id of the caller; the invitation's.
+        caller: String,
+        /// SHA-256 of the certificate's DER.
+        certificate: Hash,
+        /// SHA-256 of the DER SubjectPublicKeyInfo that it is for.
+        key: Hash,
+        /// When the certificate ends.
+        not_after: Time,
+        /// SHA-256 of the invitation's token.
+        token: Hash,
+    },
+    /// `caller.invited`: whoever brings this token may come by one client certificate for this caller.
+    Invited {
+        /// Stable id of the caller.
+        caller: String,
+        /// From here on the token is worth nothing.
+        expires: Time,
+        /// SHA-256 of the token.
+        token: Hash,
+    },
     /// `ceremony.*`: a step of a ceremony.
     Ceremony(Ceremony),
     /// `genesis`: record 0, with the genesis statement.
@@ -175,6 +198,8 @@ macro_rules! body {
 }
 
 body! {
+    EnrolledBody { caller: String, certificate: Hash, key: Hash, not_after: Time, token: Hash }
+    InvitedBody { caller: String, expires: Time, token: Hash }
     GenesisBody { statement: Value }
     DigestBody { sha256: Hash }
     StoppedBody { #[serde(default, skip_serializing_if = "Option::is_none")] act: Option<Hash>, target: StopTarget }
@@ -187,6 +212,8 @@ impl Body {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Ceremony(step) => step.kind(),
+            Self::Enrolled { .. } => "caller.enrolled",
+            Self::Invited { .. } => "caller.invited",
             Self::Genesis { .. } => "genesis",
             Self::Grant { .. } => "grant",
             Self::Stopped { .. } => "incident.stopped",
@@ -200,6 +227,12 @@ impl Body {
     fn write(self) -> Value {
         let written = match self {
             Self::Ceremony(step) => step.write(),
+            Self::Enrolled { caller, certificate, key, not_after, token } => {
+                serde_json::to_value(EnrolledBody { caller, certificate, key, not_after, token })
+            }
+            Self::Invited { caller, expires, token } => {
+                serde_json::to_value(InvitedBody { caller, expires, token })
+            }
             Self::Genesis { statement } => serde_json::to_value(GenesisBody { statement }),
             Self::Grant { sha256 } | Self::Policy { sha256 } => serde_json::to_value(DigestBody { sha256 }),
             Self::Stopped { act, target } => serde_json::to_value(StoppedBody { act, target }),
@@ -218,6 +251,14 @@ impl Body {
             RecordError::Body { kind: kind.to_owned(), cause: error.to_string() }
         }
         Ok(match kind {
+            "caller.enrolled" => {
+                let EnrolledBody { caller, certificate, key, not_after, token } = of(kind, body)?;
+                Self::Enrolled { caller, certificate, key, not_after, token }
+            }
+            "caller.invited" => {
+                let InvitedBody { caller, expires, token } = of(kind, body)?;
+                Self::Invited { caller, expires, token }
+            }
             "genesis" => Self::Genesis { statement: of::<GenesisBody>(kind, body)?.statement },
             "grant" => Self::Grant { sha256: of::<DigestBody>(kind, body)?.sha256 },
             "incident.stopped" => {

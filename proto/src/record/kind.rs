@@ -31,7 +31,9 @@ tags! {
 pub const PLAIN: [&str; 4] = ["audit.read", "denied", "denied.summary", "sign"];
 
 /// Kinds of control records that this version writes and folds.
-pub const CONTROL: [&str; 16] = [
+pub const CONTROL: [&str; 18] = [
+    "caller.enrolled",
+    "caller.invited",
     "ceremony.act",
     "ceremony.completed",
     "ceremony.deviation",

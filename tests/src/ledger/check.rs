@@ -208,10 +208,11 @@ fn births(records: &[Record], complaints: &mut Vec<String>) {
 }
 
 /// Calls that policy decides.
-const ACTIONS: [&str; 10] = [
+const ACTIONS: [&str; 11] = [
     "get-key",
     "get-public-key",
     "get-receipt",
+    "invite",
     "list-keys",
     "read-log",
     "redact",

@@ -3,7 +3,7 @@
 //! ```text
 //! 7  main → app → config → telemetry, drain
 //! 6  rpc · web · tick
-//! 5b council · incident · publish · audit
+//! 5b council · incident · enroll · publish · audit
 //! 5a sign
 //! 4b denials
 //! 4a keyring
@@ -29,6 +29,7 @@ const TABLE: &[(&str, u32)] = &[
     ("tick", 60),
     ("council", 52),
     ("incident", 52),
+    ("enroll", 52),
     ("publish", 52),
     ("audit", 52),
     ("sign", 51),

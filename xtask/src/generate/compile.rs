@@ -6,7 +6,7 @@ use std::{
 };
 
 /// The package, one file each under `proto/proto/countersign/v1`.
-const SOURCES: [&str; 5] = ["ceremony", "incident", "keys", "log", "signing"];
+const SOURCES: [&str; 6] = ["ceremony", "enrollment", "incident", "keys", "log", "signing"];
 
 /// The descriptor set with its imports, for server reflection.
 const DESCRIPTOR: &str = "countersign.v1.binpb";

@@ -115,6 +115,13 @@ grants = {grants}
                 self.path("state/software.identity")
             ));
         }
+        if self.arguments.rehearsal {
+            text.push_str(&format!(
+                "\n[enrollment]\nca = {{ file = {} }}\nkey = {{ file = {} }}\n",
+                self.path("tls/ca.pem"),
+                self.path("tls/ca.key")
+            ));
+        }
         if let (Some(module), Some(token), Some(pin)) =
             (&self.arguments.pkcs11, &self.arguments.token, &self.arguments.pin_file)
         {
@@ -142,7 +149,7 @@ grants = {grants}
         let section = |certificate: &str, key: &str| {
             format!(
                 "[listen.network]\naddress = {listen}\ncertificate = {{ file = {certificate} }}\n\
-                 key = {{ file = {key} }}\nclient_certificate = \"required\"\n"
+                 key = {{ file = {key} }}\nclient_certificate = \"optional\"\n"
             )
         };
         if self.arguments.rehearsal {

@@ -109,6 +109,14 @@ pub enum FoldError {
         /// Where.
         place: String,
     },
+    /// An invitation that cannot be given, or was not.
+    #[error("record {index}: {cause}")]
+    Invitation {
+        /// Its index.
+        index: u64,
+        /// What is wrong with it.
+        cause: &'static str,
+    },
     /// A redaction of nothing, of the future, or in no order.
     #[error("record {index}: a redaction names earlier records, sorted, each once")]
     Redaction {

@@ -9,6 +9,7 @@ use crate::audit::Reads;
 use crate::clock::{Clock, ManualClock};
 use crate::council::Council;
 use crate::denials::Denials;
+use crate::enroll::Enroller;
 use crate::incident::Responder;
 use crate::keyring::Approved;
 use crate::keyring::trial::Trial;
@@ -57,6 +58,13 @@ impl Site {
                 keyring,
                 Arc::clone(&denials),
                 Arc::clone(&clock),
+            )),
+            enroller: Arc::new(Enroller::new(
+                log.clone(),
+                Arc::clone(&trial.keyring),
+                Arc::clone(&denials),
+                Arc::clone(&trial.clock),
+                None,
             )),
             reads: Arc::new(Reads::new(log.clone())),
             denials: Arc::clone(&denials),
