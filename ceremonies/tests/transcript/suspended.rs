@@ -53,7 +53,7 @@ fn an_approval_of_somebody_who_was_suspended_before_the_start_does_not_count() {
     let (stage, files) = armed_then(|stage| {
         suspends(stage, "dan", "ada");
     });
-    invalid(&stage, &files, Step::Session, "1 more officers must approve");
+    invalid(&stage, &files, Step::Session, "1 more officer must approve");
     // Somebody else approves in her place.
     let (stage, files) = armed_then(|stage| {
         suspends(stage, "dan", "ada");
@@ -69,7 +69,7 @@ fn neither_does_the_attestation_of_a_witness_nor_the_start_of_an_operator() {
     let (stage, files) = armed_then(|stage| {
         suspends(stage, "dan", "gus");
     });
-    invalid(&stage, &files, Step::Session, "1 more witnesses must attest");
+    invalid(&stage, &files, Step::Session, "1 more witness must attest");
     let (stage, files) = armed_then(|stage| {
         suspends(stage, "dan", "ivy");
     });
@@ -99,7 +99,7 @@ fn who_was_suspended_before_the_proposal_has_no_say_in_it() {
     stage.armed();
     let mut other = stage.clone();
     let files = other.rest_armed();
-    invalid(&other, &files, Step::Session, "1 more officers must approve");
+    invalid(&other, &files, Step::Session, "1 more officer must approve");
     stage.approve("eve");
     let files = stage.rest_armed();
     valid(&stage, &files);
@@ -124,7 +124,7 @@ fn one_officer_suspends_one_and_the_word_of_one_against_a_second_has_no_effect()
         suspends(stage, "dan", "ada");
         suspends(stage, "bob", "ada");
     });
-    invalid(&stage, &files, Step::Session, "1 more officers must approve");
+    invalid(&stage, &files, Step::Session, "1 more officer must approve");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn whoever_is_free_again_signs_anew() {
         suspends(stage, "bob", "eve");
     };
     let (stage, files) = armed_then(rogue_is_suspended);
-    invalid(&stage, &files, Step::Session, "1 more officers must approve");
+    invalid(&stage, &files, Step::Session, "1 more officer must approve");
     let (stage, files) = armed_then(|stage| {
         rogue_is_suspended(stage);
         stage.approve("ada");
@@ -246,5 +246,5 @@ fn a_suspension_ends_with_a_roster_that_was_proposed_after_it() {
         stage.approve(who);
     }
     let files = stage.rest();
-    invalid(&stage, &files, Step::Session, "1 more officers must approve");
+    invalid(&stage, &files, Step::Session, "1 more officer must approve");
 }

@@ -38,7 +38,7 @@ async fn what_a_suspended_officer_said_counts_no_more_from_that_record_on() {
     assert_eq!(record.touches, [Term::All]);
     // Of the approvals one is left.
     assert_eq!(room.step(&open).await, Step::Proposed);
-    assert_eq!(lacks(&room, &open).await, ["1 more officers must approve"]);
+    assert_eq!(lacks(&room, &open).await, ["1 more officer must approve"]);
     let executed = room.execute(&open).await.unwrap_err();
     assert_eq!(executed.reason, Reason::NotArmed);
     let view = SuspensionView { person: "bob".into(), by: vec!["carol".into()], since: Some(done.index) };
@@ -93,7 +93,7 @@ async fn a_suspended_operator_starts_nothing_and_a_suspended_witness_has_atteste
     says(&room, "ada", "wanda").await.unwrap();
     assert_eq!(room.step(&open).await, Step::Armed);
     says(&room, "bob", "wanda").await.unwrap();
-    assert_eq!(lacks(&room, &open).await, ["1 more witnesses must attest"]);
+    assert_eq!(lacks(&room, &open).await, ["1 more witness must attest"]);
 }
 
 #[tokio::test]
