@@ -6,6 +6,7 @@
 mod transcript {
     pub mod bytes;
     pub mod chain;
+    pub mod clock;
     pub mod course;
     pub mod destroyed;
     pub mod log;

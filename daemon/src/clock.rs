@@ -4,7 +4,7 @@
 //! everywhere else. A clock says two things, the [wall](Clock::wall) time and the [monotonic](Clock::monotonic) time since
 //! it started, because either can lie: the wall clock is stepped by people and by NTP, the monotonic one says nothing
 //! about dates. [`Watch`] holds the one against the other ([`judge`]) and says whether the wall clock can be trusted,
-//! *before* anything is written with it.
+//! *before* anything is written with it. An officer may vouch for a wall clock that is not believed.
 //!
 //! What this does not do: ask other sources (NTS, databases, KMS `Date` headers), or decide what an untrusted clock forbids.
 

@@ -21,6 +21,7 @@
 
 mod admit;
 mod birth;
+mod clock;
 mod complete;
 mod destroy;
 mod execute;
@@ -113,11 +114,12 @@ impl Council {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
     }
 
-    /// The stamp that the next record of a ceremony would get. Whether the clock is trusted only the log knows.
+    /// The stamp that the next record of a ceremony would get.
     fn provisional(&self, session: Option<&Session>) -> Stamp {
-        let now = self.clock.wall();
+        let verdict = self.log.time();
+        let now = verdict.time();
         let time = session.map_or(now, |session| now.max(session.latest()));
-        Stamp { index: self.log.head().size, time, trusted: true }
+        Stamp { index: self.log.head().size, time, trusted: verdict.is_trusted() }
     }
 
     /// Appends a step by the daemon itself.

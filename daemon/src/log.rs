@@ -60,7 +60,7 @@ use proto::term::Term;
 use proto::time::Time;
 use tokio::sync::oneshot;
 
-use crate::clock::Monotonic;
+use crate::clock::{Monotonic, Verdict};
 use queue::{ControlJob, IntendItem, IntendJob, PlainJob, SealJob};
 use shared::Shared;
 
@@ -78,7 +78,7 @@ pub use handover::HandOver;
 pub use index::Sought;
 pub use intent::{Earlier, Intended, Intent, IntentDraft, RequestKey};
 pub use offline::{copy, vacant};
-pub use open::{Opened, open};
+pub use open::{Opened, open, open_waiting};
 pub use present::Presented;
 pub use read::{Extension, Matches, Proven, Query};
 pub use seal::{Released, Requires, Seal, Sealed};
@@ -198,6 +198,11 @@ pub struct Plain {
 }
 
 impl Log {
+    /// What time it is by the log, and whether the wall clock can be believed.
+    pub fn time(&self) -> Verdict {
+        self.shared.watch.load().now()
+    }
+
     /// Whether `operations` more would be taken now, `left` before the caller's deadline. Signing in this process asks
     /// before it signs; for keys outside it, [`Log::intend`] is the question.
     ///

@@ -25,7 +25,7 @@ pub use ceremony::{Arrived, Ceremony};
 pub use control::{Actor, ActorKind, Body, ControlRecord, Lift, StopTarget};
 pub use detail::{CallerDetail, ControlDetail, Detail, PolicyDetail, Salt};
 pub use draft::Draft;
-pub use people::Suspend;
+pub use people::{Suspend, Vouched};
 pub use plain::{DeniedRecord, DeniedSummary, Query, ReadRecord};
 pub use sign::{Outcome, SignRecord, SignatureEntry, Signed};
 

@@ -83,6 +83,11 @@ fn arrived() -> Arrived {
     }
 }
 
+fn vouched() -> Vouched {
+    let Suspend { act, by, expires, key, nonce, .. } = suspend();
+    Vouched { act, by, clock: time().asked, expires, key, nonce }
+}
+
 fn suspend() -> Suspend {
     Suspend {
         act: Hash::of(b"act"),
@@ -162,6 +167,7 @@ fn every_kind() -> Vec<(&'static str, Draft)> {
         ("caller.invited", control(invited, vec![], vec![]).draft().unwrap()),
         ("caller.enrolled", control(enrolled, vec![], vec![]).draft().unwrap()),
         ("log.redacted", control(Body::Redacted { indices: vec![4, 9] }, vec![], vec![]).draft().unwrap()),
+        ("clock", control(Body::Clock(Box::new(vouched())), vec![], all()).draft().unwrap()),
         ("roster.suspend", control(Body::Suspend(Box::new(suspend())), vec![], all()).draft().unwrap()),
     ];
     kinds.extend(steps);

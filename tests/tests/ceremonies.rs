@@ -3,6 +3,8 @@
 
 #[path = "ceremonies/bad.rs"]
 mod bad;
+#[path = "ceremonies/clock.rs"]
+mod clock;
 #[path = "ceremonies/destroy.rs"]
 mod destroy;
 #[path = "ceremonies/kill.rs"]

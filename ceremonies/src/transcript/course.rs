@@ -61,7 +61,7 @@ const fn decided(decision: Decided) -> &'static str {
     }
 }
 
-/// A record in which an officer says that somebody's acts count no more, and the act behind it.
+/// A record of what an officer signed outside of ceremonies, and the act behind it.
 #[derive(Clone, Debug)]
 pub(super) struct Word {
     pub(super) index: u64,
@@ -88,7 +88,7 @@ pub(super) struct Course {
     pub(super) statement_text: String,
     /// Not empty; the first one is the proposal.
     pub(super) steps: Vec<Taken>,
-    /// What officers said of people from the first record on.
+    /// What officers signed outside of ceremonies from the first record on.
     pub(super) words: Vec<Word>,
     /// Canonical bytes of the outputs of the last execution.
     pub(super) outputs: Option<String>,
@@ -140,11 +140,16 @@ impl Course {
         let genesis = canonical::to_vec(statement).at(Step::Control, "the genesis statement")?;
         let (mut steps, mut words) = (Vec::new(), Vec::new());
         for line in control.lines() {
-            if let Body::Suspend(said) = &line.record.body {
+            let by = match &line.record.body {
+                Body::Suspend(said) => Some(&said.by),
+                Body::Clock(vouched) => Some(&vouched.by),
+                _ => None,
+            };
+            if let Some(by) = by {
                 let index = line.index;
                 let found = detail(line, find(index))?;
                 let paper = paper(found.as_ref().map(|(read, _)| read), index)?;
-                words.push(Word { index, by: said.by.clone(), paper });
+                words.push(Word { index, by: by.clone(), paper });
                 details.extend(found.map(|(_, bytes)| (index, bytes)));
                 continue;
             }

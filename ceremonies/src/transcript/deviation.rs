@@ -32,6 +32,13 @@ pub enum Deviation {
         /// Index of the record.
         index: u64,
     },
+    /// The daemon did not trust its clock, and an officer vouched for it while the ceremony was held.
+    ClockAccepted {
+        /// Index of the record.
+        index: u64,
+        /// Who.
+        person: PersonId,
+    },
     /// In a rehearsal the guardrails were changed without a ceremony.
     Guardrails {
         /// Index of the record.
@@ -66,6 +73,9 @@ impl fmt::Display for Deviation {
             Self::SoftwareBackend => f.write_str("the new key lives in software, as genesis allows"),
             Self::UntrustedClock { index } => {
                 write!(f, "record {index} was sealed while the clock was untrusted")
+            }
+            Self::ClockAccepted { index, person } => {
+                write!(f, "record {index}: {person} vouched for a clock that was not trusted")
             }
             Self::Guardrails { index } => {
                 write!(f, "record {index} changed the guardrails without a ceremony, as rehearsals may")

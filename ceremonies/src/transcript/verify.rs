@@ -2,6 +2,7 @@
 
 mod acts;
 mod born;
+mod clock;
 mod destroyed;
 mod end;
 mod files;
@@ -168,6 +169,7 @@ fn whole(files: &Files, genesis_sha256: Hash, made: &[Made]) -> Result<(Judged, 
     destroyed::check(&control, &course)?;
     rebound::check(files, &control, &course, &instance)?;
     deviations.extend(end.effect(&control, &course)?);
+    deviations.extend(clock::check(&scene)?);
     deviations.extend(others(&scene, &end));
     for earlier in made {
         let of = |deviation: &Deviation| Deviation::Roster {

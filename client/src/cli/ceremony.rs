@@ -3,6 +3,7 @@
 //! Promises: what is missing in the settings is said before anything is asked; nothing is signed that takes consent and was not shown
 //! in full and answered with `yes`. Vetoes, aborts, withdrawals, deviations and suspensions only protect: they ask nothing.
 
+mod clock;
 pub mod differences;
 mod draft;
 pub mod grants;
@@ -78,6 +79,9 @@ pub fn run(
             (C::Run { id, yes }, Some(key)) => run::run(*id, *yes, key, desk, screen).await,
             (C::Suspend { whom, reason }, Some(key)) => {
                 protect::suspend(whom, reason, key, desk, screen).await
+            }
+            (C::AcceptClock { reason, yes }, Some(key)) => {
+                clock::accept(reason, *yes, key, desk, screen).await
             }
             (C::Veto(because), Some(key)) => {
                 protect::act(Protective::Veto, because.id, &because.reason, key, desk, screen).await

@@ -158,6 +158,7 @@ fn changed(control: &ControlRecord) -> String {
             format!("a certificate for {caller} until {}", seconds(*not_after))
         }
         Body::Redacted { indices } => format!("details of {} records erased", indices.len()),
+        Body::Clock(vouched) => format!("the clock was right at {}", vouched.clock),
         Body::Suspend(said) => format!("that {} acts no more", said.person),
     };
     let actor = match control.actor.kind {

@@ -57,6 +57,7 @@ impl CeremonyService for Service {
             grants_sha256: proto::hash::Hash::of(b"grants").as_bytes().to_vec(),
             checkpoint,
             suspensions: council.suspended(),
+            clock: council.clock,
         }))
     }
 

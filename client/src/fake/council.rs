@@ -47,6 +47,8 @@ pub struct Council {
     /// Says that there are deviations which it does not show.
     pub hides_deviations: bool,
     pub suspensions: Suspensions,
+    /// What its clock is worth.
+    pub clock: Option<v1::ClockState>,
 }
 
 pub fn refuse(reason: Reason, message: impl Into<String>) -> Status {
@@ -98,6 +100,7 @@ impl Council {
             reasons: Vec::new(),
             hides_deviations: false,
             suspensions: Suspensions::default(),
+            clock: None,
         }
     }
 

@@ -133,6 +133,8 @@ pub struct Instance {
     pub grants: Hash,
     /// The newest head, proven to extend those seen before.
     pub head: SeenHead,
+    /// What the daemon's clock is worth: its own word.
+    pub clock: Option<v1::ClockState>,
     /// Who is suspended, or would be if another officer said so: the daemon's word.
     pub suspensions: Vec<v1::Suspension>,
 }
@@ -180,7 +182,8 @@ impl Instance {
             size: head.checkpoint.size,
         };
         let suspensions = answer.suspensions.clone();
-        Ok(Self { roster, guardrails, grants, head, genesis, suspensions })
+        let clock = answer.clock;
+        Ok(Self { roster, guardrails, grants, head, genesis, suspensions, clock })
     }
 
     /// Where acts are taken.

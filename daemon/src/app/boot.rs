@@ -8,7 +8,7 @@ use super::{Failed, log_key, reach};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::keys::fold::State;
-use crate::log::{self, Controls, Log};
+use crate::log::{self, Control, Controls, Log};
 
 /// An open instance.
 pub(super) struct Booted {
@@ -21,15 +21,25 @@ pub(super) struct Booted {
 pub(super) fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Booted, Failed> {
     let key = log_key::read(&config.log.key)?;
     let verifier = key.verifier().to_string();
-    let opened = log::open(reach::log_settings(config), clock, key)?;
-    let mut history = opened.history.iter();
+    let mut folded = None;
+    let opened = log::open_waiting(reach::log_settings(config), clock, key, |history, mark| {
+        let state = folded.insert(fold(history));
+        state.as_ref().ok()?.due(mark)
+    })?;
+    let state = folded.unwrap_or_else(|| fold(&opened.history))?;
+    belongs(config, &state, &verifier)?;
+    Ok(Booted { log: opened.log, controls: opened.controls, state })
+}
+
+/// The state after these control records.
+fn fold(history: &[Control]) -> Result<State, Failed> {
+    let mut history = history.iter();
     let first = history.next().ok_or_else(|| Failed::new("the log has no genesis record"))?;
     let mut state = State::genesis(first.hash, &first.record, first.detail.as_deref())?;
     for control in history {
         state.apply(control.index, control.hash, &control.record, control.detail.as_deref())?;
     }
-    belongs(config, &state, &verifier)?;
-    Ok(Booted { log: opened.log, controls: opened.controls, state })
+    Ok(state)
 }
 
 /// Whether the log is the one that the configuration names.

@@ -7,11 +7,12 @@
 //!
 //! It is trusted again by itself when the wall clock is back where the monotonic clock expects it: then the two agree
 //! again, and the error lies behind. A wall clock that *stays* elsewhere (it was wrong at start and has been put right, or
-//! the machine slept) stays untrusted until the daemon is restarted with a clock that is not behind the log. The anchor
-//! is never moved while running: many small steps are one large step.
+//! the machine slept) stays untrusted until an officer [accepts](Watch::accepted) it, or the daemon is restarted with a
+//! clock that is not behind the log. By itself the anchor is never moved while running: many small steps are one large step.
 //!
-//! At start the anchor is the wall clock, but never earlier than the newest time in the log (the high-water mark): a wall
-//! clock that is behind it by more than the skew is untrusted from the first moment.
+//! At start the anchor is the wall clock, unless that is not to be believed: behind the newest time in the log (the
+//! high-water mark) by more than the skew, ahead of it by more than [seven days](FURTHEST), or beyond a moment at which
+//! something would come about by waiting alone. Then the anchor is the mark, and the clock is untrusted from the first moment.
 
 use std::fmt;
 use std::sync::Arc;
@@ -77,11 +78,15 @@ impl fmt::Display for Verdict {
             Self::Untrusted { time, wall } => write!(
                 f,
                 "the clock is not trusted: it says {wall}, but {time} is expected from the log and from the time that has \
-                 passed; put the machine's clock right (chronyc tracking, timedatectl), and restart if it was wrong before"
+                 passed; put the machine's clock right (chronyc tracking, timedatectl), and if it is right, an officer accepts it: \
+                 countersign ceremony accept-clock"
             ),
         }
     }
 }
+
+/// How far ahead of the newest time in the log a wall clock may be when the daemon starts: seven days.
+pub const FURTHEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Holds a reading against the anchor: pure. The anchor's wall time belongs to its `after`.
 pub fn judge(anchor: Reading, now: Reading, skew: Duration) -> Verdict {
@@ -103,16 +108,26 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins now. `high_water` is the newest time in the log, if it has one; `skew` is how far the two clocks may advance
-    /// apart.
-    pub fn begin(clock: Arc<dyn Clock>, high_water: Option<Time>, skew: Duration) -> Self {
+    /// Begins now. `high_water` is the newest time in the log, if it has one; `due` is the first moment after it at which
+    /// something would come about by waiting alone; `skew` is how far the two clocks may advance apart.
+    pub fn begin(clock: Arc<dyn Clock>, high_water: Option<Time>, due: Option<Time>, skew: Duration) -> Self {
         let mut anchor = Reading::take(&*clock);
-        if let Some(mark) = high_water
-            && anchor.wall.later(skew) < mark
-        {
-            anchor.wall = mark;
+        if let Some(mark) = high_water {
+            let behind = anchor.wall.later(skew) < mark;
+            let beyond = due.is_some_and(|due| mark < due && anchor.wall >= due);
+            if behind || beyond || anchor.wall > mark.later(FURTHEST) {
+                anchor.wall = mark;
+            }
         }
         Self { clock, anchor, skew }
+    }
+
+    /// The same watch from now on, because somebody vouches for the wall clock; unchanged where that is behind `sealed`, the
+    /// newest time in the log, which nobody lowers by that.
+    pub fn accepted(&self, sealed: Time) -> Self {
+        let anchor = Reading::take(&*self.clock);
+        let anchor = if anchor.wall >= sealed { anchor } else { self.anchor };
+        Self { clock: Arc::clone(&self.clock), anchor, skew: self.skew }
     }
 
     /// The time to use now, and whether it can be trusted.
@@ -143,7 +158,7 @@ mod tests {
     fn watched(high_water: Option<Duration>) -> (Arc<ManualClock>, Time, Watch) {
         let clock = Arc::new(ManualClock::default());
         let start = clock.wall();
-        let watch = Watch::begin(clock.clone(), high_water.map(|ahead| start.later(ahead)), SKEW);
+        let watch = Watch::begin(clock.clone(), high_water.map(|ahead| start.later(ahead)), None, SKEW);
         (clock, start, watch)
     }
 
@@ -206,6 +221,35 @@ mod tests {
     fn a_log_newer_by_less_than_the_skew_is_no_reason_for_distrust() {
         let (_clock, start, watch) = watched(Some(Duration::from_secs(1)));
         assert_eq!(watch.now(), Verdict::Trusted(start));
+    }
+
+    #[test]
+    fn a_clock_far_ahead_of_the_log_or_beyond_a_moment_that_was_waited_for_is_untrusted_from_the_start() {
+        let clock = Arc::new(ManualClock::default());
+        let now = clock.wall();
+        let begin = |mark: Time, due| Watch::begin(clock.clone(), Some(mark), due, SKEW).now();
+        let week = now.earlier(FURTHEST);
+        assert!(begin(week, None).is_trusted());
+        let longer = week.earlier(Duration::from_micros(1));
+        assert_eq!(begin(longer, None), Verdict::Untrusted { time: longer, wall: now });
+        let mark = now.earlier(HOUR);
+        assert_eq!(begin(mark, Some(now)), Verdict::Untrusted { time: mark, wall: now });
+        // Still to come, or over when the log was last written.
+        assert!(begin(mark, Some(now.later(Duration::from_micros(1)))).is_trusted());
+        assert!(begin(mark, Some(mark)).is_trusted());
+    }
+
+    #[test]
+    fn a_clock_that_is_vouched_for_is_trusted_from_then_on_and_lowers_nothing() {
+        let (clock, start, watch) = watched(None);
+        clock.set(start.later(HOUR * 240));
+        assert!(!watch.now().is_trusted());
+        let accepted = watch.accepted(start.later(HOUR));
+        assert_eq!(accepted.now(), Verdict::Trusted(start.later(HOUR * 240)));
+        clock.step(Duration::from_secs(10));
+        assert!(!accepted.now().is_trusted());
+        clock.set(start.earlier(HOUR));
+        assert!(!watch.accepted(start).now().is_trusted());
     }
 
     #[test]

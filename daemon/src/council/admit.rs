@@ -31,8 +31,8 @@ pub struct Submitted {
 }
 
 impl Council {
-    /// Brings in what a person decided about an open ceremony, or that an officer suspends somebody, and does what follows by
-    /// itself.
+    /// Brings in what a person decided about an open ceremony, or that an officer suspends somebody or vouches for the clock,
+    /// and does what follows by itself.
     ///
     /// # Errors
     /// [`Reason::ActInvalid`] where nobody of the roster can have signed it here, [`Reason::ActRefused`] and its kin where
@@ -44,6 +44,9 @@ impl Council {
         let act = self.verified(&snapshot, signed).await?;
         if let Some(said) = Said::of(&act) {
             return self.suspend(&snapshot, &act, &said).await;
+        }
+        if let Deed::AcceptClock { clock } = act.act().deed {
+            return self.accept_clock(&snapshot, &act, clock).await;
         }
         let held = self.about(&snapshot, &act)?;
         let id = held.session.statement().common().ceremony;
@@ -106,7 +109,6 @@ impl Council {
             }
             Deed::Execute { .. } => return no("ExecuteCeremony takes it, and waits for what comes of it"),
             Deed::Stop { .. } => return no("IncidentService.Stop takes it: stops have a lane of their own"),
-            Deed::AcceptClock { .. } => return no("this version accepts no clock by an act yet"),
             _ => {}
         }
         let statement = act.act().deed.statement().unwrap_or(Hash::ZERO);

@@ -1,6 +1,7 @@
 //! Ceremonies in one process, with the people's signatures and a software backend.
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
+mod clock;
 mod destroy;
 mod people;
 mod refusals;

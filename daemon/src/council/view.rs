@@ -94,7 +94,7 @@ impl Council {
             by: own.by.iter().map(ToString::to_string).collect(),
             since: Some(own.since),
         });
-        let waiting = suspensions.waiting(self.clock.wall()).map(|(person, by)| SuspensionView {
+        let waiting = suspensions.waiting(self.log.time().time()).map(|(person, by)| SuspensionView {
             person: person.to_string(),
             by: by.iter().map(ToString::to_string).collect(),
             since: None,
@@ -160,7 +160,7 @@ impl Council {
 
     fn summary(&self, id: CeremonyId, held: &Held) -> CeremonyView {
         let (session, statement) = (&held.session, held.session.statement());
-        let now = self.clock.wall().max(session.latest());
+        let now = self.log.time().time().max(session.latest());
         let names = |people: &mut dyn Iterator<Item = String>| people.collect::<Vec<_>>();
         let ticked = session.after(&ceremonies::session::Event::Tick, self.provisional(Some(session)));
         // What time alone does is true before somebody writes it down.

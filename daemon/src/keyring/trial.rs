@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ceremonies::cast::{Beginning, Begun, Cast};
@@ -11,6 +11,7 @@ use proto::algorithm::Algorithm;
 use proto::key_id::KeyId;
 use proto::purpose::Purpose;
 use proto::record::{Actor, ActorKind, Arrived};
+use proto::time::Time;
 
 use super::Keyring;
 use crate::backend::software::{self, Admission, Software};
@@ -27,6 +28,8 @@ pub(crate) struct Trial {
     pub(crate) log: Log,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// The same clock, to be set.
+    pub(crate) stepped: Arc<Stepped>,
     backend: Arc<Software>,
     directory: tempfile::TempDir,
 }
@@ -69,11 +72,35 @@ fn begin(directory: &Path, key: &LogKey, leaves: &str, grants: &str, clock: &dyn
     settings
 }
 
+/// The machine's clock, whose wall time somebody may set.
+pub(crate) struct Stepped {
+    system: SystemClock,
+    by: Mutex<i64>,
+}
+
+impl Stepped {
+    /// Sets the wall clock so many seconds ahead of what it would be, or behind.
+    pub(crate) fn set(&self, seconds: i64) {
+        *self.by.lock().unwrap() = seconds * 1_000_000;
+    }
+}
+
+impl Clock for Stepped {
+    fn wall(&self) -> Time {
+        Time::from_microseconds(self.system.wall().microseconds() + *self.by.lock().unwrap())
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        self.system.monotonic()
+    }
+}
+
 impl Trial {
     /// An instance with these grants, whose guardrails say that leaves are `private` or `public`.
     pub(crate) async fn new(leaves: &str, grants: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let stepped = Arc::new(Stepped { system: SystemClock::start(), by: Mutex::default() });
+        let clock: Arc<dyn Clock> = Arc::clone(&stepped) as Arc<dyn Clock>;
         let key = || LogKey::from_seed(ORIGIN, &[7; 32]).unwrap();
         let settings = begin(directory.path(), &key(), leaves, grants, clock.as_ref());
         let opened = log::open(settings, Arc::clone(&clock), key()).unwrap();
@@ -102,7 +129,7 @@ impl Trial {
             super::load(&directory.path().join("guardrails.toml"), &directory.path().join("grants.cedar"))
                 .unwrap();
         keyring.adopt(&opened.log, loaded).await.unwrap();
-        Self { log: opened.log, keyring, clock, backend, directory }
+        Self { log: opened.log, keyring, clock, stepped, backend, directory }
     }
 
     /// The state directory.

@@ -27,6 +27,7 @@ use proto::key_id::KeyId;
 use proto::name::{KeyName, VersionName};
 use proto::record::{Arrived, Body, ControlRecord, Lift, StopTarget};
 use proto::term::Term;
+use proto::time::Time;
 
 pub use ceremony::is_bound_to;
 pub use invitations::{Invitation, Invitations};
@@ -54,15 +55,17 @@ pub struct State {
     made: Vec<Made>,
     /// Whose acts count no more.
     suspensions: Suspensions,
-    /// Indices of the records in which officers spoke of people, those without effect too.
+    /// Indices of the records of what officers signed outside of ceremonies, those without effect too.
     words: Vec<u64>,
     sessions: Sessions,
     /// The rules of the guardrails with this digest, once a proposal has brought their text.
     rules: Option<(Hash, Arc<Rules>)>,
-    /// Acts that stopped something: each does it once.
+    /// Acts that stopped something or vouched for the clock: each does it once.
     spent: BTreeSet<Hash>,
     /// Who may come by a certificate.
     invitations: Invitations,
+    /// Who vouched for the clock, by nonces.
+    vouched: BTreeSet<(String, Hash)>,
     head: Head,
 }
 
@@ -149,6 +152,7 @@ impl State {
             rules: None,
             spent: BTreeSet::new(),
             invitations: Invitations::default(),
+            vouched: BTreeSet::new(),
             head: Head { index: 0, hash },
             genesis: Arc::new(genesis),
         })
@@ -193,6 +197,13 @@ impl State {
                 }
                 self.anchors.push(place.clone());
                 Effect::Anchor(place.clone())
+            }
+            Body::Clock(vouched) => {
+                refuse::untouched(index, record)?;
+                self.spent.insert(vouched.act);
+                self.vouched.insert((vouched.by.clone(), vouched.nonce));
+                self.words.push(index);
+                Effect::Nothing
             }
             Body::Suspend(said) => self.suspend(said, index, record)?,
             Body::Invited { caller, expires, token } => {
@@ -275,7 +286,19 @@ impl State {
         &self.sessions
     }
 
-    /// Whether an act has stopped something before, lifted or not.
+    /// Whether somebody has vouched for the clock with this nonce.
+    pub fn has_vouched(&self, by: &str, nonce: Hash) -> bool {
+        self.vouched.contains(&(by.to_owned(), nonce))
+    }
+
+    /// The first moment after `mark` at which an open ceremony would start by waiting alone.
+    pub fn due(&self, mark: Time) -> Option<Time> {
+        let open = self.sessions.open().map(|(_, held)| held.session.statement());
+        let waits = open.filter(|statement| !statement.kind().is_by_hand());
+        waits.map(|statement| statement.common().not_before).filter(|at| *at > mark).min()
+    }
+
+    /// Whether an act has stopped something or vouched for the clock before, lifted or not.
     pub fn has_spent(&self, act: Hash) -> bool {
         self.spent.contains(&act)
     }

@@ -17,7 +17,7 @@ use proto::operation::OperationId;
 use proto::proof::checkpoint::CheckpointError;
 use proto::proof::leaf::leaf_hash;
 use proto::reason::Reason;
-use proto::record::{Times, Untrusted};
+use proto::record::{Body as ControlBody, Times, Untrusted};
 use proto::time::Time;
 
 use super::error::LogError;
@@ -28,6 +28,7 @@ use super::seal::Prepared;
 use super::shared::Shared;
 use super::watch::Head;
 use super::writer::Open;
+use crate::clock::Watch;
 use crate::store::{Append, ControlRow, HeadRow, IntentRow, RequestRow, StoreError};
 
 /// What a seal comes to.
@@ -78,6 +79,8 @@ pub(super) struct Batch {
     pub(super) head: Option<Arc<Head>>,
     pub(super) closed: usize,
     pub(super) withheld: u32,
+    /// The watch by which it was stamped.
+    pub(super) clock: Watch,
 }
 
 /// Why a batch was not written.
@@ -96,7 +99,10 @@ pub(super) enum BatchError {
 /// Writes the batch in one transaction and commits it. On any error nothing of it may be released, and the frontier must
 /// be rewound.
 pub(super) fn write(open: &mut Open, shared: &Shared, jobs: &mut Jobs) -> Result<Batch, BatchError> {
-    let verdict = open.clock.now();
+    // The record by which an officer vouches for the wall clock is the first one that has its time.
+    let vouched = jobs.controls.iter().any(|job| matches!(job.record.body, ControlBody::Clock(_)));
+    let clock = if vouched { open.clock.accepted(open.sealed) } else { open.clock.clone() };
+    let verdict = clock.now();
     crate::measure::clock_trusted(verdict.is_trusted());
     let sealed = open.sealed.max(verdict.time());
     let stops = Arc::clone(&shared.fence.now());
@@ -121,6 +127,7 @@ pub(super) fn write(open: &mut Open, shared: &Shared, jobs: &mut Jobs) -> Result
             head: None,
             closed: 0,
             withheld: 0,
+            clock,
         },
     };
     writing.controls(jobs, &open.touches)?;

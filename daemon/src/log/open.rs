@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use proto::operation::OperationId;
 use proto::record::{Actor, ActorKind, Body, StopTarget};
 use proto::term::Term;
+use proto::time::Time;
 use tokio::sync::watch;
 
 use super::anchor::OffHost;
@@ -46,6 +47,20 @@ pub struct Opened {
 /// # Errors
 /// [`LoadError`].
 pub fn open(settings: Settings, clock: Arc<dyn Clock>, key: LogKey) -> Result<Opened, LoadError> {
+    open_waiting(settings, clock, key, |_, _| None)
+}
+
+/// The same. `due` says, by the control records and the newest time in the log, the first moment after that at which something
+/// would come about by waiting alone: a wall clock that is beyond it already is not believed.
+///
+/// # Errors
+/// [`LoadError`].
+pub fn open_waiting(
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    key: LogKey,
+    due: impl FnOnce(&[Control], Time) -> Option<Time>,
+) -> Result<Opened, LoadError> {
     let lock = StoreLock::take(&settings.state_directory)?;
     let stop_path = settings.stop_file().ok_or_else(|| {
         LoadError::Inconsistent("no anchor is configured that is a file: at least one is needed".into())
@@ -55,7 +70,12 @@ pub fn open(settings: Settings, clock: Arc<dyn Clock>, key: LogKey) -> Result<Op
     let mut loaded = load::load(&settings, &key, None, &off_host)?;
     let logged = loaded.operations();
     let queue = Arc::new(Queue::new(settings.limits.clone()));
-    let clock_watch = Watch::begin(Arc::clone(&clock), Some(loaded.sealed), settings.limits.skew);
+    let due = due(&loaded.history, loaded.sealed);
+    let clock_watch = Watch::begin(Arc::clone(&clock), Some(loaded.sealed), due, settings.limits.skew);
+    let verdict = clock_watch.now();
+    if !verdict.is_trusted() {
+        tracing::error!("{verdict}");
+    }
     let feed = Arc::new(Feed::default());
     let shared = Arc::new(Shared {
         key,
@@ -74,6 +94,7 @@ pub fn open(settings: Settings, clock: Arc<dyn Clock>, key: LogKey) -> Result<Op
         readers: ArcSwapOption::empty(),
         edge: EdgeTiles::default(),
         clock,
+        watch: ArcSwap::from_pointee(clock_watch.clone()),
         settings,
     });
     let stops = pending_stops(&shared, found, |operation| logged.contains(operation))?;

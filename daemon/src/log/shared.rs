@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 
 use super::anchor::OffHost;
@@ -17,13 +17,15 @@ use super::signer::LogKey;
 use super::stops::StopFile;
 use super::tree::EdgeTiles;
 use super::watch::{Feed, Head, LogHealth};
-use crate::clock::Clock;
+use crate::clock::{Clock, Watch};
 use crate::store::{Owner, Readers};
 
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) key: LogKey,
     pub(super) clock: Arc<dyn Clock>,
+    /// What the newest batch was stamped by.
+    pub(super) watch: ArcSwap<Watch>,
     pub(super) owner: Owner,
     pub(super) queue: Arc<Queue>,
     pub(super) fence: Fence,

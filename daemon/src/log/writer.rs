@@ -192,6 +192,10 @@ impl Writer {
         open.head = Arc::clone(&head);
         open.counter = batch.counter;
         open.sealed = batch.sealed;
+        open.clock = batch.clock.clone();
+        // A log that is loaded again goes on by the same watch, and so does whoever asks what time it is.
+        self.clock = batch.clock.clone();
+        self.shared.watch.store(Arc::new(batch.clock.clone()));
         if let Some(touches) = &batch.touches {
             open.touches = touches.clone();
         }

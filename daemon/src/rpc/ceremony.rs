@@ -80,6 +80,7 @@ impl CeremonyService for Service {
             guardrails_sha256: guardrails.sha256.as_bytes().to_vec(),
             grants_sha256: state.grants().sha256.as_bytes().to_vec(),
             checkpoint: self.0.log.head().checkpoint.to_string(),
+            clock: Some(convert::clock(self.council().time())),
             suspensions: self.council().suspended().iter().map(convert::suspension).collect(),
         }))
     }

@@ -10,7 +10,7 @@ use crate::canonical::{self, CanonicalError};
 use crate::hash::Hash;
 use crate::name::KeyName;
 use crate::operation::OperationId;
-use crate::record::people::Suspend;
+use crate::record::people::{Suspend, Vouched};
 use crate::record::{Ceremony, Draft, RecordError, Times, VERSION, kind};
 use crate::term::Term;
 use crate::time::Time;
@@ -100,6 +100,8 @@ pub enum Body {
     },
     /// `ceremony.*`: a step of a ceremony.
     Ceremony(Ceremony),
+    /// `clock`: an officer vouches for the wall clock.
+    Clock(Box<Vouched>),
     /// `genesis`: record 0, with the genesis statement.
     Genesis {
         /// The statement; its canonical bytes' SHA-256 is the configuration's `genesis_sha256`.
@@ -214,6 +216,7 @@ impl Body {
             Self::Ceremony(step) => step.kind(),
             Self::Enrolled { .. } => "caller.enrolled",
             Self::Invited { .. } => "caller.invited",
+            Self::Clock(_) => "clock",
             Self::Genesis { .. } => "genesis",
             Self::Grant { .. } => "grant",
             Self::Stopped { .. } => "incident.stopped",
@@ -233,6 +236,7 @@ impl Body {
             Self::Invited { caller, expires, token } => {
                 serde_json::to_value(InvitedBody { caller, expires, token })
             }
+            Self::Clock(vouched) => serde_json::to_value(vouched),
             Self::Genesis { statement } => serde_json::to_value(GenesisBody { statement }),
             Self::Grant { sha256 } | Self::Policy { sha256 } => serde_json::to_value(DigestBody { sha256 }),
             Self::Stopped { act, target } => serde_json::to_value(StoppedBody { act, target }),
@@ -259,6 +263,7 @@ impl Body {
                 let InvitedBody { caller, expires, token } = of(kind, body)?;
                 Self::Invited { caller, expires, token }
             }
+            "clock" => Self::Clock(Box::new(of(kind, body)?)),
             "genesis" => Self::Genesis { statement: of::<GenesisBody>(kind, body)?.statement },
             "grant" => Self::Grant { sha256: of::<DigestBody>(kind, body)?.sha256 },
             "incident.stopped" => {

@@ -31,7 +31,7 @@ tags! {
 pub const PLAIN: [&str; 4] = ["audit.read", "denied", "denied.summary", "sign"];
 
 /// Kinds of control records that this version writes and folds.
-pub const CONTROL: [&str; 18] = [
+pub const CONTROL: [&str; 19] = [
     "caller.enrolled",
     "caller.invited",
     "ceremony.act",
@@ -43,6 +43,7 @@ pub const CONTROL: [&str; 18] = [
     "ceremony.interrupted",
     "ceremony.proposed",
     "ceremony.started",
+    "clock",
     "genesis",
     "grant",
     "incident.stopped",

@@ -59,6 +59,15 @@ pub enum CeremonyCommand {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
+    /// Vouch for the daemon's clock, which the daemon does not trust: it asks, for from then on times go by it
+    AcceptClock {
+        /// Why, for the log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Sign without asking; taken in rehearsals alone
+        #[arg(long)]
+        yes: bool,
+    },
     /// Lead a ceremony as its operator: what is next, who is missing, words to read out, the clock
     Run {
         /// Id of the ceremony

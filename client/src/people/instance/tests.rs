@@ -32,6 +32,7 @@ impl Room {
             grants_sha256: Hash::of(b"grants").as_bytes().to_vec(),
             checkpoint: self.log.checkpoint(),
             suspensions: vec![],
+            clock: None,
         }
     }
 

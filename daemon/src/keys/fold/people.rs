@@ -45,7 +45,7 @@ impl State {
         &self.suspensions
     }
 
-    /// Indices of the records in which officers spoke of people, those without effect too.
+    /// Indices of the records of what officers signed outside of ceremonies, those without effect too.
     pub fn words(&self) -> &[u64] {
         &self.words
     }

@@ -5,7 +5,21 @@ use ceremonies::session::Step;
 use proto::wire::time::to_wire;
 use proto::wire::v1;
 
+use crate::clock::Verdict;
 use crate::council::{ActView, CeremonyView, SuspensionView};
+
+/// What the clock is worth.
+pub(super) fn clock(verdict: Verdict) -> v1::ClockState {
+    let wall = match verdict {
+        Verdict::Trusted(time) => time,
+        Verdict::Untrusted { wall, .. } => wall,
+    };
+    v1::ClockState {
+        trusted: verdict.is_trusted(),
+        wall: Some(to_wire(wall)),
+        used: Some(to_wire(verdict.time())),
+    }
+}
 
 /// Somebody whose acts count no more, or shall not.
 pub(super) fn suspension(view: &SuspensionView) -> v1::Suspension {

@@ -502,6 +502,22 @@ pub struct GetInstanceResponse {
     /// Who is suspended, and who would be if another officer said so too.
     #[prost(message, repeated, tag = "7")]
     pub suspensions: ::prost::alloc::vec::Vec<Suspension>,
+    /// What the daemon's clock is worth.
+    #[prost(message, optional, tag = "8")]
+    pub clock: ::core::option::Option<ClockState>,
+}
+/// What the daemon's clock is worth.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClockState {
+    /// Whether it is trusted. While it is not, nothing is approved, started or completed.
+    #[prost(bool, tag = "1")]
+    pub trusted: bool,
+    /// What the wall clock shows.
+    #[prost(message, optional, tag = "2")]
+    pub wall: ::core::option::Option<::prost_types::Timestamp>,
+    /// The time that is used instead: that of the log and what has passed since.
+    #[prost(message, optional, tag = "3")]
+    pub used: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Somebody whose acts count no more, or shall not.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -987,7 +1003,7 @@ pub mod ceremony_service_client {
             self.inner.server_streaming(req, path, codec).await
         }
         /// Brings in what a person decided: approval, attestation, refusal, withdrawal, veto, abort,
-        /// deviation, the suspension of a person.
+        /// deviation, the suspension of a person, and that the clock is right.
         pub async fn submit_act(
             &mut self,
             request: impl tonic::IntoRequest<super::SubmitActRequest>,
@@ -1137,7 +1153,7 @@ pub mod ceremony_service_server {
             tonic::Status,
         >;
         /// Brings in what a person decided: approval, attestation, refusal, withdrawal, veto, abort,
-        /// deviation, the suspension of a person.
+        /// deviation, the suspension of a person, and that the clock is right.
         async fn submit_act(
             &self,
             request: tonic::Request<super::SubmitActRequest>,

@@ -114,6 +114,34 @@ fn a_person_is_suspended() {
 }
 
 #[test]
+fn a_clock_is_accepted_that_this_machine_bears_out() {
+    let daemon = room();
+    let shows = |trusted: bool, ahead: u64| {
+        let now = crate::people::text::now();
+        let wall = Some(proto::wire::time::to_wire(now.later(std::time::Duration::from_secs(ahead))));
+        let used = Some(proto::wire::time::to_wire(now.earlier(std::time::Duration::from_secs(1_000_000))));
+        let clock = Some(proto::wire::v1::ClockState { trusted, wall, used });
+        daemon.state().council.as_mut().unwrap().clock = clock;
+    };
+    let line = "ceremony accept-clock --reason 'the machine was off'";
+    shows(true, 0);
+    let err = refused(&daemon, "ada", line, "yes\n");
+    assert!(err.contains("the daemon trusts its clock"), "{err}");
+    shows(false, 120);
+    let err = refused(&daemon, "ada", line, "yes\n");
+    assert!(err.contains("one of them is wrong, and nothing was signed"), "{err}");
+    shows(false, 0);
+    let err = refused(&daemon, "wim", line, "yes\n");
+    assert!(err.contains("`wim` may not accept-clock"), "{err}");
+    let err = refused(&daemon, "ada", line, "\n");
+    assert!(err.contains("nothing was signed"), "{err}");
+    let out = done(&daemon, "ada", line, "yes\n");
+    for part in ["is not trusted", "expected", "here", "accepted:"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+}
+
+#[test]
 fn programs_get_one_document_and_must_say_yes() {
     let daemon = opened();
     let said = run_in(&daemon, Output::Json, "ada", &format!("approve {ID}"), "yes\n");

@@ -1,0 +1,76 @@
+//! A wall clock that is stepped while the daemon runs: what it holds up, and who vouches for it.
+
+use ceremonies::act::Deed;
+use ceremonies::session::Step;
+use ceremonies::transcript::{self, Deviation, Verdict};
+use proto::reason::Reason;
+use proto::record::Body;
+use proto::refusal::Refusal;
+use proto::time::Time;
+
+use super::people::{folded, told};
+use super::room::{Room, new_key};
+use crate::council::Submitted;
+
+const DAYS: i64 = 24 * 3600;
+
+async fn vouches(room: &Room, person: &str, clock: Time) -> Result<Submitted, Refusal> {
+    room.council.submit(&room.signed(person, Deed::AcceptClock { clock })).await
+}
+
+#[tokio::test]
+async fn a_stepped_clock_enables_nothing_until_an_officer_vouches_for_it() {
+    let room = Room::new().await;
+    let wall = || room.trial.clock.wall();
+    let early = room.signed("ada", Deed::AcceptClock { clock: wall() });
+    assert_eq!(told(&room.council.submit(&early).await.unwrap_err()), (Reason::ActRefused, "clock-trusted"));
+    let (open, other) = (
+        room.proposed("key.generate", &new_key("release/linux")).await,
+        room.proposed("key.generate", &new_key("release/mac")).await,
+    );
+    room.arm(&open).await;
+    room.trial.stepped.set(60);
+    let size = room.trial.log.head().size;
+    assert!(!room.council.time().is_trusted());
+    for refused in [
+        room.approves("carol", &open).await.unwrap_err(),
+        room.execute(&open).await.unwrap_err(),
+        vouches(&room, "wanda", wall()).await.unwrap_err(),
+        vouches(&room, "ada", wall().later(std::time::Duration::from_secs(90))).await.unwrap_err(),
+    ] {
+        let expected = [Reason::ClockUntrusted, Reason::ActInvalid, Reason::ActRefused];
+        assert!(expected.contains(&refused.reason), "{refused}");
+    }
+    // Time alone does nothing either.
+    room.council.carry_on().await;
+    assert_eq!(room.trial.log.head().size, size);
+    room.does("carol", Deed::Veto { statement: other.statement }).await.unwrap();
+    assert_eq!(room.step(&other).await, Step::Vetoed);
+
+    let signed = room.signed("ada", Deed::AcceptClock { clock: wall() });
+    let done = room.council.submit(&signed).await.unwrap();
+    let record = room.newest().await;
+    assert!(matches!(&record.body, Body::Clock(body) if body.by == "ada"));
+    assert!(record.time.clock.is_none() && room.council.time().is_trusted());
+    // Stepped again, by less: the same act vouches for nothing twice.
+    room.trial.stepped.set(120);
+    let again = room.council.submit(&signed).await.unwrap_err();
+    assert_eq!(told(&again), (Reason::ActRefused, "replayed"));
+    room.trial.stepped.set(-30 * DAYS);
+    let behind = vouches(&room, "ada", wall()).await.unwrap_err();
+    assert_eq!(told(&behind), (Reason::ActRefused, "clock-behind"));
+    room.trial.stepped.set(60);
+    assert!(room.council.time().is_trusted());
+
+    room.execute(&open).await.unwrap();
+    for witness in ["wanda", "walter"] {
+        room.attests_after(witness, &open).await.unwrap();
+    }
+    let snapshot = room.trial.keyring.snapshot();
+    let files = room.council.transcript(open.id).await.unwrap();
+    let verdict = transcript::verify(&files, snapshot.state().genesis_sha256());
+    let Verdict::ValidWithDeviations(verified) = verdict else { panic!("{verdict}") };
+    let accepted = Deviation::ClockAccepted { index: done.index, person: "ada".parse().unwrap() };
+    assert_eq!(verified.deviations, [accepted]);
+    assert_eq!(&folded(&room).await, snapshot.state());
+}
