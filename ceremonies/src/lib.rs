@@ -3,8 +3,9 @@
 //! Now: how an instance begins ([`genesis`]), the guardrails, the grants, and the access policy that guardrails and grants
 //! make together ([`access`]); the people of an instance ([`roster`]), what they decide and sign ([`act`], [`ssh`]), and
 //! what of it counts ([`tally`]); what a ceremony asks for ([`statement`]), how each kind is held ([`rules`]), and how one
-//! goes from proposal to completion ([`session`]); how one roster follows another ([`succession`]), and whose acts count no
-//! more meanwhile ([`suspension`]); what anyone keeps of a completed one, and verifies offline ([`transcript`]). The daemon decides with exactly this code, and so does whoever checks something at a desk. So far it
+//! goes from proposal to completion ([`session`]); how one roster follows another ([`succession`]), whose acts count no
+//! more meanwhile ([`suspension`]), and how one version of the guardrails follows another ([`amendment`]); what anyone keeps
+//! of a completed one, and verifies offline ([`transcript`]). The daemon decides with exactly this code, and so does whoever checks something at a desk. So far it
 //! asks for genesis, guardrails and access alone: nothing outside this crate uses sessions yet. People who have throw-away
 //! keys, for rehearsals and tests, are in [`cast`].
 //!
@@ -16,6 +17,7 @@ mod text;
 
 pub mod access;
 pub mod act;
+pub mod amendment;
 pub mod birth;
 pub mod cast;
 pub mod form;

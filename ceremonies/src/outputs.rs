@@ -309,6 +309,7 @@ pub fn can_be_held(statement: &Statement) -> Result<(), NoEffect> {
             | Target::GrantChange(_)
             | Target::KeyDestroy(_)
             | Target::KeyResume(_)
+            | Target::PolicyChange(_)
             | Target::StopLift(_)
             | Target::Resolve(_)
             | Target::RosterChange(_),
@@ -359,6 +360,9 @@ pub fn effect(statement: &Statement, outputs: &Outputs) -> Result<Effect, NoEffe
         (Target::KeyResume(_) | Target::StopLift(_), _, Outputs::Done) => Ok(Effect::Lifts),
         (Target::RosterChange(change), _, Outputs::Done) => {
             Ok(Effect::Roster { sha256: change.roster.sha256, version: change.roster.version })
+        }
+        (Target::PolicyChange(change), _, Outputs::Done) => {
+            Ok(Effect::Guardrails { sha256: change.guardrails.sha256, version: change.guardrails.version })
         }
         (Target::Resolve(resolve), _, Outputs::Destroyed(_)) => Ok(Effect::Resolved {
             ceremony: resolve.ceremony,

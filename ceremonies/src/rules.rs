@@ -22,6 +22,10 @@ pub const LONGEST: Duration = hours(30 * 24);
 /// How long the outputs of an execution wait for the attestations before the ceremony has failed: 4 hours.
 pub const SILENCE: Duration = hours(4);
 
+/// How long guardrails that make something looser wait before they are in force, so that whoever did not agree can see it and
+/// say no: 24 hours.
+pub const DELAY: Duration = hours(24);
+
 /// Which officers must approve.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Officers {

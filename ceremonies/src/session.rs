@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Proposed ─► Armed ─► Executing ─► Executed ─► Completed
+//!     │         │          │            ├─► Waiting (looser guardrails, 24 h) ─► Completed · Vetoed · Superseded
 //!     │         │          ├─► Aborted   └─► Failed (refusal, or 4 h of silence)
 //!     ├◄────────┤          ├─► Failed (nothing was done)
 //!     │         │          └─► Indeterminate ─► (resolve) ─► Armed · Aborted · Failed
@@ -42,7 +43,7 @@ use proto::origin::Origin;
 use proto::time::Time;
 pub use refusal::Refusal;
 pub use seats::{Seat, Seats};
-pub use state::{Cause, Executed, Executing, State, Step};
+pub use state::{Cause, Executed, Executing, State, Step, Waiting};
 
 use crate::genesis::Mode;
 use crate::rules::{Rule, Rules};
@@ -90,7 +91,7 @@ impl InForce {
 /// One ceremony.
 ///
 /// Invariant: folding the accepted records gives this session, and no order of records makes a count grow without a new
-/// person's act (held by `the_invariants_c1_to_c5_c10_and_c11_hold_in_every_history`).
+/// person's act (held by `the_invariants_c1_to_c6_c8_c10_and_c11_hold_in_every_history`).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Session {
     statement: Statement,
@@ -237,6 +238,7 @@ impl Session {
                 ends.chain([self.statement.common().expires]).min()
             }
             State::Executed(executed) => Some(executed.at.time.later(crate::rules::SILENCE)),
+            State::Waiting(waiting) => Some(waiting.until()),
             _ => None,
         }
     }

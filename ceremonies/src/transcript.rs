@@ -16,10 +16,11 @@
 //! pop.json                          the `sign` record of the proof of possession, where a key was made
 //! proofs/…                          what the new keys of a next roster signed; their signatures are in documents/
 //! pop-<index>.json                  those of keys that were found on another device
-//! rosters/<version>/…               the transcript of each `roster.change` before the completion, without its own rosters
+//! rosters/<version>/…               the transcript of each `roster.change` before the completion, without what is nested in it
+//! guardrails/<version>/…            that of each `policy.change`, likewise
 //! ```
 //!
-//! *Sources* are `control.jsonl`, `details`, `checkpoint.txt`, `proofs.json`, `pop.json`, `rosters` and `completed.receipt`;
+//! *Sources* are `control.jsonl`, `details`, `checkpoint.txt`, `proofs.json`, `pop.json`, `rosters`, `guardrails` and `completed.receipt`;
 //! every other file is a copy of something in them, for people and for stock tools, and the verifier demands that it is
 //! exactly the copy that [`Transcript::assemble`] makes. Control records are chained by `previous`, and the checkpoint names
 //! the newest of them, so nobody can leave out a veto, a roster or a change of the guardrails.
@@ -31,12 +32,13 @@
 //! What it does not do: it reads and writes no files. It cannot see a log that shows different people different records
 //! (whoever keeps checkpoints can), nor whether two people are one. Records between the control records (signatures,
 //! refusals) are in the tree and not in the transcript. The acts that stand behind *other* ceremonies' records are in those
-//! ceremonies' transcripts; only those that changed the roster are in here.
+//! ceremonies' transcripts; only those that changed the roster or the guardrails are in here.
 
 mod control;
 mod copies;
 mod course;
 mod deviation;
+mod governs;
 mod invalid;
 mod manifest;
 mod proofs;
@@ -45,6 +47,7 @@ mod verify;
 use std::collections::BTreeMap;
 
 pub use deviation::Deviation;
+pub use governs::Governs;
 pub use invalid::{Invalid, Step};
 pub use manifest::{Listed, Manifest};
 use proto::proof::span::{BuildError, Nodes};
@@ -111,8 +114,8 @@ pub struct Parts {
     pub possessions: Vec<Vec<u8>>,
     /// A signed checkpoint of a tree that holds all of these records and no later control record.
     pub checkpoint: String,
-    /// The transcripts of the roster changes before the completion, by the version that each made, with their receipts.
-    pub rosters: BTreeMap<u64, Files>,
+    /// The transcripts of the changes of roster and guardrails before the completion, by what each made, with their receipts.
+    pub made: BTreeMap<Governs, Files>,
 }
 
 /// Why records make no transcript.
@@ -157,10 +160,11 @@ impl Transcript {
         let proofs = Proofs::build(&course.heads(), &course.proven(&control)?, tree, nodes)
             .map_err(Unassembled::Proof)?;
         let mut files = Files::new();
-        for (version, made) in &parts.rosters {
-            // The rosters before it stand beside it.
-            let own = made.iter().filter(|(path, _)| !path.starts_with("rosters/"));
-            files.extend(own.map(|(path, bytes)| (format!("rosters/{version}/{path}"), bytes.clone())));
+        for (what, made) in &parts.made {
+            // The changes before it stand beside it.
+            let own = made.iter().filter(|(path, _)| !Governs::is_of_one(path));
+            let directory = what.directory();
+            files.extend(own.map(|(path, bytes)| (format!("{directory}/{path}"), bytes.clone())));
         }
         files.insert(name::CHECKPOINT.to_owned(), parts.checkpoint.into_bytes());
         files.insert(name::PROOFS.to_owned(), proofs.encode());

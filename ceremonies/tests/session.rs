@@ -10,6 +10,8 @@ mod room;
 mod samples;
 #[path = "session/scenarios.rs"]
 mod scenarios;
+#[path = "session/waiting.rs"]
+mod waiting;
 
 use std::time::Duration;
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod transcript {
+    pub mod amended;
     pub mod bytes;
     pub mod chain;
     pub mod clock;

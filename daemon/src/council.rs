@@ -34,7 +34,7 @@ mod suspend;
 mod tests;
 mod view;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
 use ceremonies::session::{Session, Stamp};
@@ -45,8 +45,8 @@ use proto::refusal::Refusal;
 use proto::term::Term;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::clock::Clock;
-use crate::keyring::{Approved, Keyring, Snapshot};
+use crate::clock::{Clock, Monotonic};
+use crate::keyring::{Keyring, Snapshot};
 use crate::keys::sessions::Held;
 use crate::log::{ControlDraft, Fresh, Log, LogError};
 use crate::sign::Signer;
@@ -62,12 +62,12 @@ pub struct Council {
     keyring: Arc<Keyring>,
     signer: Arc<Signer>,
     clock: Arc<dyn Clock>,
-    /// Where grants are kept that ceremonies put in force.
-    approved: Approved,
     /// One step at a time: what is judged is what is appended next.
     turn: Mutex<()>,
     /// Executions that this process is carrying out.
     running: Arc<std::sync::Mutex<BTreeSet<CeremonyId>>>,
+    /// Ceremonies whose time was over by a clock that the log did not trust, and when that was.
+    vain: std::sync::Mutex<BTreeMap<CeremonyId, Monotonic>>,
 }
 
 /// The turn of whoever judges and appends now.
@@ -87,21 +87,15 @@ impl Drop for Running {
 
 impl Council {
     /// A council over this log and these keys; `signer` records proofs of possession.
-    pub fn new(
-        log: Log,
-        keyring: Arc<Keyring>,
-        signer: Arc<Signer>,
-        clock: Arc<dyn Clock>,
-        approved: Approved,
-    ) -> Arc<Self> {
+    pub fn new(log: Log, keyring: Arc<Keyring>, signer: Arc<Signer>, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
             log,
             keyring,
             signer,
             clock,
-            approved,
             turn: Mutex::new(()),
             running: Default::default(),
+            vain: Default::default(),
         })
     }
 

@@ -10,6 +10,7 @@
 //!
 //! Invariant: without rules that the log put in force nothing is permitted (`nothing_is_permitted_without_rules`).
 
+mod approved;
 mod follow;
 mod open;
 mod rules;
@@ -28,8 +29,9 @@ use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::keys::fold::State;
 
+pub use approved::approved;
 pub use follow::{Unfoldable, follow};
-pub use rules::{Approved, Loaded, RulesError, load};
+pub use rules::{Loaded, RulesError, load};
 pub use snapshot::{InForce, Refused, Snapshot};
 
 /// The live keys of this daemon.

@@ -17,7 +17,7 @@ use daemon::clock::{Clock, ManualClock};
 use daemon::council::Council;
 use daemon::denials::Denials;
 use daemon::incident::Responder;
-use daemon::keyring::{self, Approved, Keyring};
+use daemon::keyring::{self, Keyring};
 use daemon::keys::fold::State;
 use daemon::keys::signed::Signed;
 use daemon::log::{self, AnchorPlace, ControlDraft, Fresh, Log, LogKey};
@@ -131,13 +131,7 @@ impl World {
         let denials = Denials::new(log.clone(), Arc::clone(&keyring), shared());
         let signer = Signer::new(log.clone(), Arc::clone(&keyring), shared(), Arc::clone(&denials));
         let responder = Responder::new(log.clone(), Arc::clone(&keyring), denials, shared());
-        let council = Council::new(
-            log.clone(),
-            Arc::clone(&keyring),
-            Arc::clone(&signer),
-            shared(),
-            Approved::under(&at("state")),
-        );
+        let council = Council::new(log.clone(), Arc::clone(&keyring), Arc::clone(&signer), shared());
         let sign = |person: &PersonId, act: &Act| {
             let signed = cast.sign(person.as_str(), act).unwrap();
             Ok(signed.map(|(document, signature)| Signed { document: document.into_bytes(), signature }))

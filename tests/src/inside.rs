@@ -18,7 +18,7 @@ use daemon::council::Council;
 use daemon::denials::Denials;
 use daemon::enroll::{Ca, Enroller};
 use daemon::incident::Responder;
-use daemon::keyring::{self, Approved, Keyring};
+use daemon::keyring::{self, Keyring};
 use daemon::keys::fold::State;
 use daemon::log::{self, Log, LogKey};
 use daemon::rpc::edge::Edge;
@@ -35,6 +35,7 @@ use crate::world::World;
 pub struct Inside {
     edge: Edge,
     log: Log,
+    council: Arc<Council>,
 }
 
 impl Inside {
@@ -56,23 +57,20 @@ impl Inside {
         let log = opened.log;
         let keyring = Keyring::new(state, backends(&config, &clock), Arc::clone(&clock));
         tokio::spawn(keyring::follow(Arc::clone(&keyring), opened.controls));
-        let loaded = keyring::load(&config.policy.guardrails, &config.policy.grants).unwrap();
+        let read = keyring::load(&config.policy.guardrails, &config.policy.grants);
+        let (snapshot, grants) = (keyring.snapshot(), &config.policy.grants);
+        let loaded = keyring::approved(&log, snapshot.state(), read, grants).await.unwrap();
         keyring.adopt(&log, loaded).await.unwrap();
         assert_eq!(keyring.open_all().await, 0, "a key cannot be opened");
         let authorities =
             tls::authorities(&keyring.snapshot().in_force().unwrap().loaded.client_cas).unwrap();
         let denials = Denials::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock));
         let signer = Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&denials));
-        let council = Council::new(
-            log.clone(),
-            Arc::clone(&keyring),
-            Arc::clone(&signer),
-            Arc::clone(&clock),
-            Approved::under(&config.instance.state_directory),
-        );
+        let council =
+            Council::new(log.clone(), Arc::clone(&keyring), Arc::clone(&signer), Arc::clone(&clock));
         let services = Services {
             signer,
-            council,
+            council: Arc::clone(&council),
             keyring: Arc::clone(&keyring),
             log: log.clone(),
             responder: Arc::new(Responder::new(
@@ -102,7 +100,12 @@ impl Inside {
         let run = world.state().join("run");
         std::fs::create_dir_all(&run).unwrap();
         std::fs::write(run.join("addresses.json"), addresses.to_string()).unwrap();
-        Self { edge, log }
+        Self { edge, log, council }
+    }
+
+    /// What the daemon does each minute about open ceremonies.
+    pub async fn ticks(&self) {
+        self.council.carry_on().await;
     }
 
     /// Drains it and closes the log.

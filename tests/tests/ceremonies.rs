@@ -19,6 +19,8 @@ mod rebind;
 mod rogue;
 #[path = "ceremonies/room.rs"]
 mod room;
+#[path = "ceremonies/rules.rs"]
+mod rules;
 #[path = "ceremonies/scenarios.rs"]
 mod scenarios;
 #[path = "ceremonies/site.rs"]

@@ -64,6 +64,26 @@ fn the_steps_of_the_readme_take_the_golden_transcript() {
     assert_eq!(std::fs::read_to_string(golden().join("README.md")).unwrap(), README);
 }
 
+#[test]
+fn the_steps_of_the_readme_take_a_ceremony_under_later_guardrails_and_the_one_that_made_them() {
+    tools();
+    let directory = golden().with_file_name("transcript-second-guardrails");
+    let genesis = Hash::of(&std::fs::read(directory.join("genesis.json")).unwrap()).to_string();
+    let said = by_hand(&directory, &genesis).unwrap();
+    assert!(said.ends_with("Verified OK\n"), "{said}");
+    by_hand(&directory.join("guardrails/2"), &genesis).unwrap();
+    // A file beside the next guardrails that is another one.
+    let place = tempfile::tempdir().unwrap();
+    copy(&directory.join("guardrails/2"), place.path());
+    let files = std::fs::read_dir(place.path().join("documents")).unwrap();
+    let file = files
+        .map(|file| file.unwrap().path())
+        .find(|path| path.to_string_lossy().contains("/file."))
+        .unwrap();
+    std::fs::write(file, "permit").unwrap();
+    assert!(by_hand(place.path(), &genesis).is_err());
+}
+
 /// `cargo xtask rehearse`, as somebody runs it: seven people, a token, a daemon, a dozen commands.
 #[test]
 fn a_rehearsal_leaves_a_transcript_that_the_steps_take_too() {

@@ -120,6 +120,24 @@ impl QuotaTable {
         self.0.get(name).or_else(|| longest().and_then(|pattern| self.0.get(pattern)))
     }
 
+    /// The patterns, sorted.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The quota of the names whose longest pattern is this one, in a table that may have it or not: its own, else that of
+    /// the longest beginning that covers it.
+    pub(crate) fn covering(&self, pattern: &str) -> Option<&Quota> {
+        self.0.get(pattern).or_else(|| {
+            let covers = |other: &&String| {
+                other
+                    .strip_suffix('*')
+                    .is_some_and(|beginning| pattern.trim_end_matches('*').starts_with(beginning))
+            };
+            self.0.keys().filter(covers).max_by_key(|other| other.len()).and_then(|other| self.0.get(other))
+        })
+    }
+
     /// Whether nobody has a quota.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

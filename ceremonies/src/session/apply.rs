@@ -7,9 +7,9 @@ use proto::time::Time;
 use crate::person::{PersonId, Role};
 use crate::rules::SILENCE;
 use crate::session::state::{Cause, Executed, Executing};
-use crate::session::{Event, Refusal, STARTS, Session, Stamp, State};
-use crate::statement::Kind;
+use crate::session::{Event, Refusal, STARTS, Session, Stamp, State, Waiting};
 use crate::statement::target::Leftover;
+use crate::statement::{Kind, Target};
 
 impl Session {
     /// The session after an event whose record has this stamp.
@@ -41,6 +41,11 @@ impl Session {
             next.latest = next.latest.max(stamp.time);
         }
         let stamp = Stamp { time: next.latest, trusted: sound, ..stamp };
+        // Before time has its say: what would follow guardrails that are not in force any more follows nothing.
+        if next.is_overtaken_by(event) {
+            next.state = State::Superseded;
+            return Ok(next);
+        }
         next.settle(stamp);
         let is_fact =
             matches!(event, Event::Roster(_) | Event::Guardrails(_) | Event::Suspended(_) | Event::Tick);
@@ -123,17 +128,34 @@ impl Session {
                 self.state = if is_armed { State::Armed } else { State::Proposed };
             }
             State::Executed(executed) if now.trusted && self.is_attested(executed) => {
-                self.state = State::Completed {
-                    outputs: executed.outputs,
-                    witnesses: executed.attested.clone(),
-                    deviations: executed.execution.deviations.clone(),
+                let (outputs, witnesses) = (executed.outputs, executed.attested.clone());
+                let deviations = executed.execution.deviations.clone();
+                self.state = match self.makes_looser() {
+                    true => State::Waiting(Waiting { since: now, outputs, witnesses, deviations }),
+                    false => State::Completed { outputs, witnesses, deviations },
                 };
+            }
+            State::Waiting(waiting) if now.trusted && now.time >= waiting.until() => {
+                let Waiting { outputs, witnesses, deviations, .. } = waiting.clone();
+                self.state = State::Completed { outputs, witnesses, deviations };
             }
             State::Executed(executed) if now.time >= executed.at.time.later(SILENCE) => {
                 self.state = State::Failed(Cause::Silence);
             }
             _ => {}
         }
+    }
+
+    /// Whether it makes the guardrails looser: then it has its effect after a delay.
+    fn makes_looser(&self) -> bool {
+        matches!(self.statement.target(), Target::PolicyChange(change) if change.loosens)
+    }
+
+    /// Whether this puts other guardrails in force than those that a `policy.change` follows.
+    fn is_overtaken_by(&self, event: &Event) -> bool {
+        let follows = self.statement.common().guardrails;
+        self.statement.kind() == Kind::PolicyChange
+            && matches!(event, Event::Guardrails(version) if *version != follows)
     }
 
     /// Whether enough of an execution's witnesses have attested what came of it, one who was independent among them.

@@ -5,14 +5,16 @@ use std::fmt;
 
 use proto::hash::Hash;
 use proto::key_id::KeyId;
+use proto::time::Time;
 
 use crate::person::PersonId;
+use crate::rules::DELAY;
 use crate::session::Stamp;
 
 /// Where a ceremony stands.
 ///
 /// ```text
-/// Proposed ⇄ Armed ─► Executing ─► Executed ─► Completed
+/// Proposed ⇄ Armed ─► Executing ─► Executed ─► (Waiting ─►) Completed
 /// ```
 ///
 /// The whole diagram is at the head of [`crate::session`].
@@ -26,6 +28,8 @@ pub enum State {
     Executing(Executing),
     /// It is done; the witnesses have not all attested what they saw.
     Executed(Executed),
+    /// Done and attested, and it makes the guardrails looser: it has its effect after a delay, unless somebody vetoes it.
+    Waiting(Waiting),
     /// Done and attested: it has its effect.
     Completed {
         /// SHA-256 of the manifest of outputs.
@@ -79,6 +83,26 @@ pub struct Executed {
     pub execution: Executing,
 }
 
+/// What was done and attested, and waits.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Waiting {
+    /// The record by which enough had attested.
+    pub since: Stamp,
+    /// SHA-256 of the outputs.
+    pub outputs: Hash,
+    /// The witnesses who attested before and after.
+    pub witnesses: BTreeSet<PersonId>,
+    /// The deviations that they saw.
+    pub deviations: Vec<Hash>,
+}
+
+impl Waiting {
+    /// From when on it may have its effect.
+    pub fn until(&self) -> Time {
+        self.since.time.later(DELAY)
+    }
+}
+
 /// Why a ceremony failed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Cause {
@@ -117,12 +141,22 @@ pub enum Step {
     Expired,
     /// [`State::Superseded`].
     Superseded,
+    /// [`State::Waiting`].
+    Waiting,
 }
 
 impl Step {
     /// Whether nothing leads out of it.
     pub const fn is_end(self) -> bool {
-        !matches!(self, Self::Proposed | Self::Armed | Self::Executing | Self::Executed | Self::Indeterminate)
+        !matches!(
+            self,
+            Self::Proposed
+                | Self::Armed
+                | Self::Executing
+                | Self::Executed
+                | Self::Waiting
+                | Self::Indeterminate
+        )
     }
 }
 
@@ -133,6 +167,7 @@ impl fmt::Display for Step {
             Self::Armed => "armed",
             Self::Executing => "executing",
             Self::Executed => "executed",
+            Self::Waiting => "waiting",
             Self::Completed => "completed",
             Self::Indeterminate => "indeterminate",
             Self::Aborted => "aborted",
@@ -152,6 +187,7 @@ impl State {
             Self::Armed => Step::Armed,
             Self::Executing(_) => Step::Executing,
             Self::Executed(_) => Step::Executed,
+            Self::Waiting(_) => Step::Waiting,
             Self::Completed { .. } => Step::Completed,
             Self::Indeterminate(_) => Step::Indeterminate,
             Self::Aborted => Step::Aborted,

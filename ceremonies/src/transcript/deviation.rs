@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Governs;
 use crate::person::PersonId;
 use crate::ssh::key::SshKind;
 use crate::statement::{CeremonyId, Line};
@@ -56,10 +57,10 @@ pub enum Deviation {
     },
     /// Something that nobody could prove of an adopted key.
     Unproven(Line),
-    /// A deviation of the ceremony that made this version of the roster.
-    Roster {
-        /// The version.
-        version: u64,
+    /// A deviation of the ceremony that made this roster or these guardrails.
+    Of {
+        /// What it made.
+        change: Governs,
         /// What deviated.
         deviation: Box<Self>,
     },
@@ -88,7 +89,7 @@ impl fmt::Display for Deviation {
                 write!(f, "the stop of record {stop} was in force no more, and nothing was lifted")
             }
             Self::Unproven(what) => write!(f, "not proven of the adopted key: {what}"),
-            Self::Roster { version, deviation } => write!(f, "roster {version}: {deviation}"),
+            Self::Of { change, deviation } => write!(f, "{change}: {deviation}"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod acts;
 mod born;
+mod changes;
 mod clock;
 mod destroyed;
 mod end;
@@ -9,7 +10,6 @@ mod files;
 mod genesis;
 mod play;
 mod rebound;
-mod rosters;
 mod suspended;
 
 use std::collections::BTreeMap;
@@ -19,15 +19,15 @@ use std::time::Duration;
 use proto::hash::Hash;
 use proto::proof::leaf::leaf_hash;
 
+use self::changes::Made;
 use self::end::End;
 use self::genesis::Instance;
-use self::rosters::Made;
 use self::suspended::Suspended;
 use super::control::Control;
 use super::course::Course;
 use super::invalid::hold;
 use super::proofs::Proofs;
-use super::{Deviation, Files, Invalid, Manifest, Step, copies, name};
+use super::{Deviation, Files, Governs, Invalid, Manifest, Step, copies, name};
 use crate::genesis::Mode;
 use crate::roster::Roster;
 use crate::statement::{CeremonyId, Kind};
@@ -92,12 +92,12 @@ pub fn verify(files: &Files, genesis_sha256: Hash) -> Verdict {
 fn all(files: &Files, genesis_sha256: Hash) -> Result<Verified, Invalid> {
     files::bounded(files)?;
     let mut made = Vec::new();
-    // Each roster's transcript stands on the rosters before it, so they are judged in their order, once.
-    for version in rosters::versions(files)? {
-        let judged = whole(&rosters::nested(files, version), genesis_sha256, &made);
+    // Each change's transcript stands on the changes before it, so they are judged in their order, once.
+    for what in changes::order(files)? {
+        let judged = whole(&changes::nested(files, what, &made), genesis_sha256, &made);
         let (judged, next) =
-            judged.map_err(|invalid| Invalid::new(Step::Rosters, format!("roster {version}: {invalid}")))?;
-        made.push(Made::of(version, &judged, next)?);
+            judged.map_err(|invalid| Invalid::new(what.step(), format!("{what}: {invalid}")))?;
+        made.push(Made::of(what, &judged, next)?);
     }
     Ok(whole(files, genesis_sha256, &made)?.0.verified)
 }
@@ -117,7 +117,7 @@ struct Scene<'t> {
     course: &'t Course,
     instance: &'t Instance,
     guardrails: &'t play::Guardrails,
-    /// The rosters after the first, in their order.
+    /// The rosters and guardrails after the first, in their order.
     made: &'t [Made],
     /// The roster that the ceremony makes.
     next: Option<&'t Roster>,
@@ -127,7 +127,7 @@ struct Scene<'t> {
     suspended: &'t Suspended,
 }
 
-/// One transcript, on the rosters that were made before it. Gives the roster that it makes, too.
+/// One transcript, on the rosters and guardrails that were made before it. Gives the roster that it makes, too.
 fn whole(files: &Files, genesis_sha256: Hash, made: &[Made]) -> Result<(Judged, Option<Roster>), Invalid> {
     let manifest = files::manifest(files)?;
     let genesis = files::find(files, name::GENESIS)?;
@@ -148,9 +148,10 @@ fn whole(files: &Files, genesis_sha256: Hash, made: &[Made]) -> Result<(Judged, 
     let checkpoint = end::checkpoint(files, &control, &instance)?;
     let end = End::read(files, &control, &course, &manifest, &checkpoint, &instance)?;
     proofs(files, &control, &course, &checkpoint)?;
-    let made = rosters::before(made, &control)?;
-    let pinned = rosters::in_force(made, &instance, course.proposal().index);
-    let next = rosters::next(&course, &instance, pinned)?;
+    let made = changes::before(made, &control)?;
+    let pinned = changes::in_force(made, &instance, course.proposal().index);
+    let next = changes::next(&course, &instance, pinned)?;
+    changes::amended(&course, pinned)?;
     let guardrails = play::guardrails(&control, &course, &instance)?;
     let suspended = Suspended::read(&control, &course, &instance, made)?;
     let scene = Scene {
@@ -172,8 +173,8 @@ fn whole(files: &Files, genesis_sha256: Hash, made: &[Made]) -> Result<(Judged, 
     deviations.extend(clock::check(&scene)?);
     deviations.extend(others(&scene, &end));
     for earlier in made {
-        let of = |deviation: &Deviation| Deviation::Roster {
-            version: earlier.version,
+        let of = |deviation: &Deviation| Deviation::Of {
+            change: earlier.what,
             deviation: Box::new(deviation.clone()),
         };
         deviations.extend(earlier.deviations.iter().map(of));
@@ -238,8 +239,7 @@ fn copied(files: &Files, control: &Control, course: &Course) -> Result<(), Inval
         let bytes = files::find(files, &source)?.to_vec();
         expected.insert(source, bytes);
     }
-    let own =
-        files.iter().filter(|(path, _)| super::manifest::is_listed(path) && !path.starts_with("rosters/"));
+    let own = files.iter().filter(|(path, _)| super::manifest::is_listed(path) && !Governs::is_of_one(path));
     let differs = own.clone().find(|(path, bytes)| expected.get(*path) != Some(bytes));
     if let Some((path, _)) = differs {
         return Err(Invalid::new(Step::Copies, format!("{path} is not the copy of what the log holds")));

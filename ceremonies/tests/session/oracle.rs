@@ -37,7 +37,7 @@ pub struct Oracle {
     sound: bool,
 }
 
-const STEPS: [(Step, &[Step]); 5] = [
+const STEPS: [(Step, &[Step]); 6] = [
     (Step::Proposed, &[Step::Proposed, Step::Armed, Step::Vetoed, Step::Expired, Step::Superseded]),
     (
         Step::Armed,
@@ -48,6 +48,7 @@ const STEPS: [(Step, &[Step]); 5] = [
         &[
             Step::Executing,
             Step::Executed,
+            Step::Waiting,
             Step::Completed,
             Step::Aborted,
             Step::Failed,
@@ -55,7 +56,8 @@ const STEPS: [(Step, &[Step]); 5] = [
             Step::Superseded,
         ],
     ),
-    (Step::Executed, &[Step::Executed, Step::Completed, Step::Failed, Step::Superseded]),
+    (Step::Executed, &[Step::Executed, Step::Waiting, Step::Completed, Step::Failed, Step::Superseded]),
+    (Step::Waiting, &[Step::Waiting, Step::Completed, Step::Vetoed, Step::Superseded]),
     (Step::Indeterminate, &[Step::Indeterminate, Step::Armed, Step::Aborted, Step::Failed, Step::Superseded]),
 ];
 
@@ -88,6 +90,7 @@ impl Oracle {
         self.c4_completed_was_seen_before_and_after(session);
         self.c5_only_the_way_through_leads_to_completion();
         self.c6_a_roster_follows_the_one_in_force(session);
+        self.c8_looser_guardrails_wait_a_day_without_a_veto(session);
         self.c10_an_unsound_clock_enables_nothing();
     }
 
@@ -370,7 +373,7 @@ impl Oracle {
         assert!(next.contains(&step) || two && step != Step::Completed, "C5: {} to {step}", newest.before);
         if step == Step::Completed {
             assert!(
-                matches!(newest.before, Step::Executing | Step::Executed),
+                matches!(newest.before, Step::Executing | Step::Executed | Step::Waiting),
                 "C5: completed without execution"
             );
         }
@@ -388,9 +391,50 @@ impl Oracle {
                 "C6: a roster follows one that is not in force"
             );
         }
+        let others = self.effects.iter().any(|effect| {
+            matches!(&effect.event, Event::Guardrails(other) if *other != session.statement().common().guardrails)
+        });
+        if others && matches!(session.statement().target(), Target::PolicyChange(_)) {
+            assert_eq!(
+                newest.after.step(),
+                Step::Superseded,
+                "C6: guardrails follow some that are not in force"
+            );
+            return;
+        }
         let under_way = matches!(newest.before, Step::Executing | Step::Executed | Step::Indeterminate);
         if !makes_one && under_way {
             assert_ne!(newest.after.step(), Step::Superseded, "C6: what was being done was superseded");
+        }
+    }
+
+    /// Time is that of the log's records; whoever is officer or witness at the moment of his veto ends it.
+    fn c8_looser_guardrails_wait_a_day_without_a_veto(&self, session: &Session) {
+        let newest = self.newest();
+        let loosens = matches!(session.statement().target(), Target::PolicyChange(change) if change.loosens);
+        if !loosens {
+            assert_ne!(newest.after.step(), Step::Waiting, "C8: it waits for nothing");
+            return;
+        }
+        let State::Completed { .. } = newest.after else { return };
+        let begun = self.effects.iter().position(|effect| effect.after.step() == Step::Waiting);
+        let begun = begun.expect("C8: it came into force at once");
+        let since = self.effects[begun].latest;
+        assert!(
+            newest.latest >= since.later(Duration::from_secs(24 * 3600)),
+            "C8: it came into force too early"
+        );
+        assert!(self.sound && newest.stamp.trusted, "C8: it came into force by an unsound clock");
+        let mut present = roster(2, |_| {});
+        for (at, effect) in self.effects.iter().enumerate() {
+            if let Event::Roster(other) = &effect.event {
+                present = other.clone();
+            }
+            let Event::Act(act) = &effect.event else { continue };
+            let may =
+                [Role::Officer, Role::Witness].iter().any(|role| present.holds(&act.person, *role, act.key));
+            let vetoed = at > begun && act.decision == Decision::Veto && may;
+            assert!(!vetoed, "C8: {} vetoed it while it waited", act.person);
         }
     }
 
@@ -398,7 +442,7 @@ impl Oracle {
         let newest = self.newest();
         let step = newest.after.step();
         if !self.sound && step != newest.before {
-            let nearer = [Step::Executing, Step::Completed].contains(&step);
+            let nearer = [Step::Executing, Step::Waiting, Step::Completed].contains(&step);
             let armed = step == Step::Armed && newest.before != Step::Indeterminate;
             assert!(!nearer && !armed, "C10: {} to {step} by an unsound clock", newest.before);
         }

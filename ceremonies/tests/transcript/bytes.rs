@@ -49,6 +49,14 @@ fn a_flipped_bit_anywhere_is_noticed_under_a_later_roster() {
     flipped(&stage, files, 5);
 }
 
+/// The same for guardrails, of which the second made something looser.
+#[test]
+fn a_flipped_bit_anywhere_is_noticed_under_later_guardrails() {
+    let mut stage = super::amended::by_the_third_guardrails();
+    let files = stage.rest();
+    flipped(&stage, files, 1);
+}
+
 fn flipped(stage: &Stage, mut files: Files, least: usize) {
     let genesis = stage.genesis_sha256();
     let lengths: Vec<(String, usize)> =

@@ -6,7 +6,7 @@ use ceremonies::roster::Roster;
 use ceremonies::statement::target::{KeyResume, Leftover, Resolve, RosterChange, StopLift};
 use ceremonies::statement::{CeremonyId, Kind, Quorum, Statement, Target, Version};
 use ceremonies::succession::proof;
-use ceremonies::transcript::{Deviation, Files, Step, name};
+use ceremonies::transcript::{Deviation, Files, Governs, Step, name};
 use proto::hash::Hash;
 use proto::name::KeyName;
 use proto::record::ceremony::{Ceremony, Turned, document};
@@ -83,7 +83,7 @@ fn is_executed(stage: &mut Stage) {
 pub fn comes_into_force(stage: &mut Stage, next: Roster) -> Files {
     is_executed(stage);
     let files = stage.rest_executed();
-    stage.rosters.insert(next.version(), files.clone());
+    stage.made.insert(Governs::Roster(next.version()), files.clone());
     (stage.roster, stage.next) = (next, None);
     files
 }
@@ -92,7 +92,7 @@ pub fn comes_into_force(stage: &mut Stage, next: Roster) -> Files {
 pub fn joins(stage: &mut Stage, who: &'static str) -> Files {
     let next = joins_until_executed(stage, who);
     let files = stage.rest_executed();
-    stage.rosters.insert(next.version(), files.clone());
+    stage.made.insert(Governs::Roster(next.version()), files.clone());
     (stage.roster, stage.next) = (next, None);
     files
 }
@@ -162,7 +162,7 @@ fn a_completion_that_lets_permits_of_the_old_roster_stand_is_noticed() {
     stage.saw("fay");
     stage.saw("gus");
     let files = stage.complete_with(|_| {}, |_| {}, |record| record.touches.clear());
-    invalid(&stage, &files, Step::Effect, "touches everything");
+    invalid(&stage, &files, Step::Effect, "touch everything");
 }
 
 #[test]
@@ -193,10 +193,15 @@ fn a_ceremony_by_a_later_roster_holds_the_ceremonies_that_made_it() {
     invalid(&stage, &changed, Step::Rosters, "roster 2: hashes");
     let mut dropped = files.clone();
     dropped.retain(|path, _| !path.starts_with("rosters/2/"));
-    invalid(&stage, &dropped, Step::Rosters, "without gaps");
+    invalid(&stage, &dropped, Step::Rosters, "the transcript of roster 2 is missing");
     let mut added = files.clone();
     added.insert("rosters/3/x".into(), vec![]);
     invalid(&stage, &added, Step::Rosters, "roster 3: files");
+    for path in ["rosters/4/x", "guardrails/2/x", "rosters/02/x"] {
+        let mut added = files.clone();
+        added.insert(path.into(), vec![]);
+        invalid(&stage, &added, Step::Files, "does not belong to any transcript");
+    }
 }
 
 #[test]
@@ -228,7 +233,7 @@ fn a_rogue_can_leave_out_or_exchange_no_roster() {
     for who in ["ada", "bob", "kim"] {
         stage.approve(who);
     }
-    stage.rosters.insert(2, foreign);
+    stage.made.insert(Governs::Roster(2), foreign);
     let files = stage.rest();
     invalid(&stage, &files, Step::Rosters, "rosters/2 is not the ceremony of record");
 }

@@ -18,7 +18,7 @@ use ceremonies::session::deviations_digest;
 use ceremonies::statement::target::{Activation, Fixed, Genesis, KeyGenerate};
 use ceremonies::statement::{CeremonyId, Common, Kind, Log as LogHead, Quorum, Statement, Target, Version};
 use ceremonies::succession::proof;
-use ceremonies::transcript::{Files, Manifest, Parts, Transcript, name};
+use ceremonies::transcript::{Files, Governs, Manifest, Parts, Transcript, name};
 use p256::ecdsa::signature::Signer as _;
 use proto::algorithm::{Algorithm, HashAlgorithm};
 use proto::digest::{Digest, Digests};
@@ -136,7 +136,8 @@ pub struct Stage {
     pub spoken: Vec<Hash>,
     pub outputs: Option<Outputs>,
     pub possession: Option<Vec<u8>>,
-    pub rosters: BTreeMap<u64, Files>,
+    /// The transcripts of what was changed before.
+    pub made: BTreeMap<Governs, Files>,
     nonces: u8,
 }
 
@@ -182,7 +183,7 @@ impl Stage {
             spoken: vec![],
             outputs: None,
             possession: None,
-            rosters: BTreeMap::new(),
+            made: BTreeMap::new(),
             nonces: 0,
             genesis,
         };
@@ -518,7 +519,7 @@ impl Stage {
             details: self.log.details.clone(),
             possessions: self.possession.iter().cloned().collect(),
             checkpoint: self.log.checkpoint(),
-            rosters: self.rosters.clone(),
+            made: self.made.clone(),
         };
         let nodes = |level, index| self.log.node(level, index);
         Transcript::assemble(self.statement.common().ceremony, parts, &nodes).unwrap()
@@ -553,7 +554,7 @@ impl Stage {
         body(&mut completed);
         let step = Body::Ceremony(Ceremony::Completed(Box::new(completed)));
         let touches = match self.statement.target() {
-            Target::RosterChange(_) | Target::GrantChange(_) => vec![Term::All],
+            Target::RosterChange(_) | Target::PolicyChange(_) | Target::GrantChange(_) => vec![Term::All],
             _ => vec![],
         };
         let record = |made: &mut ControlRecord| {

@@ -118,7 +118,7 @@ fn the_same_log_gives_the_same_bytes() {
         details: stage.log.details.clone(),
         possessions: stage.possession.iter().cloned().collect(),
         checkpoint,
-        rosters: BTreeMap::new(),
+        made: BTreeMap::new(),
     };
     let nodes = |level, index| stage.log.node(level, index);
     let again =

@@ -20,7 +20,7 @@ use super::args::connection::Connection as Flags;
 use super::args::people::{Approve, Attest};
 use super::ceremony::differences::{self, held_against, since, template};
 use super::ceremony::{
-    consent, grants, may_ask, online, roster, show as shown, standing, statement, succession,
+    amendment, consent, grants, may_ask, online, roster, show as shown, standing, statement, succession,
 };
 use super::complaint::Complaint;
 use super::online::places;
@@ -159,6 +159,7 @@ async fn ask(
         statement::show(&open.statement, time, screen)?;
         roster::show(&open, &desk.instance, screen)?;
         grants::show(&open, screen)?;
+        amendment::show(&open, &desk.instance, time, screen)?;
         checked(question, &open, desk, template.is_some(), screen)?;
         since(last.as_ref(), &open.statement, time, screen)?;
         screen.gap()?;
@@ -263,6 +264,9 @@ async fn check(
     let stage = if outcome.is_some() { Stage::After } else { Stage::Before };
     if stage == Stage::Before {
         succession::follows(&open.statement, &open.wire.documents, &desk.instance)?;
+    }
+    if stage == Stage::Before {
+        amendment::follows(open, &desk.instance)?;
     }
     if open.statement.kind() == Kind::GrantChange && open.grants.is_none() {
         return Err(Complaint::failed(

@@ -3,6 +3,7 @@
 //! Promises: what is missing in the settings is said before anything is asked; nothing is signed that takes consent and was not shown
 //! in full and answered with `yes`. Vetoes, aborts, withdrawals, deviations and suspensions only protect: they ask nothing.
 
+pub mod amendment;
 mod clock;
 pub mod differences;
 mod draft;

@@ -8,7 +8,7 @@ use proto::wire::v1;
 use serde_json::{Value, json};
 
 use super::args::connection::Connection as Flags;
-use super::ceremony::{online, standing, suspended};
+use super::ceremony::{amendment, online, standing, suspended};
 use super::complaint::Complaint;
 use super::online::places;
 use super::screen::{Screen, Tone};
@@ -53,7 +53,8 @@ async fn run(desk: Desk, screen: &mut Screen) -> Result<Exit, Complaint> {
             Ok(open) => {
                 is_somebody |= open.next.as_ref().is_some_and(|next| next.person(person).is_some());
                 if let Some(duty) = waits(&open, &desk.instance.roster, person) {
-                    waiting.push((open.wire, open.statement, duty));
+                    let changes = amendment::listed(&open, &desk.instance, text::now());
+                    waiting.push(Waiting { ceremony: open.wire, statement: open.statement, duty, changes });
                 }
             }
             Err(PeopleError::Unusable(cause)) => {
@@ -71,6 +72,15 @@ async fn run(desk: Desk, screen: &mut Screen) -> Result<Exit, Complaint> {
     Ok(Exit::Done)
 }
 
+/// A ceremony that waits for this person.
+struct Waiting {
+    ceremony: v1::Ceremony,
+    statement: Statement,
+    duty: Duty,
+    /// What a `policy.change` makes looser and tighter, and when.
+    changes: Vec<(&'static str, String)>,
+}
+
 /// What a ceremony waits for from somebody of this roster, or of the next one, whose officers approve it too.
 fn waits(open: &Open, roster: &Roster, person: &PersonId) -> Option<Duty> {
     let by = |roster: &Roster| duty::of(&open.wire, &open.statement, roster.person(person)?);
@@ -79,16 +89,20 @@ fn waits(open: &Open, roster: &Roster, person: &PersonId) -> Option<Duty> {
 }
 
 fn show(
-    waiting: &[(v1::Ceremony, Statement, Duty)],
+    waiting: &[Waiting],
     instance: &Instance,
     person: &PersonId,
     now: Time,
     screen: &mut Screen,
 ) -> Result<(), Complaint> {
     if screen.is_json() {
-        let entry = |(ceremony, _, duty): &(v1::Ceremony, Statement, Duty)| {
+        let entry = |Waiting { ceremony, duty, changes, .. }: &Waiting| {
             let mut document = standing::document(ceremony);
             document["duty"] = json!(duty.words());
+            if !changes.is_empty() {
+                let lines = changes.iter().map(|(label, text)| format!("{label}: {text}"));
+                document["changes"] = lines.collect();
+            }
             document
         };
         let waiting: Vec<Value> = waiting.iter().map(entry).collect();
@@ -100,7 +114,7 @@ fn show(
     if waiting.is_empty() {
         return Ok(screen.line(&format!("Nothing waits for {person}."))?);
     }
-    for (number, (ceremony, statement, duty)) in waiting.iter().enumerate() {
+    for (number, Waiting { ceremony, statement, duty, changes }) in waiting.iter().enumerate() {
         if number > 0 {
             screen.gap()?;
         }
@@ -109,12 +123,16 @@ fn show(
         let mode = mode_name(common).to_uppercase();
         screen.headline(Tone::Strong, kind, &format!("({mode}): {}", plain(common.purpose.as_str())))?;
         let mut facts = vec![("you", duty.words().to_owned())];
+        facts.extend(changes.iter().cloned());
         facts.extend(ceremony.lacks.iter().map(|lack| ("lacks", plain(lack))));
         match standing::at(ceremony.due.as_ref()) {
-            Some(due) if *duty == Duty::AttestAfter => facts.push(("until", moment(due, now))),
+            Some(due) if matches!(duty, Duty::AttestAfter | Duty::Object) => {
+                facts.push(("until", moment(due, now)))
+            }
             _ => facts.push(("expires", moment(common.expires, now))),
         }
-        facts.push(("do", format!("{} {}", duty.command(), common.ceremony)));
+        let reason = if *duty == Duty::Object { " --reason TEXT" } else { "" };
+        facts.push(("do", format!("{} {}{reason}", duty.command(), common.ceremony)));
         screen.facts(&facts)?;
     }
     Ok(())

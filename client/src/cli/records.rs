@@ -198,6 +198,7 @@ fn ceremony(step: &Ceremony) -> String {
                 format!("the key pair {key_id}, made for {key}@{version}, is destroyed")
             }
             Effect::Grants { sha256 } => format!("grants {sha256} in force"),
+            Effect::Guardrails { version, .. } => format!("guardrails {version} in force"),
             Effect::Lifts => "stops end".to_owned(),
             Effect::Rebound { backend, keys, serial } => {
                 format!("{} keys of {backend} are on the device {serial}", keys.len())

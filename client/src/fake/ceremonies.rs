@@ -58,6 +58,7 @@ impl CeremonyService for Service {
             checkpoint,
             suspensions: council.suspended(),
             clock: council.clock,
+            ..Default::default()
         }))
     }
 

@@ -325,10 +325,14 @@ impl Council {
                 wire.manifest_sha256 = self.manifest.as_bytes().to_vec();
                 wire.completed = Some(wire.acts.last().map_or(0, |act| act.log_index));
             }
+            State::Waiting(waiting) => {
+                wire.witnesses = waiting.witnesses.iter().map(ToString::to_string).collect();
+                deviations.clone_from(&waiting.deviations);
+            }
             State::Failed(cause) => wire.cause = format!("{cause:?}").to_lowercase(),
             _ => {}
         }
-        if matches!(session.state(), State::Executed(_) | State::Completed { .. }) {
+        if matches!(session.state(), State::Executed(_) | State::Waiting(_) | State::Completed { .. }) {
             if self.hides_deviations {
                 deviations.push(Hash::of(b"hidden"));
             }

@@ -20,6 +20,8 @@ pub enum Duty {
     AttestAfter,
     /// Lead the execution.
     Execute,
+    /// Say no, or let it come into force.
+    Object,
 }
 
 impl Duty {
@@ -30,6 +32,7 @@ impl Duty {
             Self::Approve => "countersign approve",
             Self::Attest | Self::AttestAfter => "countersign attest",
             Self::Execute => "countersign ceremony run",
+            Self::Object => "countersign ceremony veto",
         }
     }
 
@@ -41,6 +44,7 @@ impl Duty {
             Self::Attest => "attest",
             Self::AttestAfter => "attest what was done",
             Self::Execute => "execute",
+            Self::Object => "veto it, or it comes into force by itself",
         }
     }
 }
@@ -81,6 +85,8 @@ pub fn of(ceremony: &v1::Ceremony, statement: &Statement, person: &Person) -> Op
         {
             Some(Duty::AttestAfter)
         }
+        // Also who approved it: he may have changed his mind.
+        CeremonyState::Waiting if person.is(Role::Officer) || person.is(Role::Witness) => Some(Duty::Object),
         _ => None,
     }
 }

@@ -4,12 +4,16 @@
 //! Which roster, guardrails and grants are in force, and who is suspended, is the daemon's word; every statement names them by digest, and whoever verifies a
 //! transcript proves them from genesis on.
 
+use std::collections::BTreeMap;
+
 use ceremonies::act::{SeenHead, Setting};
+use ceremonies::amendment;
 use ceremonies::person::PersonId;
 use ceremonies::roster::{Roster, RosterError, Terms};
 use ceremonies::rules::Rules;
 use ceremonies::statement::{Common, Kind, Statement, StatementError, Target, Version};
 use proto::hash::Hash;
+use proto::record::ceremony::document;
 use proto::time::Time;
 use proto::wire::v1;
 
@@ -48,6 +52,9 @@ pub enum Foreign {
     /// The first roster is another one than genesis names.
     #[error("the instance's roster is of version 1 and is not the one that its genesis names")]
     FirstRoster,
+    /// Guardrails with another digest.
+    #[error("the guardrails that the instance shows are not those that it says are in force")]
+    Guardrails,
     /// A digest of another length.
     #[error("the instance's {0} is no SHA-256")]
     Digest(&'static str),
@@ -129,6 +136,8 @@ pub struct Instance {
     pub roster: Roster,
     /// The guardrails in force.
     pub guardrails: Version,
+    /// Their text, and the files that they name, as a proposal would bring them. Empty where the daemon does not show them.
+    pub guardrail_documents: BTreeMap<String, Vec<u8>>,
     /// The grants in force.
     pub grants: Hash,
     /// The newest head, proven to extend those seen before.
@@ -176,6 +185,16 @@ impl Instance {
             version: answer.guardrails_version,
         };
         let grants = digest("grants_sha256", &answer.grants_sha256)?;
+        let mut guardrail_documents = BTreeMap::new();
+        if !answer.guardrails.is_empty() {
+            if Hash::of(&answer.guardrails) != guardrails.sha256 {
+                return Err(Foreign::Guardrails);
+            }
+            guardrail_documents.insert(document::GUARDRAILS.to_owned(), answer.guardrails.clone());
+            // Each is held against the guardrails when it is used; here it gets the name of what it is.
+            let files = answer.guardrail_files.values();
+            guardrail_documents.extend(files.map(|bytes| (amendment::name(&Hash::of(bytes)), bytes.clone())));
+        }
         let head = SeenHead {
             origin: common.log.origin.clone(),
             root: head.checkpoint.root,
@@ -183,7 +202,7 @@ impl Instance {
         };
         let suspensions = answer.suspensions.clone();
         let clock = answer.clock;
-        Ok(Self { roster, guardrails, grants, head, genesis, suspensions, clock })
+        Ok(Self { roster, guardrails, guardrail_documents, grants, head, genesis, suspensions, clock })
     }
 
     /// Where acts are taken.

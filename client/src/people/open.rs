@@ -234,6 +234,7 @@ pub fn has_ended(ceremony: &v1::Ceremony) -> bool {
         | CeremonyState::Armed
         | CeremonyState::Executing
         | CeremonyState::Executed
+        | CeremonyState::Waiting
         | CeremonyState::Indeterminate => false,
     }
 }

@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::council::Council;
 use crate::denials::Denials;
-use crate::keyring::{self, Approved, Keyring};
+use crate::keyring::{self, Keyring};
 use crate::keys::fold::State;
 use crate::keys::signed::Signed;
 use crate::sign::Signer;
@@ -58,14 +58,13 @@ async fn rehearse(config: &Config, arguments: &RehearseKey, clock: Arc<dyn Clock
     let keyring = Keyring::new(booted.state, backends.all.clone(), Arc::clone(&clock));
     let following = tokio::spawn(keyring::follow(Arc::clone(&keyring), booted.controls));
     let done = async {
-        let approved = Approved::under(&config.instance.state_directory);
-        let loaded = keyring::load(&config.policy.guardrails, &config.policy.grants)?;
-        let loaded = loaded.as_approved(keyring.snapshot().state(), &approved)?;
+        let read = keyring::load(&config.policy.guardrails, &config.policy.grants);
+        let snapshot = keyring.snapshot();
+        let loaded = keyring::approved(&booted.log, snapshot.state(), read, &config.policy.grants).await?;
         keyring.adopt(&booted.log, loaded).await?;
         let denials = Denials::new(booted.log.clone(), Arc::clone(&keyring), Arc::clone(&clock));
         let signer = Signer::new(booted.log.clone(), Arc::clone(&keyring), Arc::clone(&clock), denials);
-        let council =
-            Council::new(booted.log.clone(), Arc::clone(&keyring), signer, Arc::clone(&clock), approved);
+        let council = Council::new(booted.log.clone(), Arc::clone(&keyring), signer, Arc::clone(&clock));
         let name = match &arguments.backend {
             Some(name) => name.clone(),
             None => only_backend(&keyring)?,

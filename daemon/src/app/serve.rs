@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use proto::hash::Hash;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -15,7 +16,7 @@ use crate::denials::Denials;
 use crate::drain::{self, Drained, Signals};
 use crate::enroll::{Ca, Enroller};
 use crate::incident::Responder;
-use crate::keyring::{self, Approved, Keyring};
+use crate::keyring::{self, Keyring};
 use crate::log::{Log, LogHealth};
 use crate::rpc::edge::Edge;
 use crate::rpc::listen::Inherited;
@@ -54,7 +55,7 @@ async fn serve(
     let backends = backends::start(&config, &booted.state, &clock)?;
     let keyring = Keyring::new(booted.state, backends.all.clone(), Arc::clone(&clock));
     let mut following = tokio::spawn(keyring::follow(Arc::clone(&keyring), controls));
-    let loaded = approved(&config, &keyring, loading.await??)?;
+    let loaded = approved(&config, &log, &keyring, loading.await?).await?;
     keyring.adopt(&log, loaded).await?;
     let unopened = keyring.open_all().await;
     if unopened > 0 {
@@ -62,13 +63,7 @@ async fn serve(
     }
     let denials = Denials::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock));
     let signer = Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&denials));
-    let council = Council::new(
-        log.clone(),
-        Arc::clone(&keyring),
-        Arc::clone(&signer),
-        Arc::clone(&clock),
-        Approved::under(&config.instance.state_directory),
-    );
+    let council = Council::new(log.clone(), Arc::clone(&keyring), Arc::clone(&signer), Arc::clone(&clock));
     let services = Services {
         signer: Arc::clone(&signer),
         council: Arc::clone(&council),
@@ -92,6 +87,7 @@ async fn serve(
         clock: Arc::clone(&clock),
     };
     let (routes, board) = services.routes()?;
+    let vouched_by = guardrails_of(&keyring);
     let authorities = authorities(&keyring)?;
     let limits = config.limits.clone();
     let edge =
@@ -108,6 +104,7 @@ async fn serve(
         }
         None => None,
     };
+    let vouching = tokio::spawn(follow_authorities(Arc::clone(&keyring), edge.tls(), vouched_by));
     let ticking = tokio::spawn(tick::run(signer, denials, council));
     addresses::write(&config, edge.address(), web)?;
     addresses::say(&config, edge.address(), web);
@@ -122,6 +119,7 @@ async fn serve(
         }),
     };
     ticking.abort();
+    vouching.abort();
     folding.abort();
     tracing::info!("draining");
     let left = Box::pin(async {
@@ -145,14 +143,18 @@ async fn serve(
 
 /// Reads guardrails and grants, and puts them in force.
 async fn adopt(config: &Config, log: &Log, keyring: &Arc<Keyring>) -> Result<bool, Failed> {
-    let loaded = approved(config, keyring, loading(config).await??)?;
+    let loaded = approved(config, log, keyring, loading(config).await?).await?;
     Ok(keyring.adopt(log, loaded).await?)
 }
 
-/// What was read, with the grants that a ceremony put in force in place of the configured ones.
-fn approved(config: &Config, keyring: &Keyring, loaded: keyring::Loaded) -> Result<keyring::Loaded, Failed> {
-    let copies = Approved::under(&config.instance.state_directory);
-    Ok(loaded.as_approved(keyring.snapshot().state(), &copies)?)
+/// What was read, with what ceremonies put in force in its place.
+async fn approved(
+    config: &Config,
+    log: &Log,
+    keyring: &Keyring,
+    read: Result<keyring::Loaded, keyring::RulesError>,
+) -> Result<keyring::Loaded, Failed> {
+    Ok(keyring::approved(log, keyring.snapshot().state(), read, &config.policy.grants).await?)
 }
 
 fn loading(config: &Config) -> JoinHandle<Result<keyring::Loaded, keyring::RulesError>> {
@@ -165,6 +167,32 @@ fn authorities(keyring: &Keyring) -> Result<Vec<CertificateDer<'static>>, Failed
         Some(force) => Ok(tls::authorities(&force.loaded.client_cas)?),
         None => Ok(vec![]),
     }
+}
+
+/// Takes the client authorities of guardrails as soon as the log puts them in force, for ever. Where there is no TLS it waits
+/// for nothing.
+async fn follow_authorities(keyring: Arc<Keyring>, tls: Option<Arc<tls::Tls>>, begun_with: Option<Hash>) {
+    let Some(tls) = tls else { return };
+    let (mut newest, mut known) = (keyring.watch(), begun_with);
+    loop {
+        let now = guardrails_of(&keyring);
+        // Without guardrails nothing is permitted, whoever vouches for whom.
+        if now.is_some() && now != known {
+            known = now;
+            match authorities(&keyring).and_then(|authorities| Ok(tls.reload(&authorities)?)) {
+                Ok(()) => tracing::info!("the client authorities are those of the guardrails in force"),
+                Err(Failed(why)) => tracing::error!(why, "the client authorities in force cannot be used"),
+            }
+        }
+        if newest.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The guardrails in force, by their digest.
+fn guardrails_of(keyring: &Keyring) -> Option<Hash> {
+    keyring.snapshot().in_force().map(|force| force.loaded.guardrails)
 }
 
 /// SIGHUP: policy first, because it names the authorities, then certificates. What fails stays as it was.

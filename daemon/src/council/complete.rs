@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ceremonies::outputs::{self, Outputs};
 use ceremonies::session::State;
-use ceremonies::statement::CeremonyId;
+use ceremonies::statement::{CeremonyId, Target};
 use ceremonies::transcript::{Files, Transcript};
 use proto::hash::Hash;
 use proto::proof::receipt::Receipt;
@@ -39,12 +39,12 @@ impl Council {
         let State::Completed { outputs: digest, .. } = held.session.state() else {
             return Err(internal("a ceremony that is not completed"));
         };
-        if let Effect::Grants { .. } = &effect {
-            self.keep_grants(held).await?;
-        }
         if self.is_overtaken(&effect) {
-            tracing::debug!(ceremony = %id, "another roster came into force first: this one follows nothing");
+            tracing::debug!(ceremony = %id, "another version came into force first: this one follows nothing");
             return Ok(());
+        }
+        if let Effect::Grants { .. } | Effect::Guardrails { .. } = &effect {
+            self.offer(held).await?;
         }
         for _ in 0..TRIES {
             let head = self.log.head();
@@ -67,7 +67,7 @@ impl Council {
             let actor = Actor { id: instance, kind: ActorKind::Daemon };
             let touches = match &effect {
                 Effect::Key(born) => vec![Term::Key(born.key.clone())],
-                Effect::Grants { .. } | Effect::Roster { .. } => vec![Term::All],
+                Effect::Grants { .. } | Effect::Guardrails { .. } | Effect::Roster { .. } => vec![Term::All],
                 Effect::Rebound { backend, .. } => vec![Term::Backend(backend.clone())],
                 _ => vec![],
             };
@@ -90,21 +90,22 @@ impl Council {
         Err(Refusal::new(Reason::ChangedMeanwhile, message))
     }
 
-    /// Keeps the grants that a ceremony puts in force, and makes them known.
-    ///
-    /// What is safe now: the copy is durable before the record that puts it in force, so no restart names grants that
-    /// nobody has. A crash in between leaves a copy that no record names.
-    async fn keep_grants(&self, held: &Held) -> Result<(), Refusal> {
+    /// Makes the grants or guardrails known that a ceremony puts in force. Their text is in the log since the proposal, where
+    /// every start finds it.
+    async fn offer(&self, held: &Held) -> Result<(), Refusal> {
         let proposed = held.records.first().copied().unwrap_or_default();
         let (_, documents) = self.stored(proposed).await?;
-        let text = documents
-            .get(document::GRANTS)
-            .ok_or_else(|| internal(format!("record {proposed} brings no grants")))?;
-        self.approved.keep(text).map_err(|error| {
-            let message = format!("the grants could not be kept in the state directory: {error}");
-            Refusal::new(Reason::LogUnavailable, message)
-        })?;
-        self.keyring.offer_grants(text).map_err(internal)
+        let text = |name| {
+            documents
+                .get(name)
+                .ok_or_else(|| internal(format!("record {proposed} brings no document `{name}`")))
+        };
+        match held.session.statement().target() {
+            Target::PolicyChange(_) => {
+                self.keyring.offer_guardrails(text(document::NEXT_GUARDRAILS)?, &documents).map_err(internal)
+            }
+            _ => self.keyring.offer_grants(text(document::GRANTS)?).map_err(internal),
+        }
     }
 
     async fn assembled(
@@ -116,9 +117,9 @@ impl Council {
         end: Ending,
     ) -> Result<Transcript, Refusal> {
         let possessions = outputs.possessions().into_iter().map(|proof| proof.index).collect();
-        let rosters = self.earlier(snapshot, &end).await?;
+        let made = self.earlier(snapshot, &end).await?;
         let words = snapshot.state().words();
-        let material = Material { possessions, rosters, ..material(id, held, words, end) };
+        let material = Material { possessions, made, ..material(id, held, words, end) };
         self.log.transcript(material).await.map_err(|error| unlogged(&error))
     }
 

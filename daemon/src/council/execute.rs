@@ -2,7 +2,8 @@
 //!
 //! What touches a device starts by an operator's act; everything else starts by itself as soon as it is armed.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use ceremonies::act::{Deed, VerifiedAct};
 use ceremonies::outputs::Outputs;
@@ -19,6 +20,9 @@ use proto::refusal::Refusal;
 use super::{Council, Documents, Running, Turn, admit, refused};
 use crate::keys::sessions::Held;
 use crate::keys::signed::{Signed, documents};
+
+/// How long a ceremony whose time is over by a clock that the log does not trust is left alone: an hour.
+const AGAIN: Duration = Duration::from_secs(3600);
 
 impl Council {
     /// Starts an armed ceremony by an operator's act, and answers when its execution has ended, well or not. Whoever
@@ -163,13 +167,28 @@ impl Council {
                     self.append(Ceremony::Interrupted(Turned { ceremony: id }), vec![], vec![]).await?;
                 }
                 Step::Completed if held.completion.is_none() => self.complete(&held, id).await?,
-                _ if self.has_ended_by_time(&held) => {
+                step if self.may_tick(id) && self.has_ended_by_time(&held) => {
                     self.append(Ceremony::Ended(Turned { ceremony: id }), vec![], vec![]).await?;
+                    if self.held(&self.keyring.snapshot(), id)?.session.state().step() == step {
+                        // The log does not trust its clock. It is asked again, and not each minute for days.
+                        self.ticked_in_vain(id);
+                        return Ok(());
+                    }
                 }
                 _ => return Ok(()),
             }
         }
         Ok(())
+    }
+
+    fn may_tick(&self, id: CeremonyId) -> bool {
+        let vain = self.vain.lock().unwrap_or_else(PoisonError::into_inner);
+        vain.get(&id).is_none_or(|last| self.clock.monotonic().since(*last) >= AGAIN)
+    }
+
+    fn ticked_in_vain(&self, id: CeremonyId) {
+        let mut vain = self.vain.lock().unwrap_or_else(PoisonError::into_inner);
+        vain.insert(id, self.clock.monotonic());
     }
 
     fn begins(&self, held: &Held) -> bool {
@@ -224,7 +243,7 @@ impl Council {
         let index = self.append(step, vec![(document::OUTPUTS, text)], vec![]).await?;
         let held = self.held(&self.keyring.snapshot(), ceremony)?;
         match held.session.state().step() {
-            Step::Executed | Step::Completed => Ok(()),
+            Step::Executed | Step::Waiting | Step::Completed => Ok(()),
             ended => {
                 let message = format!(
                     "what came of it is record {index}, and has no effect: the ceremony is {ended}; what a birth made is in \

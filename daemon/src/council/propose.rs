@@ -162,8 +162,10 @@ impl Council {
         statement: &Statement,
         brought: &BTreeMap<String, Vec<u8>>,
     ) -> Result<Brought, Refusal> {
-        if let Target::RosterChange(_) = statement.target() {
-            return self.roster_brought(snapshot, statement, brought);
+        match statement.target() {
+            Target::RosterChange(_) => return self.roster_brought(snapshot, statement, brought),
+            Target::PolicyChange(_) => return self.guardrails_brought(snapshot, statement, brought),
+            _ => {}
         }
         let wanted = match statement.target() {
             Target::GrantChange(change) => Some((document::GRANTS, change.grants)),

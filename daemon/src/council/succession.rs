@@ -1,4 +1,5 @@
-//! Rosters that follow each other: what a `roster.change` must bring, and the ceremonies that later transcripts stand on.
+//! Rosters and guardrails that follow each other: what their changes must bring, and the ceremonies that later transcripts
+//! stand on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,8 +28,8 @@ pub(super) struct Ending {
     pub(super) checkpoint: Arc<str>,
 }
 
-/// What the transcript of a ceremony is made of that ends there, without proofs of possession and without rosters. `words`
-/// are the records in which officers spoke of people.
+/// What the transcript of a ceremony is made of that ends there, without proofs of possession and the changes before it.
+/// `words` are the records in which officers spoke of people.
 pub(super) fn material(id: CeremonyId, held: &Held, words: &[u64], end: Ending) -> Material {
     let completion = held.completion.map(|completion| completion.index);
     let own = held.records.iter().copied().filter(|index| Some(*index) != completion);
@@ -41,7 +42,7 @@ pub(super) fn material(id: CeremonyId, held: &Held, words: &[u64], end: Ending) 
         possessions: Vec::new(),
         checkpoint: end.checkpoint,
         size: end.size,
-        rosters: Vec::new(),
+        made: Vec::new(),
     }
 }
 
@@ -77,11 +78,49 @@ impl Council {
         Ok(texts.into_iter().map(|(name, text)| (name.to_owned(), text)).collect())
     }
 
-    /// Whether a roster would follow one that is not in force any more: two ceremonies made it, and the other one's came
-    /// first. Whatever was decided about this one has no effect.
+    /// Whether a roster or guardrails would follow some that are not in force any more: two ceremonies made them, and the other
+    /// one's came first. Whatever was decided about this one has no effect.
     pub(super) fn is_overtaken(&self, effect: &Effect) -> bool {
-        let in_force = self.keyring.snapshot().state().roster_version().version;
-        matches!(effect, Effect::Roster { version, .. } if in_force.checked_add(1) != Some(*version))
+        let snapshot = self.keyring.snapshot();
+        let (in_force, version) = match effect {
+            Effect::Roster { version, .. } => (snapshot.state().roster_version().version, *version),
+            Effect::Guardrails { version, .. } => (snapshot.state().guardrails_version().version, *version),
+            _ => return false,
+        };
+        in_force.checked_add(1) != Some(version)
+    }
+
+    /// The next guardrails with the files that they name, as they came, if they make a version of those in force. The rules
+    /// that the present ones forbid by are put beside them, so that the log holds what the two are compared by.
+    pub(super) fn guardrails_brought(
+        &self,
+        snapshot: &Snapshot,
+        statement: &Statement,
+        brought: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<Brought, Refusal> {
+        let invalid = |message: String| Refusal::new(Reason::StatementInvalid, message);
+        let loaded = &snapshot.in_force().ok_or_else(super::propose::no_rules)?.loaded;
+        let mut texts: BTreeMap<String, String> = loaded.forbidding().into_iter().collect();
+        for (name, bytes) in brought {
+            if name != document::NEXT_GUARDRAILS && !name.starts_with(document::FILE) {
+                let message = format!("a `policy.change` names no document `{name}`, and it came with it");
+                return Err(invalid(message));
+            }
+            let text = String::from_utf8(bytes.clone());
+            let text =
+                text.map_err(|_not_utf8| invalid(format!("the document `{name}` is no text in UTF-8")))?;
+            texts.insert(name.clone(), text);
+        }
+        let documents = texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        let documents = documents.chain([(document::GUARDRAILS, loaded.text.as_str())]);
+        let no = |error: &dyn std::fmt::Display| {
+            Refusal::new(Reason::StatementRefused, error.to_string()).with("guard", "no-amendment")
+        };
+        snapshot.state().amendment(statement, documents).map_err(|error| no(&error))?;
+        // With the grants in force they must make rules: ids are given once.
+        let next = texts.get(document::NEXT_GUARDRAILS).map(String::as_str).unwrap_or_default();
+        loaded.with_guardrails(next, &texts).map_err(|error| no(&error))?;
+        Ok(texts.into_iter().collect())
     }
 
     /// Where the transcript of a completed ceremony ends, as the record of its completion keeps it.
@@ -95,10 +134,10 @@ impl Council {
         Ok(Ending { newest, size: head.size, checkpoint: Arc::from(checkpoint.as_str()) })
     }
 
-    /// The ceremonies that made the rosters before this end, in their order.
+    /// The ceremonies that made the rosters and guardrails before this end, in their order.
     ///
     /// The receipt of each is by the checkpoint of the first completion after it, of whatever ceremony: so it has the same
-    /// bytes in every transcript, and the manifest of each later roster's transcript names them.
+    /// bytes in every transcript, and the manifest of each later change's transcript names them.
     pub(super) async fn earlier(&self, snapshot: &Snapshot, end: &Ending) -> Result<Vec<Forebear>, Refusal> {
         let state = snapshot.state();
         let completions = || {
@@ -106,7 +145,7 @@ impl Council {
             all.filter_map(|(_, held)| held.completion.map(|completion| completion.index))
         };
         let mut earlier = Vec::new();
-        for made in state.rosters_made().iter().filter(|made| made.index <= end.newest) {
+        for made in state.made().iter().filter(|made| made.index <= end.newest) {
             let held = self.held(snapshot, made.ceremony)?;
             let own = self.ending(made.index).await?;
             let (proven, proven_size) = match completions().filter(|index| *index > made.index).min() {
@@ -118,7 +157,7 @@ impl Council {
                 _ => (Arc::clone(&end.checkpoint), end.size),
             };
             earlier.push(Forebear {
-                version: made.version,
+                what: made.what,
                 material: material(made.ceremony, &held, state.words(), own),
                 completion: made.index,
                 proven,

@@ -6,5 +6,6 @@ mod destroy;
 mod people;
 mod refusals;
 mod room;
+mod rules;
 mod stories;
 mod suspend;

@@ -185,6 +185,7 @@ impl Council {
                 names(&mut executing.witnesses.keys().map(ToString::to_string))
             }
             State::Executed(executed) => names(&mut executed.attested.iter().map(ToString::to_string)),
+            State::Waiting(waiting) => names(&mut waiting.witnesses.iter().map(ToString::to_string)),
             State::Completed { witnesses, .. } => names(&mut witnesses.iter().map(ToString::to_string)),
             _ => Vec::new(),
         };
@@ -203,12 +204,16 @@ impl Council {
                 }
                 lacks
             }
+            State::Waiting(_) => {
+                vec!["a day must pass without a veto, because something becomes looser".to_owned()]
+            }
             State::Indeterminate(_) => vec!["a `resolve` must say what becomes of what was left".to_owned()],
             _ => Vec::new(),
         };
         let deviations = match session.state() {
             State::Executing(executing) => Some(deviations_digest(&executing.deviations)),
             State::Executed(executed) => Some(deviations_digest(&executed.execution.deviations)),
+            State::Waiting(waiting) => Some(deviations_digest(&waiting.deviations)),
             State::Completed { deviations, .. } => Some(deviations_digest(deviations)),
             _ => None,
         };

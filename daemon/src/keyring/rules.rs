@@ -1,19 +1,24 @@
-//! Guardrails and grants: files that are used only if the log holds their digests.
+//! Guardrails and grants: texts that are used only if the log holds their digests.
 //!
-//! A rehearsal instance logs the digest of a changed file itself, before it uses it; production refuses the file.
+//! A rehearsal instance logs the digest of a changed file itself, before it uses it; production refuses the file. What a
+//! ceremony put in force is in the log, and is taken from there ([`super::approved`]).
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ceremonies::access::Policies;
+use ceremonies::amendment;
 use ceremonies::genesis::Mode;
-use ceremonies::guardrails::{Differs, Guardrails};
+use ceremonies::guardrails::{Differs, Guardrails, Named};
 use proto::hash::Hash;
 use proto::record::{Actor, ActorKind, Body};
 use proto::term::Term;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use super::Keyring;
-use crate::keys::fold::State;
 use crate::log::{ControlDraft, Log, LogError};
 use crate::policy::rules::Rules;
 
@@ -27,48 +32,94 @@ pub struct Loaded {
     pub document: Guardrails,
     /// The guardrails file, as it is.
     pub text: String,
-    /// The `forbid` rules that the guardrails name; empty where they name none.
-    forbid: String,
     /// Certificates that vouch for callers, as PEM, one text per file that the guardrails name.
     pub client_cas: Vec<Vec<u8>>,
+    /// The grants file, as it is.
+    pub(super) grants_text: String,
+    /// The `forbid` rules that the guardrails name; empty where they name none.
+    forbid: String,
     policies: Policies,
 }
 
 impl Loaded {
+    /// What these texts make. `file` gives the bytes of a file that the guardrails name; they are held against its digest.
+    ///
+    /// # Errors
+    /// [`RulesError`], with everything that is wrong with the first text that cannot be used.
+    pub(super) fn of(
+        text: String,
+        grants_text: String,
+        mut file: impl FnMut(&Named) -> Result<Vec<u8>, RulesError>,
+    ) -> Result<Self, RulesError> {
+        let document = Guardrails::parse(&text).map_err(|problems| RulesError::Wrong {
+            what: "the guardrails",
+            problems: problems.iter().map(ToString::to_string).collect(),
+        })?;
+        let mut named = |named: &Named| {
+            let bytes = file(named)?;
+            named.check(&bytes)?;
+            Ok::<_, RulesError>(bytes)
+        };
+        let forbid = document.forbid.as_ref().map(&mut named).transpose()?.unwrap_or_default();
+        let forbid = String::from_utf8_lossy(&forbid).into_owned();
+        let client_cas: Vec<Vec<u8>> = document.client_cas.iter().map(named).collect::<Result<_, _>>()?;
+        for (authority, bytes) in document.client_cas.iter().zip(&client_cas) {
+            vouches(bytes).map_err(|cause| RulesError::Authority { file: authority.file.clone(), cause })?;
+        }
+        let policies = policies(&forbid, &grants_text)?;
+        Ok(Self {
+            guardrails: Hash::of(text.as_bytes()),
+            grants: Hash::of(grants_text.as_bytes()),
+            document,
+            text,
+            client_cas,
+            grants_text,
+            forbid,
+            policies,
+        })
+    }
+
     /// The same guardrails with other grants.
     ///
     /// # Errors
     /// [`RulesError::Wrong`], with everything that is wrong with them.
     pub fn with_grants(&self, text: &str) -> Result<Self, RulesError> {
-        let policies = Policies::load(&self.forbid, text).map_err(|problems| RulesError::Wrong {
-            path: PathBuf::from("grants"),
-            problems: problems.iter().map(ToString::to_string).collect(),
-        })?;
+        let policies = policies(&self.forbid, text)?;
         Ok(Self {
             guardrails: self.guardrails,
             grants: Hash::of(text.as_bytes()),
             document: self.document.clone(),
             text: self.text.clone(),
-            forbid: self.forbid.clone(),
             client_cas: self.client_cas.clone(),
+            grants_text: text.to_owned(),
+            forbid: self.forbid.clone(),
             policies,
         })
     }
 
-    /// The grants that the log names, where a ceremony put them in force and the configured file is another one: the copy
-    /// that was kept of them.
+    /// The same grants under other guardrails, whose files are among the documents that a `policy.change` brings.
     ///
     /// # Errors
-    /// [`RulesError`], where the copy cannot be read or is wrong.
-    pub fn as_approved(self, state: &State, approved: &Approved) -> Result<Self, RulesError> {
-        let wanted = state.grants().sha256;
-        if self.grants == wanted {
-            return Ok(self);
-        }
-        match approved.read(wanted)? {
-            Some(text) => self.with_grants(&text),
-            None => Ok(self),
-        }
+    /// [`RulesError`].
+    pub fn with_guardrails(
+        &self,
+        text: &str,
+        documents: &BTreeMap<String, String>,
+    ) -> Result<Self, RulesError> {
+        Self::of(text.to_owned(), self.grants_text.clone(), |named| brought(named, documents))
+    }
+
+    /// The rules that the guardrails forbid by, as a document of a proposal; none where they name none.
+    pub fn forbidding(&self) -> Option<(String, String)> {
+        let named = self.document.forbid.as_ref()?;
+        Some((amendment::name(&named.sha256), self.forbid.clone()))
+    }
+
+    /// The files that the guardrails name, by their digests.
+    pub fn files(&self) -> impl Iterator<Item = (Hash, &[u8])> {
+        let forbid = self.document.forbid.iter().map(|named| (named.sha256, self.forbid.as_bytes()));
+        let authorities = self.document.client_cas.iter().zip(&self.client_cas);
+        forbid.chain(authorities.map(|(named, bytes)| (named.sha256, bytes.as_slice())))
     }
 
     /// The rules of both, put in force by the records with these indices.
@@ -77,48 +128,29 @@ impl Loaded {
     }
 }
 
-/// Copies of the grants files that ceremonies put in force, by their SHA-256: `<state>/grants/<sha256>.cedar`.
-#[derive(Clone, Debug)]
-pub struct Approved(PathBuf);
+/// A file that guardrails name, among the documents that came with them.
+pub(super) fn brought(named: &Named, documents: &BTreeMap<String, String>) -> Result<Vec<u8>, RulesError> {
+    let text = documents.get(&amendment::name(&named.sha256));
+    text.map(|text| text.clone().into_bytes())
+        .ok_or_else(|| RulesError::NotBrought { file: named.file.clone() })
+}
 
-impl Approved {
-    /// Under this state directory.
-    pub fn under(state_directory: &Path) -> Self {
-        Self(state_directory.join("grants"))
-    }
+fn policies(forbid: &str, grants: &str) -> Result<Policies, RulesError> {
+    Policies::load(forbid, grants).map_err(|problems| RulesError::Wrong {
+        what: "guardrails and grants",
+        problems: problems.iter().map(ToString::to_string).collect(),
+    })
+}
 
-    fn path(&self, sha256: Hash) -> PathBuf {
-        self.0.join(format!("{sha256}.cedar"))
+/// Whether these are certificates that can vouch for others.
+fn vouches(pem: &[u8]) -> Result<(), String> {
+    let (mut roots, mut any) = (RootCertStore::empty(), false);
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|why| why.to_string())?;
+        roots.add(certificate).map_err(|why| why.to_string())?;
+        any = true;
     }
-
-    /// Keeps a copy, durable before this returns.
-    ///
-    /// # Errors
-    /// The file system's.
-    pub fn keep(&self, text: &str) -> std::io::Result<()> {
-        std::fs::create_dir_all(&self.0)?;
-        let path = self.path(Hash::of(text.as_bytes()));
-        let part = path.with_extension("part");
-        let mut file = std::fs::File::create(&part)?;
-        std::io::Write::write_all(&mut file, text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&part, &path)?;
-        std::fs::File::open(&self.0)?.sync_all()
-    }
-
-    /// The copy of this digest; none where there is none, or where it was changed.
-    fn read(&self, sha256: Hash) -> Result<Option<String>, RulesError> {
-        let path = self.path(sha256);
-        match std::fs::read_to_string(&path) {
-            Ok(text) if Hash::of(text.as_bytes()) == sha256 => Ok(Some(text)),
-            Ok(_) => {
-                tracing::error!(path = %path.display(), "the copy of the approved grants was changed, and is not used");
-                Ok(None)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(RulesError::Read { path, source }),
-        }
-    }
+    if any { Ok(()) } else { Err("there is no certificate in PEM".to_owned()) }
 }
 
 /// Why the files are not used.
@@ -133,16 +165,40 @@ pub enum RulesError {
         source: std::io::Error,
     },
     /// Something is wrong with a file: every problem on a line of its own.
-    #[error("{path}:\n  {}", problems.join("\n  "))]
+    #[error("{what}:\n  {}", problems.join("\n  "))]
     Wrong {
         /// Which.
-        path: PathBuf,
+        what: &'static str,
         /// What.
         problems: Vec<String>,
     },
     /// A file that the guardrails name is another one.
     #[error(transparent)]
     Differs(#[from] Differs),
+    /// An authority of callers that cannot be one.
+    #[error("{file}, which the guardrails name as a client authority, cannot be used: {cause}")]
+    Authority {
+        /// The file.
+        file: String,
+        /// Why.
+        cause: String,
+    },
+    /// A file that did not come with the guardrails that name it.
+    #[error("{file}, which the guardrails name, did not come with them")]
+    NotBrought {
+        /// The file.
+        file: String,
+    },
+    /// The log does not give what it says is in force.
+    #[error("{what} in force are in the detail of record {index}, and are not found there: {cause}")]
+    Lost {
+        /// What.
+        what: &'static str,
+        /// The record.
+        index: u64,
+        /// Why.
+        cause: String,
+    },
     /// Production uses only what a ceremony approved.
     #[error(
         "{file} has SHA-256 {found}, and the log approved {approved}: put the approved file back; only a ceremony \
@@ -161,42 +217,21 @@ pub enum RulesError {
     Unlogged(#[from] LogError),
 }
 
-/// Reads the files and everything that they name.
+/// Reads the configured files and everything that they name.
 ///
 /// # Errors
 /// [`RulesError`], before anything is touched.
 pub fn load(guardrails: &Path, grants: &Path) -> Result<Loaded, RulesError> {
-    let text = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|source| RulesError::Read { path: path.to_owned(), source })
-    };
-    let (guardrails_text, grants_text) = (text(guardrails)?, text(grants)?);
-    let document = Guardrails::parse(&guardrails_text).map_err(|problems| RulesError::Wrong {
-        path: guardrails.to_owned(),
-        problems: problems.iter().map(ToString::to_string).collect(),
-    })?;
     let beside = guardrails.parent().unwrap_or(Path::new("."));
-    let named = |named: &ceremonies::guardrails::Named| {
+    Loaded::of(text_of(guardrails)?, text_of(grants)?, |named| {
         let path = beside.join(&named.file);
-        let bytes = std::fs::read(&path).map_err(|source| RulesError::Read { path, source })?;
-        named.check(&bytes)?;
-        Ok::<_, RulesError>(bytes)
-    };
-    let forbid = document.forbid.as_ref().map(named).transpose()?.unwrap_or_default();
-    let forbid = String::from_utf8_lossy(&forbid).into_owned();
-    let client_cas = document.client_cas.iter().map(named).collect::<Result<_, _>>()?;
-    let policies = Policies::load(&forbid, &grants_text).map_err(|problems| RulesError::Wrong {
-        path: grants.to_owned(),
-        problems: problems.iter().map(ToString::to_string).collect(),
-    })?;
-    Ok(Loaded {
-        guardrails: Hash::of(guardrails_text.as_bytes()),
-        grants: Hash::of(grants_text.as_bytes()),
-        document,
-        text: guardrails_text,
-        forbid,
-        client_cas,
-        policies,
+        std::fs::read(&path).map_err(|source| RulesError::Read { path, source })
     })
+}
+
+/// A file that is text.
+pub(super) fn text_of(path: &Path) -> Result<String, RulesError> {
+    std::fs::read_to_string(path).map_err(|source| RulesError::Read { path: path.to_owned(), source })
 }
 
 impl Keyring {
@@ -205,15 +240,29 @@ impl Keyring {
     /// # Errors
     /// [`RulesError::Wrong`].
     pub fn offer_grants(&self, text: &str) -> Result<(), RulesError> {
-        let snapshot = self.snapshot();
-        let Some(force) = snapshot.in_force() else {
-            return Err(RulesError::Wrong {
-                path: PathBuf::from("grants"),
-                problems: vec!["no guardrails are in force that they could stand under".to_owned()],
-            });
-        };
-        self.offer(Arc::new(force.loaded.with_grants(text)?));
+        self.offer(Arc::new(self.loaded()?.with_grants(text)?));
         Ok(())
+    }
+
+    /// Makes other guardrails known, with the files among these documents, before a record puts them in force.
+    ///
+    /// # Errors
+    /// [`RulesError`].
+    pub fn offer_guardrails(
+        &self,
+        text: &str,
+        documents: &BTreeMap<String, String>,
+    ) -> Result<(), RulesError> {
+        self.offer(Arc::new(self.loaded()?.with_guardrails(text, documents)?));
+        Ok(())
+    }
+
+    fn loaded(&self) -> Result<Arc<Loaded>, RulesError> {
+        let force = self.snapshot().in_force().cloned();
+        force.map(|force| Arc::clone(&force.loaded)).ok_or_else(|| RulesError::Wrong {
+            what: "what is in force",
+            problems: vec!["there are no rules that others could take the place of".to_owned()],
+        })
     }
 
     /// Puts rules in force: those that the log names at once, changed ones after a record of a rehearsal instance.

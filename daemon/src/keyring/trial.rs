@@ -98,9 +98,18 @@ impl Clock for Stepped {
 impl Trial {
     /// An instance with these grants, whose guardrails say that leaves are `private` or `public`.
     pub(crate) async fn new(leaves: &str, grants: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
         let stepped = Arc::new(Stepped { system: SystemClock::start(), by: Mutex::default() });
-        let clock: Arc<dyn Clock> = Arc::clone(&stepped) as Arc<dyn Clock>;
+        Self::with(leaves, grants, Arc::clone(&stepped) as Arc<dyn Clock>, stepped).await
+    }
+
+    /// The same by this clock.
+    pub(crate) async fn at(leaves: &str, grants: &str, clock: Arc<dyn Clock>) -> Self {
+        let nobodys = Arc::new(Stepped { system: SystemClock::start(), by: Mutex::default() });
+        Self::with(leaves, grants, clock, nobodys).await
+    }
+
+    async fn with(leaves: &str, grants: &str, clock: Arc<dyn Clock>, stepped: Arc<Stepped>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
         let key = || LogKey::from_seed(ORIGIN, &[7; 32]).unwrap();
         let settings = begin(directory.path(), &key(), leaves, grants, clock.as_ref());
         let opened = log::open(settings, Arc::clone(&clock), key()).unwrap();

@@ -51,7 +51,7 @@ pub struct State {
     anchors: Vec<String>,
     /// Who decides now.
     roster: Arc<Roster>,
-    /// The rosters after the first, in their order.
+    /// The rosters and guardrails that ceremonies made, in the order of the log.
     made: Vec<Made>,
     /// Whose acts count no more.
     suspensions: Suspensions,
@@ -78,11 +78,18 @@ pub struct InForce {
     pub index: u64,
     /// From 1, one more with each change.
     pub version: u64,
+    /// Index of the proposal whose detail holds it; none where no ceremony made it.
+    pub proposed: Option<u64>,
 }
 
 impl InForce {
-    pub(super) const fn next(self, sha256: Hash, index: u64) -> Self {
-        Self { sha256, index, version: self.version.saturating_add(1) }
+    const fn next(self, sha256: Hash, index: u64) -> Self {
+        Self { sha256, index, version: self.version.saturating_add(1), proposed: None }
+    }
+
+    /// The one after this, made by the ceremony that was proposed by this record.
+    const fn made(self, sha256: Hash, index: u64, proposed: Option<u64>) -> Self {
+        Self { proposed, ..self.next(sha256, index) }
     }
 }
 
@@ -136,7 +143,7 @@ impl State {
         }
         refuse::stops_and_lifts(0, record)?;
         let genesis = Genesis::of_record(statement, detail, record.time.sealed)?;
-        let in_force = |sha256| InForce { sha256, index: 0, version: 1 };
+        let in_force = |sha256| InForce { sha256, index: 0, version: 1, proposed: None };
         Ok(Self {
             rings: BTreeMap::new(),
             key_ids: BTreeMap::new(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ceremonies::statement::CeremonyId;
-use ceremonies::transcript::{Files, Parts, Transcript};
+use ceremonies::transcript::{Files, Governs, Parts, Transcript};
 use proto::proof::receipt::Receipt;
 
 use super::Log;
@@ -30,16 +30,16 @@ pub struct Material {
     pub checkpoint: Arc<str>,
     /// The size of its tree.
     pub size: u64,
-    /// The ceremonies that made the rosters before, from version 2 on.
-    pub rosters: Vec<Forebear>,
+    /// The ceremonies that made the rosters and guardrails before, in their order.
+    pub made: Vec<Forebear>,
 }
 
-/// A ceremony that made a roster, with its end.
+/// A ceremony that made a roster or guardrails, with its end.
 #[derive(Clone, Debug)]
 pub struct Forebear {
-    /// The version of the roster.
-    pub version: u64,
-    /// What its transcript is made of; its own rosters are not read.
+    /// What it made.
+    pub what: Governs,
+    /// What its transcript is made of; what was made before is not read from there.
     pub material: Material,
     /// The record of its completion.
     pub completion: u64,
@@ -58,9 +58,9 @@ impl Log {
     pub async fn transcript(&self, material: Material) -> Result<Transcript, LogError> {
         let shared = Arc::clone(&self.shared);
         self.reading(move |view| {
-            let mut rosters = BTreeMap::new();
-            for earlier in &material.rosters {
-                let made = assemble(view, &shared.edge, &earlier.material, rosters.clone())?;
+            let mut all = BTreeMap::new();
+            for earlier in &material.made {
+                let made = assemble(view, &shared.edge, &earlier.material, all.clone())?;
                 let path = Tree::of(view, earlier.proven_size, &shared.edge).inclusion(earlier.completion)?;
                 let receipt = Receipt {
                     leaf: stored(view, earlier.completion)?.leaf,
@@ -68,9 +68,9 @@ impl Log {
                     path,
                     checkpoint: earlier.proven.to_string(),
                 };
-                rosters.insert(earlier.version, made.with_completion(receipt.to_string()));
+                all.insert(earlier.what, made.with_completion(receipt.to_string()));
             }
-            assemble(view, &shared.edge, &material, rosters)
+            assemble(view, &shared.edge, &material, all)
         })
         .await
     }
@@ -85,7 +85,7 @@ fn assemble(
     view: View<'_>,
     edge: &EdgeTiles,
     material: &Material,
-    rosters: BTreeMap<u64, Files>,
+    made: BTreeMap<Governs, Files>,
 ) -> Result<Transcript, LogError> {
     let mut control = Vec::new();
     let mut next = 0;
@@ -112,7 +112,7 @@ fn assemble(
         details,
         possessions: possessions.collect::<Result<_, LogError>>()?,
         checkpoint: material.checkpoint.to_string(),
-        rosters,
+        made,
     };
     let tree = Tree::of(view, material.size, edge);
     Transcript::assemble(material.ceremony, parts, &tree.nodes())

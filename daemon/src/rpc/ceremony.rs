@@ -73,6 +73,8 @@ impl CeremonyService for Service {
         let snapshot = self.0.keyring.snapshot();
         let state = snapshot.state();
         let guardrails = state.guardrails_version();
+        let loaded = snapshot.in_force().map(|force| &force.loaded);
+        let files = loaded.into_iter().flat_map(|loaded| loaded.files());
         Ok(Response::new(v1::GetInstanceResponse {
             genesis: state.instance().statement().encode(),
             roster: state.roster().encode(),
@@ -82,6 +84,8 @@ impl CeremonyService for Service {
             checkpoint: self.0.log.head().checkpoint.to_string(),
             clock: Some(convert::clock(self.council().time())),
             suspensions: self.council().suspended().iter().map(convert::suspension).collect(),
+            guardrails: loaded.map(|loaded| loaded.text.clone().into_bytes()).unwrap_or_default(),
+            guardrail_files: files.map(|(sha256, bytes)| (sha256.to_string(), bytes.to_vec())).collect(),
         }))
     }
 

@@ -1,7 +1,7 @@
 //! One connection: who is at its other end, and its HTTP/2 life.
 //!
-//! It ends by itself after its age (a tenth more or less, and never later than the client's certificate), when the
-//! daemon drains, or when the other end shows no sign of life. Ending means: no new requests, those in progress get
+//! It ends by itself after its age (a tenth more or less, and never later than the client's certificate), when an authority
+//! is gone that may have vouched for it, when the daemon drains, or when the other end shows no sign of life. Ending means: no new requests, those in progress get
 //! their time, then it is closed.
 
 use std::fmt;
@@ -49,13 +49,32 @@ pub struct Connection {
     pub requests: Arc<Count>,
     presented: Mutex<Option<Monotonic>>,
     ending: watch::Sender<bool>,
+    withdrawn: watch::Receiver<bool>,
 }
 
 impl Connection {
-    /// A connection that has just been made.
+    /// A connection that has just been made, whose other end nobody can disown.
     pub fn new(identity: Identity, peer: Peer) -> Arc<Self> {
+        Self::vouched_for(identity, peer, watch::channel(false).1)
+    }
+
+    /// A connection that has just been made, by authorities that may be `withdrawn`.
+    pub fn vouched_for(identity: Identity, peer: Peer, withdrawn: watch::Receiver<bool>) -> Arc<Self> {
         let (requests, presented, ending) = (Arc::default(), Mutex::new(None), watch::Sender::new(false));
-        Arc::new(Self { identity, peer, requests, presented, ending })
+        Arc::new(Self { identity, peer, requests, presented, ending, withdrawn })
+    }
+
+    /// Whether an authority is gone that may have vouched for the other end.
+    pub fn is_disowned(&self) -> bool {
+        *self.withdrawn.borrow() && !matches!(self.identity, Identity::Anonymous)
+    }
+
+    /// Waits until it is.
+    async fn disowned(&self) {
+        let waited = self.withdrawn.clone().wait_for(|withdrawn| *withdrawn).await.is_ok();
+        if !waited || !self.is_disowned() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Whether the connection has been told to end: a stream that has nothing to say then ends, too.
@@ -125,6 +144,7 @@ where
     tokio::select! {
         done = outgoing.turns(connection.as_mut()) => return done,
         () = tokio::time::sleep(age) => {}
+        () = state.disowned() => {}
         // An error means that the sender is gone, and with it the daemon's main task: that is draining, too.
         _stopping = draining.wait_for(|draining| *draining) => {}
     }

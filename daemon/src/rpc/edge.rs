@@ -89,12 +89,18 @@ impl Edge {
         self.address
     }
 
-    /// Reads certificate and key again and takes these client authorities. Open connections go on as they began.
+    /// Reads certificate and key again and takes these client authorities. Open connections go on as they began, unless an
+    /// authority is gone: then they end.
     ///
     /// # Errors
     /// [`TlsError`]; what was in use stays in use.
     pub fn reload(&self, authorities: &[CertificateDer<'static>]) -> Result<(), TlsError> {
         self.tls.as_ref().map_or(Ok(()), |tls| tls.reload(authorities))
+    }
+
+    /// The network listener's TLS, for whoever follows the authorities in force.
+    pub fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.clone()
     }
 
     /// Stops accepting, tells every connection to end, and waits for the requests in progress, at most `bound` long.

@@ -101,6 +101,12 @@ impl Front {
 
     fn admit<B>(&self, request: &Request<B>) -> Result<(Arc<InProgress>, Deadline), Refusal> {
         let anonymous = !matches!(self.connection.identity, Identity::Caller(_));
+        if self.connection.is_disowned() {
+            return Err(Refusal::new(
+                Reason::Unauthenticated,
+                "an authority that vouched for callers is gone since this connection began: connect again",
+            ));
+        }
         let in_progress = self.shared.gate.enter(&self.connection.requests, anonymous)?;
         if request.method() != Method::POST || !is_grpc(request) {
             return Err(Refusal::new(

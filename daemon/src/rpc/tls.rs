@@ -1,8 +1,9 @@
 //! TLS 1.3, and nothing older.
 //!
 //! One configuration holds the server's certificate and the certificate authorities of clients; [`Tls::reload`] makes
-//! a new one and swaps it in. A connection keeps the configuration that it began with, so a reload drops none; new
-//! connections get the new certificate and the new authorities, and can resume no session of the old configuration.
+//! a new one and swaps it in. A connection keeps the configuration that it began with, so a new certificate drops none; new
+//! connections get the new certificate and the new authorities, and can resume no session of the old configuration. Where
+//! an authority is gone, whoever it may have vouched for is nobody any more: connections of before end.
 //!
 //! What this does not do: give a certificate a name that means something (`identity`), or revoke one: there is no
 //! list of revoked clients, `stop --caller` is instant.
@@ -19,6 +20,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
 use rustls::{RootCertStore, version};
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use crate::clock::{Clock, TlsTime};
 use crate::secret::{SecretError, SecretReference};
@@ -120,7 +122,22 @@ pub fn authorities<T: AsRef<[u8]>>(texts: &[T]) -> Result<Vec<CertificateDer<'st
 pub struct Tls {
     source: Source,
     time: Arc<dyn TimeProvider>,
-    current: ArcSwap<ServerConfig>,
+    current: ArcSwap<Current>,
+}
+
+/// What a new connection begins with.
+pub struct Current {
+    /// The configuration; none where the authorities that are in force cannot be used, and nobody is let in.
+    pub config: Option<Arc<ServerConfig>>,
+    authorities: Vec<CertificateDer<'static>>,
+    withdrawn: watch::Sender<bool>,
+}
+
+impl Current {
+    /// Told when one of the authorities is gone.
+    pub fn withdrawn(&self) -> watch::Receiver<bool> {
+        self.withdrawn.subscribe()
+    }
 }
 
 impl Tls {
@@ -134,21 +151,38 @@ impl Tls {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, TlsError> {
         let time: Arc<dyn TimeProvider> = Arc::new(TlsTime(clock));
-        let current = ArcSwap::from_pointee(load(&source, authorities, &time)?);
+        let current = ArcSwap::from_pointee(Current {
+            config: Some(Arc::new(load(&source, authorities, &time)?)),
+            authorities: authorities.to_vec(),
+            withdrawn: watch::Sender::new(false),
+        });
         Ok(Self { source, time, current })
     }
 
-    /// Reads everything again. If that fails, the old configuration stays in use.
+    /// Reads everything again. If that fails, the old configuration stays in use, unless an authority of it is gone: then
+    /// nobody is let in until it can be read.
     ///
     /// # Errors
     /// As [`Tls::new`].
     pub fn reload(&self, authorities: &[CertificateDer<'static>]) -> Result<(), TlsError> {
-        self.current.store(Arc::new(load(&self.source, authorities, &self.time)?));
-        Ok(())
+        let before = self.current.load_full();
+        let gone = before.authorities.iter().any(|authority| !authorities.contains(authority));
+        let (config, failed) = match load(&self.source, authorities, &self.time) {
+            Ok(config) => (Some(Arc::new(config)), None),
+            Err(why) if gone || before.config.is_none() => (None, Some(why)),
+            Err(why) => return Err(why),
+        };
+        // Connections go on to be told by the sender that they know, as long as whoever vouched for them still does.
+        let withdrawn = if gone { watch::Sender::new(false) } else { before.withdrawn.clone() };
+        self.current.store(Arc::new(Current { config, authorities: authorities.to_vec(), withdrawn }));
+        if gone {
+            before.withdrawn.send_replace(true);
+        }
+        failed.map_or(Ok(()), Err)
     }
 
-    /// The configuration for a new connection.
-    pub fn current(&self) -> Arc<ServerConfig> {
+    /// What a new connection begins with.
+    pub fn current(&self) -> Arc<Current> {
         self.current.load_full()
     }
 }

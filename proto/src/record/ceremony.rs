@@ -23,8 +23,12 @@ pub mod document {
     pub const ACT: &str = "act";
     /// A grants file, as it is.
     pub const GRANTS: &str = "grants";
+    /// How the names of files begin that guardrails name: 32 hexadecimal digits of their SHA-256 follow.
+    pub const FILE: &str = "file.";
     /// A guardrails file, as it is.
     pub const GUARDRAILS: &str = "guardrails";
+    /// The guardrails file of a `policy.change`, as it is.
+    pub const NEXT_GUARDRAILS: &str = "guardrails.next";
     /// The SSHSIG over the act, as it came.
     pub const SIGNATURE: &str = "signature";
     /// A statement, canonical.
@@ -249,6 +253,13 @@ pub enum Effect {
     Grants {
         /// SHA-256 of its bytes.
         sha256: Hash,
+    },
+    /// Other guardrails, whose text is in the detail of the proposal.
+    Guardrails {
+        /// SHA-256 of its bytes.
+        sha256: Hash,
+        /// Their version.
+        version: u64,
     },
     /// A key version signs.
     Key(Box<Arrived>),

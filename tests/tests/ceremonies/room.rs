@@ -1,6 +1,7 @@
 //! A room in which everybody of an instance is at hand: each asks the real daemon, now by the local socket, now by mTLS.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +11,7 @@ use ceremonies::birth::BirthNames;
 use ceremonies::genesis::Mode;
 use ceremonies::ssh::private::PrivateKey;
 use ceremonies::statement::Statement;
+use daemon::clock::{Clock as _, ManualClock};
 use proto::hash::Hash;
 use proto::reason::Reason;
 use proto::time::Time;
@@ -34,6 +36,8 @@ pub struct Room {
     nonce: AtomicU64,
     /// Whether it has no certificate for anybody, so that all come by the local socket.
     local: bool,
+    /// The clock that everybody goes by, where it is not the machine's.
+    clock: Option<Arc<ManualClock>>,
 }
 
 /// A ceremony that somebody has proposed.
@@ -112,7 +116,21 @@ impl Room {
         let genesis = Statement::parse(&genesis).unwrap();
         let local = !world.place().join("client.toml").exists();
         let (runtime, nonce) = (Runtime::new().unwrap(), AtomicU64::new(0));
-        Self { world, wire, genesis, people, runtime, nonce, local }
+        Self { world, wire, genesis, people, runtime, nonce, local, clock: None }
+    }
+
+    /// Everybody goes by this clock.
+    pub fn under(self, clock: &Arc<ManualClock>) -> Self {
+        Self { clock: Some(Arc::clone(clock)), ..self }
+    }
+
+    /// From now on all come by the local socket.
+    pub fn only_local(&mut self) {
+        self.local = true;
+    }
+
+    fn now(&self) -> Time {
+        self.clock.as_ref().map_or_else(now, |clock| clock.wall())
     }
 
     /// The private key of a file of `people`.
@@ -188,7 +206,7 @@ impl Room {
         Act {
             deed,
             environment: common.environment.to_string(),
-            expires: now().later(Duration::from_secs(3600)),
+            expires: self.now().later(Duration::from_secs(3600)),
             head: self.head(),
             instance: common.instance.to_string(),
             nonce: (*nonce.as_bytes()).into(),

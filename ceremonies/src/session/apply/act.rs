@@ -58,7 +58,7 @@ impl Session {
             return Err(Refusal::Head);
         }
         let of_next = self.next.as_ref().is_some_and(|next| next.owns(person, act.key));
-        if !self.owns(person, act.key) && !of_next {
+        if !self.owns(person, act.key) && !of_next && !self.cancels(act) {
             return Err(Refusal::Unknown(person.clone()));
         }
         if self.present.suspended.contains(person) {
@@ -182,12 +182,24 @@ impl Session {
         Ok(())
     }
 
+    /// Whether an act keeps guardrails that wait from coming into force: one veto of whoever is officer or witness now, also
+    /// of those who came in after they were proposed.
+    fn cancels(&self, act: &SignedAct) -> bool {
+        let may = |role| self.present.holds(&act.person, role, act.key);
+        let waits = matches!(self.state, State::Waiting(_));
+        waits && act.decision == Decision::Veto && (may(Role::Officer) || may(Role::Witness))
+    }
+
     fn veto(&mut self, act: &SignedAct) -> Result<(), Refusal> {
         let person = &act.person;
         let executing = matches!(self.state, State::Executing(_));
         let aborts = act.decision == Decision::Abort;
         if matches!(self.state, State::Executed(_)) || (aborts && !executing) {
             return Err(self.no_place(act));
+        }
+        if self.cancels(act) {
+            self.state = State::Vetoed;
+            return Ok(());
         }
         let in_both =
             self.holds(person, Role::Officer, act.key) || self.holds(person, Role::Witness, act.key);

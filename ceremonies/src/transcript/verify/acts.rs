@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proto::record::ceremony::{Acted, Ceremony};
 
 use super::genesis::Instance;
-use super::{SLACK, Scene, rosters};
+use super::{SLACK, Scene, changes};
 use crate::act::{Deed, Unverified, VerifiedAct};
 use crate::record::acted;
 use crate::roster::Roster;
@@ -29,7 +29,7 @@ pub(super) fn verify(scene: &Scene<'_>) -> Result<BTreeMap<u64, VerifiedAct>, In
         };
         // Those whom a roster change brings in sign by the next roster, and whoever runs the tool of an emergency may have
         // come in since.
-        let others = next.into_iter().chain([rosters::in_force(made, instance, index)]);
+        let others = next.into_iter().chain([changes::in_force(made, instance, index)]);
         let act =
             one(paper, instance, pinned, others).at(Step::Acts, format_args!("the act of record {index}"))?;
         hold(act.act().deed.statement() == Some(digest), Step::Acts, || {

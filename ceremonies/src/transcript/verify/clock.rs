@@ -2,7 +2,7 @@
 
 use proto::record::{Body, Vouched};
 
-use super::{SLACK, Scene, rosters};
+use super::{SLACK, Scene, changes};
 use crate::act::{Deed, VerifiedAct};
 use crate::session::RECENT;
 use crate::transcript::invalid::{At, hold};
@@ -15,7 +15,7 @@ pub(super) fn check(scene: &Scene<'_>) -> Result<Vec<Deviation>, Invalid> {
     let mut deviations = Vec::new();
     for line in control.lines() {
         let (Body::Clock(body), index) = (&line.record.body, line.index) else { continue };
-        let roster = rosters::in_force(made, instance, index);
+        let roster = changes::in_force(made, instance, index);
         let word = course.words.iter().find(|word| word.index == index);
         let paper = &word.at(Step::Acts, format_args!("record {index} has no act"))?.paper;
         let act = VerifiedAct::verify(paper.document.as_bytes(), &paper.armor, instance.setting(), roster)

@@ -131,9 +131,10 @@ impl End {
                 "other grants touch everything, and the completion does not say so".to_owned()
             })?;
         }
-        if let Target::RosterChange(_) = course.statement.target() {
+        if let Target::RosterChange(_) | Target::PolicyChange(_) = course.statement.target() {
             hold(self.record.touches.contains(&Term::All), step, || {
-                "another roster touches everything, and the completion does not say so".to_owned()
+                "another roster and other guardrails touch everything, and the completion does not say so"
+                    .to_owned()
             })?;
         }
         if let Target::BackendRebind(rebind) = course.statement.target() {

@@ -31,6 +31,13 @@ pub(super) struct Guardrails {
     pub(super) changed: Vec<u64>,
 }
 
+impl Guardrails {
+    /// The guardrails that the record with this index put in force.
+    fn at(&self, index: u64) -> Option<Version> {
+        self.changes.iter().find(|(known, _)| *known == index).map(|(_, version)| *version)
+    }
+}
+
 /// The rules that guardrails set.
 fn rules(text: &str) -> Result<Rules, Invalid> {
     let read = crate::guardrails::Guardrails::parse(text).map_err(|problems| {
@@ -49,12 +56,31 @@ pub(super) fn guardrails(
     let step = Step::Guardrails;
     let common = instance.genesis.statement().common();
     let (mut newest, mut changes) = (common.guardrails, Vec::new());
+    let mut changed = Vec::new();
     for line in control.lines() {
-        let Body::Policy { sha256 } = line.record.body else { continue };
-        hold(common.mode == Mode::Rehearsal, step, || {
-            format!("record {} changes the guardrails without a ceremony, and this is production", line.index)
-        })?;
-        newest = Version { sha256, version: newest.version.saturating_add(1) };
+        let next = newest.version.saturating_add(1);
+        newest = match &line.record.body {
+            Body::Policy { sha256 } => {
+                hold(common.mode == Mode::Rehearsal, step, || {
+                    let index = line.index;
+                    format!(
+                        "record {index} changes the guardrails without a ceremony, and this is production"
+                    )
+                })?;
+                changed.push(line.index);
+                Version { sha256: *sha256, version: next }
+            }
+            Body::Ceremony(Ceremony::Completed(completed)) => match &completed.effect {
+                Effect::Guardrails { sha256, version } => {
+                    hold(*version == next, step, || {
+                        format!("record {} makes guardrails {version}, and {next} would follow", line.index)
+                    })?;
+                    Version { sha256: *sha256, version: next }
+                }
+                _ => continue,
+            },
+            _ => continue,
+        };
         changes.push((line.index, newest));
     }
     let proposal = course.proposal();
@@ -64,7 +90,6 @@ pub(super) fn guardrails(
     hold(Hash::of(text.as_bytes()) == in_force.sha256, step, || {
         "the guardrails that the proposal brings are not those in force".to_owned()
     })?;
-    let changed = changes.iter().map(|(index, _)| *index).collect();
     Ok(Guardrails { in_force, rules: rules(text)?, changes, changed })
 }
 
@@ -76,10 +101,12 @@ fn event(line: &Line, scene: &Scene<'_>) -> Result<Option<Event>, Invalid> {
             record::event(step).at(Step::Session, format_args!("record {}", line.index))?
         }
         Body::Ceremony(Ceremony::Completed(completed)) => match &completed.effect {
-            Effect::Roster { .. } => made
-                .iter()
-                .find(|made| made.index == line.index)
-                .map(|made| Event::Roster(suspended.seats(&made.roster, line.index))),
+            Effect::Roster { .. } => {
+                let made = made.iter().find(|made| made.index == line.index);
+                let roster = made.and_then(|made| made.roster.as_ref());
+                roster.map(|roster| Event::Roster(suspended.seats(roster, line.index)))
+            }
+            Effect::Guardrails { .. } => guardrails.at(line.index).map(Event::Guardrails),
             Effect::Resolved { ceremony, destroyed } if *ceremony == course.ceremony => {
                 let leftover = if *destroyed { Leftover::Destroy } else { Leftover::Abandon };
                 Some(Event::Resolved { by: completed.ceremony, leftover })
@@ -87,10 +114,7 @@ fn event(line: &Line, scene: &Scene<'_>) -> Result<Option<Event>, Invalid> {
             _ => None,
         },
         Body::Suspend(_) => suspended.changed_by(line.index).cloned().map(Event::Suspended),
-        Body::Policy { .. } => {
-            let change = guardrails.changes.iter().find(|(index, _)| *index == line.index);
-            change.map(|(_, version)| Event::Guardrails(*version))
-        }
+        Body::Policy { .. } => guardrails.at(line.index).map(Event::Guardrails),
         _ => None,
     })
 }

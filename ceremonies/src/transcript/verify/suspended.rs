@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use proto::record::Body;
 
 use super::SLACK;
+use super::changes::{self, Made};
 use super::genesis::Instance;
-use super::rosters::{self, Made};
 use crate::act::VerifiedAct;
 use crate::person::PersonId;
 use crate::record;
@@ -22,7 +22,7 @@ use crate::transcript::{Invalid, Step};
 pub(super) struct Suspended(Vec<(u64, BTreeSet<PersonId>)>);
 
 impl Suspended {
-    /// Reads them from the first record on. `made` are the rosters after the first.
+    /// Reads them from the first record on. `made` are the rosters and guardrails after the first.
     pub(super) fn read(
         control: &Control,
         course: &Course,
@@ -36,7 +36,7 @@ impl Suspended {
                 Body::Suspend(body) => {
                     let word = course.words.iter().find(|word| word.index == index);
                     let word = word.at(Step::Acts, format_args!("record {index} has no act"))?;
-                    let (paper, roster) = (&word.paper, rosters::in_force(made, instance, index));
+                    let (paper, roster) = (&word.paper, changes::in_force(made, instance, index));
                     let (document, armor) = (paper.document.as_bytes(), &paper.armor);
                     let act = VerifiedAct::verify(document, armor, instance.setting(), roster)
                         .at(Step::Acts, format_args!("the act of record {index}"))?;
@@ -56,10 +56,13 @@ impl Suspended {
                     // What has no effect stays in the log, today as on the day.
                     after.unwrap_or_else(|_refused| now.clone())
                 }
-                _ => match made.iter().find(|made| made.index == index) {
-                    Some(made) => now.succeeded(&(&made.roster).into(), made.proposed),
-                    None => continue,
-                },
+                _ => {
+                    let made = made.iter().find(|made| made.index == index);
+                    match made.and_then(|made| Some((made.roster.as_ref()?, made.proposed))) {
+                        Some((roster, proposed)) => now.succeeded(&roster.into(), proposed),
+                        None => continue,
+                    }
+                }
             };
             if next.people() != now.people() {
                 changes.push((index, next.people()));

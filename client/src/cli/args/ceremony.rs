@@ -131,6 +131,17 @@ pub struct New {
     /// What a `roster.change` brings along; the template has no `[target]` then
     #[command(flatten)]
     pub succession: Succession,
+    /// What a `policy.change` brings along; the template has no `[target]` then
+    #[command(flatten)]
+    pub amendment: Amendment,
+}
+
+/// What a `policy.change` brings along.
+#[derive(Debug, Args)]
+pub struct Amendment {
+    /// The next guardrails, TOML; the files that they name are read beside them
+    #[arg(long, value_name = "FILE", conflicts_with = "roster")]
+    pub guardrails: Option<PathBuf>,
 }
 
 /// What a `roster.change` brings along.
@@ -168,6 +179,9 @@ pub struct Propose {
     /// What a `roster.change` brings along
     #[command(flatten)]
     pub succession: Succession,
+    /// What a `policy.change` brings along
+    #[command(flatten)]
+    pub amendment: Amendment,
     /// Do not ask; taken in rehearsals alone
     #[arg(long)]
     pub yes: bool,

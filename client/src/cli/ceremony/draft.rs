@@ -10,7 +10,7 @@ use proto::wire::v1;
 use serde_json::json;
 
 use super::differences::{held_against, since, template, understood};
-use super::{statement, succession};
+use super::{amendment, statement, succession};
 use crate::cli::args::ceremony::New;
 use crate::cli::complaint::Complaint;
 use crate::cli::screen::{Screen, Tone};
@@ -27,12 +27,14 @@ use crate::people::{calls, text};
 /// What is wrong with the template, or with what the daemon made of it.
 pub async fn run(new: &New, desk: &mut Desk, screen: &mut Screen) -> Result<Exit, Complaint> {
     let brought = succession::brought(&new.succession, &desk.instance)?;
-    let filled = |witnesses| match &brought {
-        None => template(&new.template),
-        Some(brought) => {
+    let amended = amendment::brought(&new.amendment)?;
+    let filled = |witnesses| match (&brought, &amended) {
+        (None, None) => template(&new.template),
+        (Some(brought), _) => {
             let text = brought.filled(&new.template, &desk.instance, witnesses)?;
             understood(&new.template, text)
         }
+        (None, Some(amended)) => understood(&new.template, amended.filled(&new.template, &desk.instance)?),
     };
     let initiator: PersonId = match &new.initiator {
         Some(id) => id.parse().map_err(|cause| Complaint::usage(format!("--initiator: {cause}")))?,
@@ -82,10 +84,19 @@ pub async fn run(new: &New, desk: &mut Desk, screen: &mut Screen) -> Result<Exit
     if let Some(brought) = &brought {
         brought.fits(&made, &desk.instance)?;
     }
+    let amended = amended.map(|amended| amended.fits(&made, &desk.instance)).transpose()?;
     let path = new.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.json", made.common().ceremony)));
     let last = desk.last_of_kind(&made).await?;
     if !screen.is_json() {
         statement::show(&made, now, screen)?;
+        if let Some(amended) = &amended {
+            let when = if amended.loosens() {
+                "a day after the last attestation"
+            } else {
+                "with the last attestation"
+            };
+            amendment::changes(amended, when, screen)?;
+        }
         since(last.as_ref(), &made, now, screen)?;
         screen.gap()?;
         statement::own_words(&made, screen)?;
@@ -130,6 +141,9 @@ fn next(new: &New, path: &Path) -> String {
     let mut command = format!("countersign ceremony propose {}", path.display());
     if let Some(roster) = &new.succession.roster {
         command.push_str(&format!(" --roster {}", roster.display()));
+    }
+    if let Some(guardrails) = &new.amendment.guardrails {
+        command.push_str(&format!(" --guardrails {}", guardrails.display()));
     }
     for proof in &new.succession.proof {
         command.push_str(&format!(" --proof {}", proof.display()));

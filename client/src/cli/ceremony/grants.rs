@@ -14,7 +14,15 @@ use crate::people::open::Open;
 /// As the output gives them.
 pub fn show(open: &Open, screen: &mut Screen) -> Result<(), Complaint> {
     let Some(text) = &open.grants else { return Ok(()) };
-    screen.headline(Tone::Warn, "The next grants,", "of which the daemon has the file:")?;
+    lines("The next grants,", text, screen)
+}
+
+/// Shows a file line by line.
+///
+/// # Errors
+/// As the output gives them.
+pub fn lines(what: &str, text: &str, screen: &mut Screen) -> Result<(), Complaint> {
+    screen.headline(Tone::Warn, what, "of which the daemon has the file:")?;
     for (number, line) in (1..).zip(text.lines()) {
         screen.line(&format!("{number:>4}  {}", visible(line)))?;
     }

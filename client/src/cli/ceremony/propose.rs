@@ -8,7 +8,7 @@ use ceremonies::statement::Statement;
 use proto::hash::Hash;
 use serde_json::json;
 
-use super::{consent, may_ask, standing, statement, statement_file, succession};
+use super::{amendment, consent, may_ask, standing, statement, statement_file, succession};
 use crate::cli::args::ceremony::Propose;
 use crate::cli::complaint::Complaint;
 use crate::cli::input;
@@ -39,6 +39,11 @@ pub async fn run(
         brought.fits(&made, &desk.instance)?;
         documents.extend(brought.documents);
     }
+    let mut amended = None;
+    if let Some(brought) = amendment::brought(&propose.amendment)? {
+        amended = Some(brought.fits(&made, &desk.instance)?);
+        documents.extend(brought.documents);
+    }
     may_ask(&made, propose.yes, screen)?;
     desk.may(ActKind::Propose, None)?;
     desk.holds(key, None)?;
@@ -54,6 +59,14 @@ pub async fn run(
     desk.check(&made, Stage::Before).await?;
     if !screen.is_json() {
         statement::show(&made, text::now(), screen)?;
+        if let Some(amended) = &amended {
+            let when = if amended.loosens() {
+                "a day after the last attestation"
+            } else {
+                "with the last attestation"
+            };
+            amendment::changes(amended, when, screen)?;
+        }
         statement::own_words(&made, screen)?;
     }
     consent(&format!("Propose this as {person}?"), propose.yes, screen)?;

@@ -14,7 +14,7 @@ use proto::wire::v1::CeremonyState;
 use tokio::sync::mpsc;
 
 use super::watch::Following;
-use super::{grants, may_ask, protect, roster, show, standing, statement};
+use super::{amendment, grants, may_ask, protect, roster, show, standing, statement};
 use crate::cli::complaint::Complaint;
 use crate::cli::screen::{Screen, Tone};
 use crate::clock;
@@ -56,6 +56,7 @@ pub async fn run(
         statement::show(&open.statement, now(), screen)?;
         roster::show(&open, &desk.instance, screen)?;
         grants::show(&open, screen)?;
+        amendment::show(&open, &desk.instance, now(), screen)?;
         statement::own_words(&open.statement, screen)?;
         screen.line(KEYS)?;
     }
@@ -256,6 +257,10 @@ impl Led<'_> {
             CeremonyState::Executed => format!(
                 "record every deviation now with `d TEXT`: attestations after it count anew. Then the witnesses of \
                  before\n  countersign attest {id}"
+            ),
+            CeremonyState::Waiting => format!(
+                "wait, or leave: it comes into force by itself; officers and witnesses who are against it: \
+                 countersign ceremony veto {id} --reason TEXT"
             ),
             CeremonyState::Indeterminate => {
                 "it is not known what was done: leave everything as it is; only a ceremony of kind resolve leads on"

@@ -4,7 +4,7 @@ use ceremonies::statement::{CeremonyId, Statement};
 use proto::hash::Hash;
 use serde_json::{Value, json};
 
-use super::{grants, roster, standing, statement};
+use super::{amendment, grants, roster, standing, statement};
 use crate::cli::complaint::Complaint;
 use crate::cli::screen::Screen;
 use crate::exit::Exit;
@@ -29,6 +29,7 @@ pub async fn one(id: CeremonyId, desk: &mut Desk, screen: &mut Screen) -> Result
     statement::show(&open.statement, now, screen)?;
     roster::show(&open, &desk.instance, screen)?;
     grants::show(&open, screen)?;
+    amendment::show(&open, &desk.instance, now, screen)?;
     statement::own_words(&open.statement, screen)?;
     standing::show(&open, &desk.instance, now, Vec::new(), screen)?;
     screen.gap()?;

@@ -18,7 +18,7 @@ pub fn tone(state: CeremonyState) -> Tone {
     match state {
         CeremonyState::Completed => Tone::Good,
         CeremonyState::Armed | CeremonyState::Executing | CeremonyState::Executed => Tone::Strong,
-        CeremonyState::Proposed | CeremonyState::Unspecified => Tone::Warn,
+        CeremonyState::Proposed | CeremonyState::Waiting | CeremonyState::Unspecified => Tone::Warn,
         CeremonyState::Indeterminate
         | CeremonyState::Aborted
         | CeremonyState::Failed
@@ -54,7 +54,7 @@ pub fn show(
         }
         signed.iter().map(name).collect::<Vec<_>>().join("\n")
     };
-    let after = matches!(state, CeremonyState::Executed | CeremonyState::Completed);
+    let after = matches!(state, CeremonyState::Executed | CeremonyState::Waiting | CeremonyState::Completed);
     let before = if after { open.have("attest") } else { open.wire.witnesses.clone() };
     let mut facts = vec![
         ("approved", names(&open.signed(&open.approvers(), "approve", instance))),

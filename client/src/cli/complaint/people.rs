@@ -38,7 +38,7 @@ impl From<Foreign> for Complaint {
                 "check --address; if it is right, ask whoever keeps genesis_sha256 on paper, and never take it from this daemon",
             ),
             Foreign::Log { .. } => complaint.advise("set log_key to the key in the genesis of this instance"),
-            Foreign::FirstRoster => alarm(complaint).advise("tell the operators and the other officers"),
+            Foreign::FirstRoster | Foreign::Guardrails => alarm(complaint).advise("tell the operators and the other officers"),
             Foreign::Unreadable(_) | Foreign::OtherKind(_) | Foreign::Roster(_) | Foreign::Digest(_) => {
                 complaint.advise("use a client of the daemon's version")
             }

@@ -33,6 +33,8 @@ impl Room {
             checkpoint: self.log.checkpoint(),
             suspensions: vec![],
             clock: None,
+            guardrails: b"guardrails".to_vec(),
+            guardrail_files: [("what it is called".to_owned(), b"a file".to_vec())].into(),
         }
     }
 
@@ -81,6 +83,14 @@ fn what_does_not_belong_to_the_genesis_is_refused() {
         Foreign::Digest("guardrails_sha256")
     ));
     assert!(matches!(refused(|answer| answer.grants_sha256.clear()), Foreign::Digest("grants_sha256")));
+    assert!(matches!(refused(|answer| answer.guardrails.push(b'?')), Foreign::Guardrails));
+    // Files have the names of what they are, whatever they are called; a daemon that shows no guardrails shows nothing.
+    let mut answer = room.answer();
+    let shown = room.read(&answer).unwrap().guardrail_documents;
+    let file = ceremonies::amendment::name(&Hash::of(b"a file"));
+    assert_eq!(shown.keys().map(String::as_str).collect::<Vec<_>>(), [file.as_str(), "guardrails"]);
+    answer.guardrails.clear();
+    assert!(room.read(&answer).unwrap().guardrail_documents.is_empty());
     // A roster of version 1 with other keys.
     let other = self::room();
     let error = {

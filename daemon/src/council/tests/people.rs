@@ -8,7 +8,7 @@ use ceremonies::roster::{Roster, RosterDocument};
 use ceremonies::session::{Step, deviations_digest};
 use ceremonies::ssh::private::PrivateKey;
 use ceremonies::succession::{Changes, proof};
-use ceremonies::transcript::{self, Verdict};
+use ceremonies::transcript::{self, Governs, Verdict};
 use proto::hash::Hash;
 use proto::proof::leaf::leaf_hash;
 use proto::reason::Reason;
@@ -23,7 +23,7 @@ use crate::keys::signed::Signed;
 type Documents = BTreeMap<String, Vec<u8>>;
 
 /// Somebody's key: for the people of the cast theirs, for others one that follows from the name.
-fn key(person: &str) -> PrivateKey {
+pub(super) fn key(person: &str) -> PrivateKey {
     let other = || PrivateKey::from_seed(*Hash::of(person.as_bytes()).as_bytes()).unwrap();
     crate::keyring::trial::Trial::cast()
         .key(person)
@@ -31,7 +31,7 @@ fn key(person: &str) -> PrivateKey {
 }
 
 /// The roster after the one in force.
-fn after(room: &Room, change: impl FnOnce(&mut RosterDocument)) -> Roster {
+pub(super) fn after(room: &Room, change: impl FnOnce(&mut RosterDocument)) -> Roster {
     let snapshot = room.trial.keyring.snapshot();
     let mut document = snapshot.state().roster().document();
     document.version += 1;
@@ -191,9 +191,8 @@ async fn rosters_follow_each_other_without_gaps() {
     let snapshot = room.trial.keyring.snapshot();
     assert!(snapshot.active(&"release/linux".parse().unwrap()).is_some());
     let genesis = snapshot.state().genesis_sha256();
-    let made: Vec<_> =
-        snapshot.state().rosters_made().iter().map(|made| (made.version, made.ceremony)).collect();
-    assert_eq!(made, [(2, made[0].1), (3, open.id)]);
+    let made: Vec<_> = snapshot.state().made().iter().map(|made| (made.what, made.ceremony)).collect();
+    assert_eq!(made, [(Governs::Roster(2), made[0].1), (Governs::Roster(3), open.id)]);
     for (id, nested) in [(made[0].1, 0), (open.id, 1), (key.id, 2)] {
         let files = room.council.transcript(id).await.unwrap();
         let verdict = transcript::verify(&files, genesis);
@@ -224,7 +223,7 @@ async fn of_two_rosters_that_would_follow_the_same_one_comes() {
     assert_eq!(told(&room.does("walter", late).await.unwrap_err()), (Reason::ActRefused, "over"));
     room.council.carry_on().await;
     let snapshot = room.trial.keyring.snapshot();
-    assert_eq!((snapshot.state().roster().version(), snapshot.state().rosters_made().len()), (2, 1));
+    assert_eq!((snapshot.state().roster().version(), snapshot.state().made().len()), (2, 1));
     assert!(snapshot.state().roster().person(&"erik".parse().unwrap()).is_some());
     assert_eq!(&folded(&room).await, snapshot.state());
 }

@@ -14,9 +14,9 @@ use proto::hash::Hash;
 use proto::record::{Body, ControlRecord, Record};
 use proto::refusal::Refusal;
 
+use crate::clock::{Clock, ManualClock};
 use crate::council::{Council, Draft};
 use crate::denials::Denials;
-use crate::keyring::Approved;
 use crate::keyring::trial::{Trial, everything};
 use crate::keys::signed::Signed;
 use crate::sign::Signer;
@@ -54,12 +54,20 @@ pub(super) fn new_key(name: &str) -> String {
 
 impl Room {
     pub(super) async fn new() -> Self {
-        let trial = Trial::new("private", &everything()).await;
+        Self::of(Trial::new("private", &everything()).await)
+    }
+
+    /// The same by a clock that the test moves.
+    pub(super) async fn at(clock: &Arc<ManualClock>) -> Self {
+        let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
+        Self::of(Trial::at("private", &everything(), clock).await)
+    }
+
+    fn of(trial: Trial) -> Self {
         let (log, keyring, clock) = (trial.log.clone(), Arc::clone(&trial.keyring), Arc::clone(&trial.clock));
-        let approved = Approved::under(&trial.state());
         let denials = Denials::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock));
         let signer = Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock), denials);
-        let council = Council::new(log, keyring, signer, clock, approved);
+        let council = Council::new(log, keyring, signer, clock);
         Self { trial, council, cast: Trial::cast(), nonce: AtomicU8::new(0) }
     }
 
@@ -67,10 +75,9 @@ impl Room {
     pub(super) fn anew(&self) -> Arc<Council> {
         let (log, keyring, clock) =
             (self.trial.log.clone(), Arc::clone(&self.trial.keyring), Arc::clone(&self.trial.clock));
-        let approved = Approved::under(&self.trial.state());
         let denials = Denials::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock));
         let signer = Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock), denials);
-        Council::new(log, keyring, signer, clock, approved)
+        Council::new(log, keyring, signer, clock)
     }
 
     /// The act of a deed, over the newest head.

@@ -10,7 +10,7 @@ use proto::record::{Actor, ActorKind, Body, StopTarget};
 
 use super::room::{Room, new_key, template};
 use crate::backend::Backend as _;
-use crate::keyring::{self, Approved};
+use crate::keyring;
 use crate::keys::signed::Signed;
 use crate::log::ControlDraft;
 use ceremonies::birth::BirthNames;
@@ -227,14 +227,14 @@ async fn grants_are_changed_by_two_officers_and_are_there_after_a_restart() {
         transcript::verify(&room.council.transcript(open.id).await.unwrap(), state.genesis_sha256());
     assert!(matches!(verdict, Verdict::Valid(_)), "{verdict:?}");
 
-    // A restart reads the configured file, which is the old one, and finds the copy of what the log names.
+    // A restart reads the configured file, which is the old one, and finds in the log what is in force.
     let directory = room.trial.state();
     let file = |name: &str| directory.with_file_name(name);
     let loaded = || keyring::load(&file("guardrails.toml"), &file("grants.cedar")).unwrap();
     assert_eq!(loaded().grants, replaces);
-    let approved = Approved::under(&directory);
-    assert_eq!(loaded().as_approved(&state, &approved).unwrap().grants, grants);
-    // A copy that somebody edited is not used.
-    std::fs::write(directory.join(format!("grants/{grants}.cedar")), "edited").unwrap();
-    assert_eq!(loaded().as_approved(&state, &approved).unwrap().grants, replaces);
+    let path = file("grants.cedar");
+    let again = keyring::approved(&room.trial.log, &state, Ok(loaded()), &path).await.unwrap();
+    assert_eq!((again.grants, again.guardrails), (grants, state.guardrails().sha256));
+    // Nothing beside the log is asked.
+    assert!(std::fs::read_dir(&directory).unwrap().all(|entry| entry.unwrap().file_name() != "grants"));
 }

@@ -120,6 +120,12 @@ impl State {
                 let follows = statement.kind() == Kind::RosterChange
                     && statement.common().roster == self.roster_version();
                 let next = follows.then(|| self.brought(&statement, detail)).transpose()?;
+                if statement.kind() == Kind::PolicyChange
+                    && statement.common().roster == self.roster_version()
+                    && statement.common().guardrails == self.guardrails_version()
+                {
+                    self.amended(&statement, detail)?;
+                }
                 self.sessions.propose(body, statement, &in_force, next, stamp)
             }
             // Other guardrails came into force before it: without effect, like every statement of the old ones.
@@ -163,8 +169,15 @@ impl State {
         if record.lifts != lifts {
             return Err(no("asks for other stops to end"));
         }
-        if matches!(body.effect, InForceNow::Grants { .. } | InForceNow::Roster { .. }) {
+        let governs = matches!(body.effect, InForceNow::Guardrails { .. } | InForceNow::Roster { .. });
+        if governs || matches!(body.effect, InForceNow::Grants { .. }) {
             refuse::untouched(index, record)?;
+        }
+        let proposed = held.records.first().copied();
+        if let (InForceNow::Guardrails { version, .. }, true) = (&body.effect, first)
+            && self.guardrails.version.checked_add(1) != Some(*version)
+        {
+            return Err(no("makes guardrails that do not follow those in force"));
         }
         let next = held.next.clone();
         if let (InForceNow::Roster { version, .. }, true) = (&body.effect, first) {
@@ -187,9 +200,10 @@ impl State {
         Ok(match &body.effect {
             InForceNow::Key(born) => self.bring(born, index, record),
             InForceNow::Grants { sha256 } => {
-                self.grants = self.grants.next(*sha256, index);
+                self.grants = self.grants.made(*sha256, index, proposed);
                 Effect::Grants(self.grants)
             }
+            InForceNow::Guardrails { sha256, .. } => self.amend(*sha256, body.ceremony, proposed, stamp),
             InForceNow::Rebound { keys, serial, .. } => self.rebind(keys, serial),
             InForceNow::Lifts => self.lift(lifts, index),
             InForceNow::Roster { .. } => match next {

@@ -1,32 +1,36 @@
-//! Who decides: the roster in force, how one comes into force, and whose acts count no more.
+//! Who decides and by which rules: the roster and the guardrails in force, how others come into force, and whose acts count no
+//! more.
 //!
 //! Invariant: versions have no gaps, and each roster after the first follows the one before it
-//! (`rosters_follow_each_other_without_gaps`).
+//! (`rosters_follow_each_other_without_gaps`); so do guardrails (`of_two_versions_that_would_follow_the_same_one_comes`).
 
 use std::sync::Arc;
 
+use ceremonies::amendment::{self, Amended, NoAmendment};
 use ceremonies::record;
 use ceremonies::roster::{Roster, Terms};
 use ceremonies::session::{Event, Seats, Stamp};
 use ceremonies::statement::{CeremonyId, Statement, Version};
 use ceremonies::succession::{self, NoSuccessor};
 use ceremonies::suspension::{Said, Suspensions};
+use ceremonies::transcript::Governs;
 use proto::canonical;
+use proto::hash::Hash;
 use proto::record::ceremony::document;
 use proto::record::{ControlDetail, ControlRecord, Suspend};
 
 use super::{Effect, FoldError, State, refuse};
 use crate::keys::sessions::Unheld;
 
-/// A roster after the first: which ceremony made it, and where that is completed.
+/// A roster, or guardrails, that a ceremony made, and where that is completed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Made {
     /// The ceremony.
     pub ceremony: CeremonyId,
     /// Index of its completion.
     pub index: u64,
-    /// Version of the roster.
-    pub version: u64,
+    /// What it made.
+    pub what: Governs,
 }
 
 impl State {
@@ -79,8 +83,8 @@ impl State {
         Version { sha256: self.roster.digest(), version: self.roster.version() }
     }
 
-    /// The rosters after the first, in their order.
-    pub fn rosters_made(&self) -> &[Made] {
+    /// The rosters and guardrails that ceremonies made, in the order of the log.
+    pub fn made(&self) -> &[Made] {
         &self.made
     }
 
@@ -117,7 +121,7 @@ impl State {
     /// before are superseded.
     pub(super) fn succeed(&mut self, next: Arc<Roster>, by: CeremonyId, stamp: Stamp) -> Effect {
         let version = next.version();
-        self.made.push(Made { ceremony: by, index: stamp.index, version });
+        self.made.push(Made { ceremony: by, index: stamp.index, what: Governs::Roster(version) });
         let proposed = self.sessions.find(by).and_then(|held| held.records.first().copied());
         // Of a ceremony that is not known nothing is completed.
         let proposed = proposed.unwrap_or_default();
@@ -125,5 +129,41 @@ impl State {
         self.roster = next;
         self.sessions.told(&Event::Roster(self.seats()), stamp);
         Effect::Roster(version)
+    }
+
+    /// What a `policy.change` makes of the guardrails in force, by the documents that its proposal holds.
+    ///
+    /// # Errors
+    /// [`NoAmendment`].
+    pub fn amendment<'d>(
+        &self,
+        statement: &Statement,
+        documents: impl IntoIterator<Item = (&'d str, &'d str)>,
+    ) -> Result<Amended, NoAmendment> {
+        amendment::next(statement, &self.roster, documents)
+    }
+
+    /// The same from the detail of a proposal. One that does not hold is no history: the daemon records none.
+    pub(super) fn amended(&self, statement: &Statement, detail: Option<&[u8]>) -> Result<(), Unheld> {
+        let lacking = Unheld::Document(document::NEXT_GUARDRAILS);
+        let Some(detail) = detail else { return Err(lacking) };
+        let detail: ControlDetail = canonical::from_slice(detail).map_err(|_error| lacking.clone())?;
+        let documents = detail.documents.iter().map(|(name, text)| (name, text.as_str()));
+        self.amendment(statement, documents).map(|_amended| ()).map_err(|_error| lacking)
+    }
+
+    /// Puts the guardrails of a ceremony in force: whatever was proposed under those before is superseded.
+    pub(super) fn amend(
+        &mut self,
+        sha256: Hash,
+        by: CeremonyId,
+        proposed: Option<u64>,
+        stamp: Stamp,
+    ) -> Effect {
+        self.guardrails = self.guardrails.made(sha256, stamp.index, proposed);
+        let what = Governs::Guardrails(self.guardrails.version);
+        self.made.push(Made { ceremony: by, index: stamp.index, what });
+        self.other_guardrails(stamp);
+        Effect::Guardrails(self.guardrails)
     }
 }

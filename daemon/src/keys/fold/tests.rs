@@ -132,7 +132,10 @@ fn genesis_begins_an_instance_and_nothing_else_does() {
     let (state, begun) = (begun_as(Mode::Production), signed(Mode::Production));
     assert_eq!(state.genesis_sha256(), begun.genesis.digest());
     assert_eq!(state.instance(), &begun.genesis);
-    assert_eq!(state.guardrails(), InForce { sha256: Hash::of(GUARDRAILS.as_bytes()), index: 0, version: 1 });
+    assert_eq!(
+        state.guardrails(),
+        InForce { sha256: Hash::of(GUARDRAILS.as_bytes()), index: 0, version: 1, proposed: None }
+    );
     let stored = detail(begun.documents.clone());
     let other = record(Hash::ZERO, Body::Anchor { place: "/a".into() });
     let refusal = |record: &ControlRecord, detail: Option<&[u8]>| {
@@ -358,8 +361,8 @@ fn policy_records_put_their_files_in_force() {
     let mut state = begun();
     next(&mut state, Body::Policy { sha256: hash(7) }, vec![]).unwrap();
     next(&mut state, Body::Grant { sha256: hash(8) }, vec![]).unwrap();
-    assert_eq!(state.guardrails(), InForce { sha256: hash(7), index: 3, version: 2 });
-    assert_eq!(state.grants(), InForce { sha256: hash(8), index: 6, version: 2 });
+    assert_eq!(state.guardrails(), InForce { sha256: hash(7), index: 3, version: 2, proposed: None });
+    assert_eq!(state.grants(), InForce { sha256: hash(8), index: 6, version: 2, proposed: None });
     assert_eq!(state.head(), Head { index: 6, hash: hash(6) });
 }
 

@@ -71,6 +71,7 @@ pub(super) fn has_ended(ceremony: &v1::Ceremony) -> bool {
         | v1::CeremonyState::Armed
         | v1::CeremonyState::Executing
         | v1::CeremonyState::Executed
+        | v1::CeremonyState::Waiting
         | v1::CeremonyState::Indeterminate
         | v1::CeremonyState::Unspecified => false,
         v1::CeremonyState::Completed => ceremony.completed.is_some(),
@@ -102,6 +103,7 @@ const fn state(step: Step) -> v1::CeremonyState {
         Step::Armed => v1::CeremonyState::Armed,
         Step::Executing => v1::CeremonyState::Executing,
         Step::Executed => v1::CeremonyState::Executed,
+        Step::Waiting => v1::CeremonyState::Waiting,
         Step::Completed => v1::CeremonyState::Completed,
         Step::Indeterminate => v1::CeremonyState::Indeterminate,
         Step::Aborted => v1::CeremonyState::Aborted,

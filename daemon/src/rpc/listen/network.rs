@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -13,12 +12,13 @@ use tokio_rustls::server::TlsStream;
 use crate::rpc::connection::{self, Connection, Peer};
 use crate::rpc::front::{Front, Shared};
 use crate::rpc::identity::{self, Identity};
+use crate::rpc::tls::Current;
 
 /// Serves one connection from its first byte to its last.
 pub async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
-    tls: Arc<ServerConfig>,
+    tls: Arc<Current>,
     shared: Arc<Shared>,
     mut draining: watch::Receiver<bool>,
 ) {
@@ -28,7 +28,10 @@ pub async fn serve(
         tracing::debug!(%why, %peer, "a connection was gone at once");
         return;
     }
-    let handshake = tokio::time::timeout(limits.handshake, TlsAcceptor::from(tls).accept(stream));
+    let Some(config) = tls.config.clone() else {
+        return tracing::error!(%peer, "refused: the client authorities in force cannot be used, so nobody is let in");
+    };
+    let handshake = tokio::time::timeout(limits.handshake, TlsAcceptor::from(config).accept(stream));
     let stream = tokio::select! {
         done = handshake => match done {
             Ok(Ok(stream)) => stream,
@@ -44,7 +47,7 @@ pub async fn serve(
     if let Identity::Misnamed(why) = &identity {
         tracing::warn!(%peer, %why, "a client's certificate names nobody");
     }
-    let connection = Connection::new(identity, Peer::Network(peer));
+    let connection = Connection::vouched_for(identity, Peer::Network(peer), tls.withdrawn());
     let front = Front::new(shared, connection);
     let age = connection::age(&limits, left);
     if let Err(why) = connection::serve(stream, front, &limits, age, draining).await {

@@ -87,6 +87,15 @@ impl Client {
         Answer { trailers, body: collected.to_bytes() }
     }
 
+    /// The same, over a connection that may have ended: none then.
+    pub async fn try_send(&mut self, request: Request<Full<Bytes>>) -> Option<Answer> {
+        self.0.ready().await.ok()?;
+        let (parts, body) = self.0.send_request(request).await.ok()?.into_parts();
+        let collected = body.collect().await.ok()?;
+        let trailers = collected.trailers().cloned().unwrap_or(parts.headers);
+        Some(Answer { trailers, body: collected.to_bytes() })
+    }
+
     /// A unary call with one well-framed message.
     pub async fn call(&mut self, path: &str, message: &impl prost::Message) -> Answer {
         self.send(Self::request(path, framed(&message.encode_to_vec()))).await

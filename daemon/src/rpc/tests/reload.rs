@@ -1,9 +1,10 @@
-//! New certificates for new connections; old connections stay.
+//! New certificates for new connections; old connections stay, unless nobody vouches for them any more.
 
+use proto::reason::Reason;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::authority::{Authority, limits, start};
-use super::client::{Client, config, handshake, shown};
+use super::client::{Client, config, framed, handshake, shown};
 use crate::rpc::tls::ClientCertificate::{Optional, Required};
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
@@ -33,9 +34,15 @@ async fn a_reload_can_take_an_authority_away() {
     let running = start(Required, limits()).await;
     let identity = running.authority.client(&["spiffe://example.org/ci"]);
     let mut old = Client::connect(&running, Some(&identity)).await;
-    running.edge.reload(&[Authority::new().certificate]).unwrap();
+    // One more authority takes nothing away.
+    let more = [running.authority.certificate.clone(), Authority::new().certificate];
+    running.edge.reload(&more).unwrap();
     let request = HealthCheckRequest::default();
     old.call(CHECK, &request).await.message::<HealthCheckResponse>();
+    running.edge.reload(&[Authority::new().certificate]).unwrap();
+    // Refused, or told to go before it could ask.
+    let ended = old.try_send(Client::request(CHECK, framed(&[]))).await;
+    assert!(ended.is_none_or(|answer| answer.refusal().reason == Reason::Unauthenticated));
     let stream = handshake(&running, config(&running.authority, Some(&identity))).await;
     let refused = match stream {
         Err(_) => true,
@@ -74,4 +81,19 @@ async fn required_certificates_need_an_authority() {
     let running = start(Required, limits()).await;
     let why = running.edge.reload(&[]).unwrap_err().to_string();
     assert!(why.contains("at least one client certificate authority"), "{why}");
+}
+
+#[tokio::test]
+async fn where_an_authority_is_gone_and_the_rest_cannot_be_used_nobody_is_let_in() {
+    let running = start(Required, limits()).await;
+    let identity = running.authority.client(&["spiffe://example.org/ci"]);
+    let mut old = Client::connect(&running, Some(&identity)).await;
+    assert!(running.edge.reload(&[]).is_err(), "certificates are required, and nobody could show one");
+    let ended = old.try_send(Client::request(CHECK, framed(&[]))).await;
+    assert!(ended.is_none_or(|answer| answer.refusal().reason == Reason::Unauthenticated));
+    assert!(handshake(&running, config(&running.authority, Some(&identity))).await.is_err());
+    running.edge.reload(std::slice::from_ref(&running.authority.certificate)).unwrap();
+    let request = HealthCheckRequest::default();
+    let mut new = Client::connect(&running, Some(&identity)).await;
+    new.call(CHECK, &request).await.message::<HealthCheckResponse>();
 }

@@ -11,7 +11,6 @@ use crate::council::Council;
 use crate::denials::Denials;
 use crate::enroll::Enroller;
 use crate::incident::Responder;
-use crate::keyring::Approved;
 use crate::keyring::trial::Trial;
 pub(crate) use crate::keyring::trial::everything;
 use crate::log::Log;
@@ -41,13 +40,8 @@ impl Site {
         let minutes = Arc::new(ManualClock::default());
         let denials = Denials::new(log.clone(), Arc::clone(&keyring), Arc::clone(&minutes) as Arc<dyn Clock>);
         let signer = Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&denials));
-        let council = Council::new(
-            log.clone(),
-            Arc::clone(&keyring),
-            Arc::clone(&signer),
-            Arc::clone(&clock),
-            Approved::under(&trial.state()),
-        );
+        let council =
+            Council::new(log.clone(), Arc::clone(&keyring), Arc::clone(&signer), Arc::clone(&clock));
         let services = Services {
             signer,
             council,

@@ -496,6 +496,16 @@ pub struct GetInstanceResponse {
     /// SHA-256 of the grants in force. 32 bytes.
     #[prost(bytes = "vec", tag = "5")]
     pub grants_sha256: ::prost::alloc::vec::Vec<u8>,
+    /// The guardrails in force, as their file is, and the files that they name, by their SHA-256 in
+    /// lower-case hexadecimal digits. Absent where the daemon does not have them.
+    #[prost(bytes = "vec", tag = "9")]
+    pub guardrails: ::prost::alloc::vec::Vec<u8>,
+    /// Those files.
+    #[prost(btree_map = "string, bytes", tag = "10")]
+    pub guardrail_files: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::vec::Vec<u8>,
+    >,
     /// The newest checkpoint: the exact text of a C2SP signed note.
     #[prost(string, tag = "6")]
     pub checkpoint: ::prost::alloc::string::String,
@@ -568,7 +578,8 @@ pub struct ProposeCeremonyRequest {
     /// The initiator's act `propose`.
     #[prost(message, optional, tag = "2")]
     pub act: ::core::option::Option<SignedAct>,
-    /// What the statement names by SHA-256: `roster` of a `roster.change`.
+    /// What the statement names by SHA-256: `roster` of a `roster.change`, `guardrails.next` of a
+    /// `policy.change` with the files that those name, `grants` of a `grant.change`.
     #[prost(btree_map = "string, bytes", tag = "3")]
     pub documents: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
@@ -715,6 +726,9 @@ pub enum CeremonyState {
     Expired = 10,
     /// The roster or the guardrails changed under it.
     Superseded = 11,
+    /// Done and attested, and it makes the guardrails looser: a day passes before it has its effect, in
+    /// which one veto of an officer or a witness ends it.
+    Waiting = 12,
 }
 impl CeremonyState {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -735,6 +749,7 @@ impl CeremonyState {
             Self::Vetoed => "CEREMONY_STATE_VETOED",
             Self::Expired => "CEREMONY_STATE_EXPIRED",
             Self::Superseded => "CEREMONY_STATE_SUPERSEDED",
+            Self::Waiting => "CEREMONY_STATE_WAITING",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -752,6 +767,7 @@ impl CeremonyState {
             "CEREMONY_STATE_VETOED" => Some(Self::Vetoed),
             "CEREMONY_STATE_EXPIRED" => Some(Self::Expired),
             "CEREMONY_STATE_SUPERSEDED" => Some(Self::Superseded),
+            "CEREMONY_STATE_WAITING" => Some(Self::Waiting),
             _ => None,
         }
     }
