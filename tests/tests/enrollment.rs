@@ -146,6 +146,9 @@ fn who_is_invited_comes_by_a_certificate_with_exactly_that_name_once() {
     );
     let heard = world.process().said();
     assert!(world.stop().success());
+    let said = refused(stranger(&world, &["enroll", &token, "--out", "again", "--deadline", "1s"]));
+    assert!(said.contains("cannot be reached") && said.contains("the answer was lost on its way"), "{said}");
+    assert!(!world.scratch().join("again.key").exists());
     assert!(!holds(&world.place(), token.as_bytes()) && !heard.contains(&token));
     let ledger = world.ledger();
     assert_eq!(ledger.complaints(), Vec::<String>::new());

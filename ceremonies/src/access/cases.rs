@@ -318,4 +318,14 @@ expect = "permit"
             assert!(read_target(bad).is_err(), "{bad}");
         }
     }
+    #[test]
+    fn an_invitation_is_of_a_caller() {
+        let ci = "spiffe://example.org/ci/linux";
+        let read = read_action("invite", Some(&format!("caller:{ci}")));
+        assert_eq!(read, Ok(Action::Invite(Caller::parse(ci).unwrap())));
+        for bad in [None, Some("all"), Some("key:a/b"), Some("caller:root")] {
+            assert!(read_action("invite", bad).is_err(), "{bad:?}");
+        }
+        assert!(read_action("sign", Some("all")).is_err());
+    }
 }

@@ -24,6 +24,8 @@ when { context.kind == "blob" && context.annotations.hasTag("branch") && context
 permit(principal in Callers::"unix", action, resource);
 @id("detector")
 permit(principal == Caller::"spiffe://example.org/detector", action == Action::"stop", resource in Callers::"spiffe://example.org/ci");
+@id("team4-invites")
+permit(principal == Caller::"spiffe://example.org/admin", action == Action::"invite", resource in Callers::"spiffe://example.org/ci/team4");
 "#;
 
 fn key(name: &str) -> Resource {
@@ -78,6 +80,18 @@ fn a_guardrail_wins_over_every_grant() {
     let ask = |kind| ask_all("unix:0", &Action::Sign, Some(&other), Some(&facts(kind)));
     assert_eq!(ask(Kind::Blob), permitted("local-operators"));
     assert_eq!(ask(Kind::Digest), Decision::Denied(Denial::Forbidden { rule: "no-blind-signing".into() }));
+}
+
+#[test]
+fn the_right_to_invite_is_of_the_callers_who_are_invited() {
+    let invite = |by, caller| ask_all(by, &Action::Invite(Caller::parse(caller).unwrap()), None, None);
+    let admin = "spiffe://example.org/admin";
+    assert_eq!(invite(admin, "spiffe://example.org/ci/team4/build"), permitted("team4-invites"));
+    for other in ["spiffe://example.org/ci/team5", "spiffe://example.org/ci/team42", admin] {
+        assert_eq!(invite(admin, other), Decision::Denied(Denial::NoGrant), "{other}");
+    }
+    assert_eq!(invite("spiffe://example.org/ci/team4", admin), Decision::Denied(Denial::NoGrant));
+    assert_eq!(invite("unix:0", admin), permitted("local-operators"));
 }
 
 #[test]
