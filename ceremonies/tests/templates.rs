@@ -30,13 +30,14 @@ const STATED: &[Kind] = &[
     Kind::StopLift,
     Kind::KeyDestroy,
     Kind::RosterChange,
+    Kind::PolicyChange,
     Kind::GrantChange,
     Kind::Resolve,
     Kind::BackendRebind,
 ];
 
 /// Those whose ready statements follow as soon as they can be held.
-const LATER: &[Kind] = &[Kind::PolicyChange, Kind::ClockReset, Kind::LogRekey, Kind::LogRecover];
+const LATER: &[Kind] = &[Kind::ClockReset, Kind::LogRekey, Kind::LogRecover];
 
 fn path(environment: &str, kind: Kind) -> PathBuf {
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("statements").join(environment);
@@ -47,10 +48,19 @@ fn path(environment: &str, kind: Kind) -> PathBuf {
 fn text(environment: &str, kind: Kind) -> String {
     let path = path(environment, kind);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    if kind != Kind::RosterChange {
+    if !matches!(kind, Kind::RosterChange | Kind::PolicyChange) {
         return text;
     }
-    assert!(!text.lines().any(|line| line.starts_with("[target")), "its target follows from the roster");
+    assert!(
+        !text.lines().any(|line| line.starts_with("[target")),
+        "its target follows from what it brings along"
+    );
+    if kind == Kind::PolicyChange {
+        let next = Hash::of(b"next guardrails");
+        return format!(
+            "{text}\n[target]\nguardrails = {{ version = 2, sha256 = \"{next}\" }}\nloosens = true\n"
+        );
+    }
     let target = "added = [\"dora\"]\nchanged = []\nquorum = { approvals = 3, officers = 5, witnesses = 2 }\nremoved = [\"carol\"]";
     let (roster, proof) = (Hash::of(b"next"), Hash::of(b"proof"));
     format!(
