@@ -20,6 +20,7 @@ use ceremonies::genesis::Genesis;
 use ceremonies::record;
 use ceremonies::roster::Roster;
 use ceremonies::rules::Rules;
+use ceremonies::session::Step;
 use ceremonies::statement::CeremonyId;
 use ceremonies::suspension::Suspensions;
 use proto::hash::Hash;
@@ -298,11 +299,18 @@ impl State {
         self.vouched.contains(&(by.to_owned(), nonce))
     }
 
-    /// The first moment after `mark` at which an open ceremony would start by waiting alone.
+    /// The first moment after `mark` at which waiting alone would enable something: an open ceremony starts by itself, or what
+    /// makes rules looser has waited for its day.
     pub fn due(&self, mark: Time) -> Option<Time> {
-        let open = self.sessions.open().map(|(_, held)| held.session.statement());
-        let waits = open.filter(|statement| !statement.kind().is_by_hand());
-        waits.map(|statement| statement.common().not_before).filter(|at| *at > mark).min()
+        let enabled = self.sessions.open().filter_map(|(_, held)| {
+            let statement = held.session.statement();
+            match held.session.state().step() {
+                Step::Waiting => held.session.due(),
+                _ if statement.kind().is_by_hand() => None,
+                _ => Some(statement.common().not_before),
+            }
+        });
+        enabled.filter(|at| *at > mark).min()
     }
 
     /// Whether an act has stopped something or vouched for the clock before, lifted or not.

@@ -207,6 +207,9 @@ async fn what_makes_rules_looser_is_in_force_after_a_day_also_across_a_restart()
     assert_eq!((room.step(&open).await, may_sign(&room)), (Step::Waiting, false));
     let view = room.council.ceremony(open.id).await.unwrap();
     assert_eq!((view.due, view.witnesses), (Some(since.later(24 * HOUR)), vec!["wanda".to_owned()]));
+    // A clock that stands beyond that day when the daemon starts is not believed.
+    let due = |mark: Time| room.trial.keyring.snapshot().state().due(mark);
+    assert_eq!((due(since), due(since.later(24 * HOUR))), (Some(since.later(24 * HOUR)), None));
     let (size, in_force) = (room.trial.log.head().size, guardrails(&room));
     for _ in 0..3 {
         clock.advance(8 * HOUR - Duration::from_secs(1));
