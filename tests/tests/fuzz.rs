@@ -116,3 +116,9 @@ fn whoever_has_the_log_key_completes_what_he_changed() {
     assert!(transcript::fuzz_one(b"\x01README.md\x02believe me"), "the completion is not believed");
     assert!(!transcript::fuzz_one(b"\x01control.jsonl"), "there is nothing to complete");
 }
+
+#[test]
+fn a_label_may_say_what_an_attribute_must_not() {
+    assert!(uri::fuzz_one(b"pkcs11:token=relea%3Dpin-value%3D1234"));
+    assert!(!uri::fuzz_one(b"pkcs11:token=a;pin-value=1234"));
+}

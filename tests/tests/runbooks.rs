@@ -63,6 +63,11 @@ fn a_stop_is_lifted() {
 }
 
 #[test]
+fn the_guardrails_are_changed() {
+    carried_out("change-the-guardrails", Given::instance());
+}
+
+#[test]
 fn the_roster_is_changed() {
     carried_out("change-the-roster", Given::instance());
 }
