@@ -40,6 +40,8 @@ pub struct Keyring {
     newest: watch::Sender<u64>,
     backends: BTreeMap<String, Arc<dyn Backend>>,
     clock: Arc<dyn Clock>,
+    /// Held from looking for offered rules to their snapshot, so that what is offered meanwhile is missed by nobody.
+    settling: Mutex<()>,
     offered: Mutex<Vec<Arc<Loaded>>>,
 }
 
@@ -57,6 +59,7 @@ impl Keyring {
             newest,
             backends,
             clock,
+            settling: Mutex::default(),
             offered: Mutex::default(),
         })
     }
@@ -144,5 +147,26 @@ mod tests {
         let after = trial.keyring.snapshot();
         assert!(after.control() > before.control());
         assert!(Arc::ptr_eq(before.in_force().unwrap(), after.in_force().unwrap()));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn adopting_again_loses_no_record_that_comes_meanwhile() {
+        let trial = Trial::new("private", &everything()).await;
+        let place = trial.state().parent().unwrap().to_owned();
+        let (guardrails, grants) = (place.join("guardrails.toml"), place.join("grants.cedar"));
+        for number in 0..100 {
+            let actor =
+                proto::record::Actor { id: "unix:0".into(), kind: proto::record::ActorKind::Operator };
+            let body = proto::record::Body::Anchor { place: format!("place {number}") };
+            let draft = crate::log::ControlDraft::new(trial.log.fresh().unwrap(), actor, body);
+            let loaded = super::load(&guardrails, &grants).unwrap();
+            let (adopted, appended) =
+                tokio::join!(trial.keyring.adopt(&trial.log, loaded), trial.log.control(draft));
+            assert!(!adopted.unwrap());
+            let index = appended.unwrap().index;
+            let waited = trial.keyring.at_least(index);
+            let snapshot = tokio::time::timeout(std::time::Duration::from_secs(30), waited).await.unwrap();
+            assert_eq!((snapshot.control(), snapshot.in_force().is_some()), (index, true));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! From control records to snapshots: the only writer.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::Keyring;
 use super::snapshot::InForce;
@@ -44,6 +44,19 @@ impl Keyring {
     /// Puts a state in force with the rules that it names, if they were offered. Records that change no rules, stops above
     /// all, keep those in force with everything that was worked out of them.
     pub(super) fn settle(&self, state: State) {
+        let _one = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        self.settled(state);
+    }
+
+    /// Puts the newest state in force with what was offered since. A record that comes at the same time is lost by no order
+    /// of the two: whoever is second sees what the first did.
+    pub(super) fn settle_again(&self) {
+        let _one = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = self.snapshot().state().clone();
+        self.settled(newest);
+    }
+
+    fn settled(&self, state: State) {
         let (guardrails, grants) = (state.guardrails(), state.grants());
         let force = self.offered(&guardrails.sha256, &grants.sha256).map(|loaded| {
             let before = self.snapshot().in_force().cloned();

@@ -301,7 +301,7 @@ impl Keyring {
             self.at_least(appended.index).await;
         }
         if !any {
-            self.settle(state.clone());
+            self.settle_again();
         }
         Ok(any)
     }
