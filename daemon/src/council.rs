@@ -34,7 +34,7 @@ mod suspend;
 mod tests;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
 use ceremonies::session::{Session, Stamp};
@@ -45,7 +45,7 @@ use proto::refusal::Refusal;
 use proto::term::Term;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::clock::{Clock, Monotonic};
+use crate::clock::Clock;
 use crate::keyring::{Keyring, Snapshot};
 use crate::keys::sessions::Held;
 use crate::log::{ControlDraft, Fresh, Log, LogError};
@@ -66,8 +66,6 @@ pub struct Council {
     turn: Mutex<()>,
     /// Executions that this process is carrying out.
     running: Arc<std::sync::Mutex<BTreeSet<CeremonyId>>>,
-    /// Ceremonies whose time was over by a clock that the log did not trust, and when that was.
-    vain: std::sync::Mutex<BTreeMap<CeremonyId, Monotonic>>,
 }
 
 /// The turn of whoever judges and appends now.
@@ -88,15 +86,7 @@ impl Drop for Running {
 impl Council {
     /// A council over this log and these keys; `signer` records proofs of possession.
     pub fn new(log: Log, keyring: Arc<Keyring>, signer: Arc<Signer>, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self {
-            log,
-            keyring,
-            signer,
-            clock,
-            turn: Mutex::new(()),
-            running: Default::default(),
-            vain: Default::default(),
-        })
+        Arc::new(Self { log, keyring, signer, clock, turn: Mutex::new(()), running: Default::default() })
     }
 
     fn enter(&self, id: CeremonyId) -> Running {
@@ -185,6 +175,11 @@ fn refused(reason: Reason, refusal: &ceremonies::session::Refusal) -> Refusal {
         _ => reason,
     };
     Refusal::new(reason, refusal.to_string()).with("guard", refusal.name())
+}
+
+/// What a statement asks for does not fit what is.
+fn no<T>(guard: &'static str, message: String) -> Result<T, Refusal> {
+    Err(Refusal::new(Reason::StatementRefused, message).with("guard", guard))
 }
 
 fn unlogged(error: &LogError) -> Refusal {

@@ -10,14 +10,16 @@ use ceremonies::suspension::Said;
 use proto::hash::Hash;
 use proto::reason::Reason;
 use proto::record::ceremony::Deviated;
-use proto::record::{Actor, ActorKind, Ceremony, Record};
+use proto::record::{Actor, ActorKind, Body, Ceremony, ControlDetail, Record};
 use proto::refusal::Refusal;
+use proto::term::Term;
 use proto::time::Time;
 
 use super::{Council, refused, unlogged};
 use crate::keyring::Snapshot;
 use crate::keys::sessions::Held;
 use crate::keys::signed::{Signed, documents};
+use crate::log::ControlDraft;
 
 /// An act that is in the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,6 +61,23 @@ impl Council {
             tracing::warn!(ceremony = %id, %refusal, "what follows from an act is tried again");
         }
         Ok(Submitted { index, ceremony: Some(id), waits: false })
+    }
+
+    /// Records an act that is about no ceremony, and whose record touches everything. Returns its index.
+    pub(super) async fn beside(&self, act: &VerifiedAct, body: Body) -> Result<u64, Refusal> {
+        let fresh = self.log.fresh().map_err(|error| unlogged(&error))?;
+        let detail = ControlDetail {
+            reason: Some(act.act().reason.clone()),
+            ..ControlDetail::with(documents(act), fresh.salt.clone())
+        };
+        let (detail, _name) =
+            detail.encode().map_err(|error| Refusal::new(Reason::MalformedRequest, error.to_string()))?;
+        let draft = ControlDraft {
+            touches: vec![Term::All],
+            detail: Some(detail),
+            ..ControlDraft::new(fresh, person(act), body)
+        };
+        self.write(draft).await
     }
 
     /// An act that somebody of the roster signed for this instance, over a head that this log had.

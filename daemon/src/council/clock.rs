@@ -8,17 +8,14 @@ use std::time::Duration;
 use ceremonies::act::VerifiedAct;
 use ceremonies::session::RECENT;
 use proto::reason::Reason;
-use proto::record::{Body, ControlDetail, Vouched};
+use proto::record::{Body, Vouched};
 use proto::refusal::Refusal;
-use proto::term::Term;
 use proto::time::Time;
 
-use super::admit::{Submitted, person};
-use super::{Council, unlogged};
+use super::Council;
+use super::admit::Submitted;
 use crate::clock::Verdict;
 use crate::keyring::Snapshot;
-use crate::keys::signed::documents;
-use crate::log::ControlDraft;
 
 /// How far the wall clock may be behind what an act says: a minute, for clocks that differ a little.
 const BEHIND: Duration = Duration::from_secs(60);
@@ -62,13 +59,6 @@ impl Council {
         if signed.expires <= wall {
             return no("act-expired", format!("the act expired at {}, by its own word", signed.expires));
         }
-        let fresh = self.log.fresh().map_err(|error| unlogged(&error))?;
-        let detail = ControlDetail {
-            reason: Some(signed.reason.clone()),
-            ..ControlDetail::with(documents(act), fresh.salt.clone())
-        };
-        let (detail, _name) =
-            detail.encode().map_err(|error| Refusal::new(Reason::MalformedRequest, error.to_string()))?;
         let vouched = Vouched {
             act: act.digest(),
             by: by.clone(),
@@ -77,12 +67,7 @@ impl Council {
             key: act.key().id(),
             nonce: signed.nonce.into(),
         };
-        let draft = ControlDraft {
-            touches: vec![Term::All],
-            detail: Some(detail),
-            ..ControlDraft::new(fresh, person(act), Body::Clock(Box::new(vouched)))
-        };
-        let index = self.write(draft).await?;
+        let index = self.beside(act, Body::Clock(Box::new(vouched))).await?;
         let verdict = self.log.time();
         if !verdict.is_trusted() {
             let message = format!("the act is record {index}, and has no effect: {verdict}");

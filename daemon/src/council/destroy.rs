@@ -17,16 +17,12 @@ use proto::record::Ceremony;
 use proto::record::ceremony::Failed;
 use proto::refusal::Refusal;
 
-use super::Council;
+use super::{Council, no};
 use crate::backend::{Deadline, Failure, Found, Locator};
 use crate::keyring::Snapshot;
 
 /// How long a backend may take.
 const LONGEST: Duration = Duration::from_secs(30);
-
-fn no<T>(guard: &'static str, message: String) -> Result<T, Refusal> {
-    Err(Refusal::new(Reason::StatementRefused, message).with("guard", guard))
-}
 
 impl Council {
     /// Whether a key pair is one that may be destroyed: what a failed birth left, and nothing else.

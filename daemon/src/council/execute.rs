@@ -2,8 +2,7 @@
 //!
 //! What touches a device starts by an operator's act; everything else starts by itself as soon as it is armed.
 
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use ceremonies::act::{Deed, VerifiedAct};
 use ceremonies::outputs::Outputs;
@@ -20,9 +19,6 @@ use proto::refusal::Refusal;
 use super::{Council, Documents, Running, Turn, admit, refused};
 use crate::keys::sessions::Held;
 use crate::keys::signed::{Signed, documents};
-
-/// How long a ceremony whose time is over by a clock that the log does not trust is left alone: an hour.
-const AGAIN: Duration = Duration::from_secs(3600);
 
 impl Council {
     /// Starts an armed ceremony by an operator's act, and answers when its execution has ended, well or not. Whoever
@@ -167,28 +163,13 @@ impl Council {
                     self.append(Ceremony::Interrupted(Turned { ceremony: id }), vec![], vec![]).await?;
                 }
                 Step::Completed if held.completion.is_none() => self.complete(&held, id).await?,
-                step if self.may_tick(id) && self.has_ended_by_time(&held) => {
+                _ if self.has_ended_by_time(&held) => {
                     self.append(Ceremony::Ended(Turned { ceremony: id }), vec![], vec![]).await?;
-                    if self.held(&self.keyring.snapshot(), id)?.session.state().step() == step {
-                        // The log does not trust its clock. It is asked again, and not each minute for days.
-                        self.ticked_in_vain(id);
-                        return Ok(());
-                    }
                 }
                 _ => return Ok(()),
             }
         }
         Ok(())
-    }
-
-    fn may_tick(&self, id: CeremonyId) -> bool {
-        let vain = self.vain.lock().unwrap_or_else(PoisonError::into_inner);
-        vain.get(&id).is_none_or(|last| self.clock.monotonic().since(*last) >= AGAIN)
-    }
-
-    fn ticked_in_vain(&self, id: CeremonyId) {
-        let mut vain = self.vain.lock().unwrap_or_else(PoisonError::into_inner);
-        vain.insert(id, self.clock.monotonic());
     }
 
     fn begins(&self, held: &Held) -> bool {

@@ -35,8 +35,14 @@ pub struct Draft {
     pub not_before: Option<Time>,
 }
 
-fn invalid(why: impl std::fmt::Display) -> Refusal {
+pub(super) fn invalid(why: impl std::fmt::Display) -> Refusal {
     Refusal::new(Reason::StatementInvalid, why.to_string())
+}
+
+/// The text of a document that came with a statement.
+pub(super) fn text(name: &str, bytes: &[u8]) -> Result<String, Refusal> {
+    String::from_utf8(bytes.to_vec())
+        .map_err(|_not_utf8| invalid(format!("the document `{name}` is no text in UTF-8")))
 }
 
 impl Council {
@@ -190,8 +196,7 @@ impl Council {
                 "the document `{name}` has SHA-256 {found}, the statement names {sha256}"
             )));
         }
-        let text = String::from_utf8(bytes.clone())
-            .map_err(|_not_utf8| invalid(format!("the document `{name}` is no text in UTF-8")))?;
+        let text = text(name, bytes)?;
         let force = snapshot.in_force().ok_or_else(no_rules)?;
         force.loaded.with_grants(&text).map_err(invalid)?;
         Ok(vec![(name.to_owned(), text)])

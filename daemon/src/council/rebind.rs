@@ -11,13 +11,12 @@ use ceremonies::outputs::{Bound, Outputs};
 use ceremonies::statement::target::BackendRebind;
 use ceremonies::statement::{CeremonyId, Statement};
 use proto::key_id::KeyId;
-use proto::reason::Reason;
 use proto::record::Ceremony;
 use proto::record::ceremony::Failed;
 use proto::refusal::Refusal;
 
-use super::Council;
 use super::execute::is_away;
+use super::{Council, no};
 use crate::backend::pkcs11::uri::Uri;
 use crate::backend::{Deadline, Failure, Found, KeyReference, Locator};
 use crate::keyring::Snapshot;
@@ -27,10 +26,6 @@ use crate::sign::possession::Holder;
 
 /// How long a backend may take.
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(30);
-
-fn no<T>(guard: &'static str, message: String) -> Result<T, Refusal> {
-    Err(Refusal::new(Reason::StatementRefused, message).with("guard", guard))
-}
 
 impl Council {
     /// Whether every key that is to be rebound is bound to the device that is replaced.

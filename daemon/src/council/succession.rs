@@ -13,6 +13,7 @@ use proto::record::ceremony::{Effect, document};
 use proto::refusal::Refusal;
 
 use super::complete::internal;
+use super::propose::{invalid, text};
 use super::{Brought, Council, refused};
 use crate::keyring::Snapshot;
 use crate::keys::sessions::Held;
@@ -46,6 +47,22 @@ pub(super) fn material(id: CeremonyId, held: &Held, words: &[u64], end: Ending) 
     }
 }
 
+/// What came with a statement, as texts: of documents that are `ours` to take, and no others.
+fn texts(
+    statement: &Statement,
+    brought: &BTreeMap<String, Vec<u8>>,
+    ours: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, String>, Refusal> {
+    let read = |(name, bytes): (&String, &Vec<u8>)| {
+        if !ours(name) {
+            let message = format!("a `{}` names no document `{name}`, and it came with it", statement.kind());
+            return Err(invalid(message));
+        }
+        Ok((name.clone(), text(name, bytes)?))
+    };
+    brought.iter().map(read).collect()
+}
+
 impl Council {
     /// The next roster and the proofs of possession, as they came, if they make one of the roster in force.
     pub(super) fn roster_brought(
@@ -54,19 +71,9 @@ impl Council {
         statement: &Statement,
         brought: &BTreeMap<String, Vec<u8>>,
     ) -> Result<Brought, Refusal> {
-        let invalid = |message: String| Refusal::new(Reason::StatementInvalid, message);
-        let mut texts: BTreeMap<&str, String> = BTreeMap::new();
-        for (name, bytes) in brought {
-            if name != document::ROSTER && !name.starts_with(proof::PREFIX) {
-                let message = format!("a `roster.change` names no document `{name}`, and it came with it");
-                return Err(invalid(message));
-            }
-            let text = String::from_utf8(bytes.clone());
-            let text =
-                text.map_err(|_not_utf8| invalid(format!("the document `{name}` is no text in UTF-8")))?;
-            texts.insert(name, text);
-        }
-        let documents = texts.iter().map(|(name, text)| (*name, text.as_str()));
+        let ours = |name: &str| name == document::ROSTER || name.starts_with(proof::PREFIX);
+        let texts = texts(statement, brought, ours)?;
+        let documents = texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         let next = snapshot.state().successor(statement, documents).map_err(|error| {
             Refusal::new(Reason::StatementRefused, error.to_string()).with("guard", "no-successor")
         })?;
@@ -75,7 +82,7 @@ impl Council {
         let seats = Some(Seats::from(&next));
         Session::open(statement.clone(), &in_force, seats, self.provisional(None))
             .map_err(|refusal| refused(Reason::StatementRefused, &refusal))?;
-        Ok(texts.into_iter().map(|(name, text)| (name.to_owned(), text)).collect())
+        Ok(texts.into_iter().collect())
     }
 
     /// Whether a roster or guardrails would follow some that are not in force any more: two ceremonies made them, and the other
@@ -98,19 +105,10 @@ impl Council {
         statement: &Statement,
         brought: &BTreeMap<String, Vec<u8>>,
     ) -> Result<Brought, Refusal> {
-        let invalid = |message: String| Refusal::new(Reason::StatementInvalid, message);
+        let ours = |name: &str| name == document::NEXT_GUARDRAILS || name.starts_with(document::FILE);
         let loaded = &snapshot.in_force().ok_or_else(super::propose::no_rules)?.loaded;
         let mut texts: BTreeMap<String, String> = loaded.forbidding().into_iter().collect();
-        for (name, bytes) in brought {
-            if name != document::NEXT_GUARDRAILS && !name.starts_with(document::FILE) {
-                let message = format!("a `policy.change` names no document `{name}`, and it came with it");
-                return Err(invalid(message));
-            }
-            let text = String::from_utf8(bytes.clone());
-            let text =
-                text.map_err(|_not_utf8| invalid(format!("the document `{name}` is no text in UTF-8")))?;
-            texts.insert(name.clone(), text);
-        }
+        texts.extend(self::texts(statement, brought, ours)?);
         let documents = texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         let documents = documents.chain([(document::GUARDRAILS, loaded.text.as_str())]);
         let no = |error: &dyn std::fmt::Display| {

@@ -3,15 +3,12 @@
 use ceremonies::act::VerifiedAct;
 use ceremonies::suspension::Said;
 use proto::reason::Reason;
-use proto::record::{Body, ControlDetail};
+use proto::record::Body;
 use proto::refusal::Refusal;
-use proto::term::Term;
 
-use super::admit::{Submitted, person};
-use super::{Council, unlogged};
+use super::Council;
+use super::admit::Submitted;
 use crate::keyring::Snapshot;
-use crate::keys::signed::documents;
-use crate::log::ControlDraft;
 
 fn no(message: String, guard: &str) -> Refusal {
     Refusal::new(Reason::ActRefused, message).with("guard", guard)
@@ -28,20 +25,7 @@ impl Council {
         let state = snapshot.state();
         let after = state.suspensions().after(said, &state.seats(), self.provisional(None));
         after.map_err(|refusal| no(refusal.to_string(), refusal.name()))?;
-        let fresh = self.log.fresh().map_err(|error| unlogged(&error))?;
-        let detail = ControlDetail {
-            reason: Some(act.act().reason.clone()),
-            ..ControlDetail::with(documents(act), fresh.salt.clone())
-        };
-        let (detail, _name) =
-            detail.encode().map_err(|error| Refusal::new(Reason::MalformedRequest, error.to_string()))?;
-        let body = Body::Suspend(Box::new(said.record()));
-        let draft = ControlDraft {
-            touches: vec![Term::All],
-            detail: Some(detail),
-            ..ControlDraft::new(fresh, person(act), body)
-        };
-        let index = self.write(draft).await?;
+        let index = self.beside(act, Body::Suspend(Box::new(said.record()))).await?;
         let snapshot = self.keyring.snapshot();
         let suspensions = snapshot.state().suspensions();
         if !suspensions.has_spent(said.act) {

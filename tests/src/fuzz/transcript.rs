@@ -43,8 +43,7 @@ struct Golden {
 static GOLDEN: LazyLock<Golden> = LazyLock::new(|| {
     let place =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../ceremonies/tests/golden/transcript");
-    let mut files = Files::new();
-    read(&place, "", &mut files);
+    let files = client::transcript::read(&place).unwrap();
     let genesis = Hash::of(&files[name::GENESIS]);
     let control = std::str::from_utf8(&files[name::CONTROL]).unwrap();
     let mut leaves: Vec<(u64, Vec<u8>)> = control
@@ -64,17 +63,6 @@ static GOLDEN: LazyLock<Golden> = LazyLock::new(|| {
     );
     Golden { files, genesis, leaves: leaves.into_iter().map(|(_, leaf)| leaf).collect() }
 });
-
-fn read(directory: &std::path::Path, path: &str, files: &mut Files) {
-    for entry in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap()) {
-        let name = entry.file_name().into_string().unwrap();
-        let path = if path.is_empty() { name } else { format!("{path}/{name}") };
-        match entry.file_type().unwrap().is_dir() {
-            true => read(&entry.path(), &path, files),
-            false => drop(files.insert(path, std::fs::read(entry.path()).unwrap())),
-        }
-    }
-}
 
 /// Each file of the golden transcript: what is not said of the others is that they are as they were.
 #[must_use]

@@ -168,11 +168,17 @@ pub fn show(open: &Open, instance: &Instance, now: Time, screen: &mut Screen) ->
     }
 }
 
-/// What becomes looser and tighter, and when.
+/// What becomes looser and tighter, and when: for a statement that nobody has decided about.
 ///
 /// # Errors
 /// As the output gives them.
-pub fn changes(amended: &Amended, when: &str, screen: &mut Screen) -> Result<(), Complaint> {
+pub fn undecided(amended: &Amended, screen: &mut Screen) -> Result<(), Complaint> {
+    let waits = amended.loosens();
+    let when = if waits { "a day after the last attestation" } else { "with the last attestation" };
+    changes(amended, when, screen)
+}
+
+fn changes(amended: &Amended, when: &str, screen: &mut Screen) -> Result<(), Complaint> {
     let tone = if amended.loosens() { Tone::Bad } else { Tone::Warn };
     let word = if amended.loosens() { "Looser," } else { "Tighter," };
     screen.headline(tone, word, "by the next guardrails, against those in force:")?;

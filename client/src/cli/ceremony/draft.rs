@@ -90,12 +90,7 @@ pub async fn run(new: &New, desk: &mut Desk, screen: &mut Screen) -> Result<Exit
     if !screen.is_json() {
         statement::show(&made, now, screen)?;
         if let Some(amended) = &amended {
-            let when = if amended.loosens() {
-                "a day after the last attestation"
-            } else {
-                "with the last attestation"
-            };
-            amendment::changes(amended, when, screen)?;
+            amendment::undecided(amended, screen)?;
         }
         since(last.as_ref(), &made, now, screen)?;
         screen.gap()?;

@@ -60,12 +60,7 @@ pub async fn run(
     if !screen.is_json() {
         statement::show(&made, text::now(), screen)?;
         if let Some(amended) = &amended {
-            let when = if amended.loosens() {
-                "a day after the last attestation"
-            } else {
-                "with the last attestation"
-            };
-            amendment::changes(amended, when, screen)?;
+            amendment::undecided(amended, screen)?;
         }
         statement::own_words(&made, screen)?;
     }
