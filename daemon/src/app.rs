@@ -2,6 +2,7 @@
 //!
 //! Everything here is wiring: it decides nothing about signatures, and each task of the command line is one file.
 
+mod account;
 mod anchor;
 mod arguments;
 mod backends;

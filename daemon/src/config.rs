@@ -26,6 +26,8 @@ use crate::{backend as backends, enroll, rpc, telemetry};
 /// Everything that is configured.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// SHA-256 of the file, as it was read.
+    pub sha256: Hash,
     /// `[instance]`.
     pub instance: Instance,
     /// `[listen.network]` and `[listen.local]`: at least one.
@@ -142,6 +144,7 @@ pub fn check(text: &str) -> Result<Config, Vec<Problem>> {
         let limits = form.optional_section("limits", |form| Some(listen::limits(form))).unwrap_or_default();
         let telemetry = form.optional_section("telemetry", telemetry).unwrap_or_default();
         Some(Config {
+            sha256: Hash::of(text.as_bytes()),
             instance: instance?,
             listen: listen?,
             web,

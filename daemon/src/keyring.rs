@@ -10,6 +10,7 @@
 //!
 //! Invariant: without rules that the log put in force nothing is permitted (`nothing_is_permitted_without_rules`).
 
+mod account;
 mod approved;
 mod follow;
 mod open;
@@ -29,9 +30,10 @@ use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::keys::fold::State;
 
+pub use account::Account;
 pub use approved::approved;
 pub use follow::{Unfoldable, follow};
-pub use rules::{Loaded, RulesError, load};
+pub use rules::{Adopted, Loaded, RulesError, load};
 pub use snapshot::{InForce, Refused, Snapshot};
 
 /// The live keys of this daemon.
@@ -161,8 +163,8 @@ mod tests {
             let draft = crate::log::ControlDraft::new(trial.log.fresh().unwrap(), actor, body);
             let loaded = super::load(&guardrails, &grants).unwrap();
             let (adopted, appended) =
-                tokio::join!(trial.keyring.adopt(&trial.log, loaded), trial.log.control(draft));
-            assert!(!adopted.unwrap());
+                tokio::join!(trial.keyring.adopt(&trial.log, loaded, None), trial.log.control(draft));
+            assert!(!adopted.unwrap().changed);
             let index = appended.unwrap().index;
             let waited = trial.keyring.at_least(index);
             let snapshot = tokio::time::timeout(std::time::Duration::from_secs(30), waited).await.unwrap();

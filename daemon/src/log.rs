@@ -5,6 +5,7 @@
 //!                                          └────► Withheld · Touched (decide again) · Replay · Gone
 //! control · stop ─► the fence, in memory at once, and the next batch's head
 //! append ─► plain records
+//! owe ─► a plain record before every seal that is asked for after it, whatever the log says now
 //! ```
 //!
 //! **Promises.** An intent is durable before its task goes on, and ends as exactly one leaf. What [`Log::seal`] hands out
@@ -32,6 +33,7 @@ mod keeper;
 mod load;
 mod offline;
 mod open;
+mod owe;
 mod present;
 mod queue;
 mod read;
@@ -79,6 +81,7 @@ pub use index::Sought;
 pub use intent::{Earlier, Intended, Intent, IntentDraft, RequestKey};
 pub use offline::{copy, vacant};
 pub use open::{Opened, open, open_waiting};
+pub use owe::Owed;
 pub use present::Presented;
 pub use read::{Extension, Matches, Proven, Query};
 pub use seal::{Released, Requires, Seal, Sealed};
@@ -181,12 +184,13 @@ impl ControlDraft {
             follows,
             erases: None,
             stays: false,
+            beside: None,
             reply: None,
         })
     }
 }
 
-/// A plain record to be written: `denied`, its summary, `audit.read`.
+/// A plain record to be written: `denied`, its summary, `audit.read`, `config`.
 #[derive(Clone, Debug)]
 pub struct Plain {
     /// The leaf's draft.

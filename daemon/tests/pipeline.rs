@@ -126,7 +126,7 @@ impl World {
         let keyring = Keyring::new(state, backends, Arc::clone(&clock) as Arc<dyn Clock>);
         tokio::spawn(keyring::follow(Arc::clone(&keyring), log.controls()));
         let loaded = keyring::load(&at("guardrails.toml"), &at("grants.cedar")).unwrap();
-        assert!(!keyring.adopt(&log, loaded).await.unwrap(), "the genesis names these files");
+        assert!(!keyring.adopt(&log, loaded, None).await.unwrap().changed, "the genesis names these files");
         let shared = || Arc::clone(&clock) as Arc<dyn Clock>;
         let denials = Denials::new(log.clone(), Arc::clone(&keyring), shared());
         let signer = Signer::new(log.clone(), Arc::clone(&keyring), shared(), Arc::clone(&denials));

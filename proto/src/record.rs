@@ -1,13 +1,14 @@
 //! Records: the leaves of the signing log, and the details beside them.
 //!
 //! A leaf is one canonical JSON object of at most 65,535 bytes; its stored bytes are authoritative. Plain records say
-//! what happened (`sign`, `denied`, `denied.summary`, `audit.read`); control records change what may be signed and are
+//! what happened (`sign`, `denied`, `denied.summary`, `audit.read`, `config`); control records change what may be signed and are
 //! chained by `previous`. The detail of a record is a second object, named in the leaf by its SHA-256 and salted, so
 //! that it can be erased while every proof still holds.
 //!
 //! Each kind and version has a golden file. `v` is 0 until the first tagged release.
 
 pub mod ceremony;
+pub mod config;
 pub mod control;
 pub mod detail;
 pub mod draft;
@@ -22,6 +23,7 @@ use crate::canonical::{self, CanonicalError};
 use crate::time::Time;
 
 pub use ceremony::{Arrived, Ceremony};
+pub use config::{ConfigDetail, ConfigRecord};
 pub use control::{Actor, ActorKind, Body, ControlRecord, Lift, StopTarget};
 pub use detail::{CallerDetail, ControlDetail, Detail, PolicyDetail, Salt};
 pub use draft::Draft;
@@ -102,6 +104,8 @@ pub enum Record {
     DeniedSummary(DeniedSummary),
     /// A reading of the log.
     Read(ReadRecord),
+    /// With which configuration the daemon runs.
+    Config(Box<ConfigRecord>),
     /// What changes what may be signed.
     Control(Box<ControlRecord>),
     /// A plain kind, or a `v`, of a newer version: kept, never interpreted.
@@ -141,10 +145,24 @@ impl Record {
             "denied" => Self::Denied(canonical::from_slice(leaf)?),
             "denied.summary" => Self::DeniedSummary(canonical::from_slice(leaf)?),
             "audit.read" => Self::Read(canonical::from_slice(leaf)?),
+            "config" => Self::Config(canonical::from_slice(leaf)?),
             _ => {
                 canonical::from_slice::<serde_json::Value>(leaf)?;
                 Self::Unknown { kind: head.kind }
             }
         })
+    }
+
+    /// When; none where the kind is of a newer version.
+    pub fn times(&self) -> Option<Times> {
+        match self {
+            Self::Sign(record) => Some(record.time),
+            Self::Denied(record) => Some(record.time),
+            Self::DeniedSummary(record) => Some(record.time),
+            Self::Read(record) => Some(record.time),
+            Self::Config(record) => Some(record.time),
+            Self::Control(record) => Some(record.time),
+            Self::Unknown { .. } => None,
+        }
     }
 }

@@ -15,6 +15,7 @@ use proto::key_id::KeyId;
 use proto::operation::OperationId;
 use proto::purpose::{Kind, Purpose};
 use proto::reason::Reason;
+use proto::record::config::{BackendDetail, Cause, InForce, Setting};
 use proto::record::*;
 use proto::term::Term;
 use proto::time::Time;
@@ -99,6 +100,25 @@ fn suspend() -> Suspend {
     }
 }
 
+fn config(changed: Vec<Setting>) -> ConfigRecord {
+    let named = |text: &[u8], version| InForce { sha256: Hash::of(text), version };
+    ConfigRecord {
+        cause: if changed.is_empty() { Cause::Start } else { Cause::Reload },
+        changed,
+        client_ca: vec![Hash::of(b"authority")],
+        detail: Hash::of(b"detail"),
+        file: Hash::of(b"countersignd.toml"),
+        grants: named(b"grants", 12),
+        guardrails: named(b"guardrails", 7),
+        kind: proto::record::kind::ConfigTag::Tag,
+        operation: operation(),
+        roster: named(b"roster", 3),
+        software: "0.1.0".into(),
+        time: time(),
+        v: VERSION,
+    }
+}
+
 fn every_kind() -> Vec<(&'static str, Draft)> {
     let mut withheld = sign();
     withheld.number = None;
@@ -158,6 +178,8 @@ fn every_kind() -> Vec<(&'static str, Draft)> {
         ("denied-search", denied_search.draft().unwrap()),
         ("denied.summary", summary.draft().unwrap()),
         ("audit.read", read.draft().unwrap()),
+        ("config", config(vec![]).draft().unwrap()),
+        ("config-changed", config(vec![Setting::Grants, Setting::Guardrails]).draft().unwrap()),
         ("genesis", control(Body::Genesis { statement }, vec![], vec![]).draft().unwrap()),
         ("grant", control(Body::Grant { sha256: Hash::of(b"") }, vec![], all()).draft().unwrap()),
         ("policy", control(Body::Policy { sha256: Hash::of(b"") }, vec![], all()).draft().unwrap()),
@@ -215,6 +237,24 @@ fn stamped_drafts_are_canonical_with_and_without_the_mark() {
             }
         }
     }
+}
+
+#[test]
+fn what_belongs_to_the_machine_is_in_the_detail() {
+    let mut backends = Map::default();
+    backends.insert("soft".to_owned(), BackendDetail { kind: "software".into(), module: None });
+    let hsm = BackendDetail { kind: "pkcs11".into(), module: Some(Hash::of(b"module")) };
+    backends.insert("hsm-a".to_owned(), hsm);
+    let detail = ConfigDetail { backends, salt: Salt::from([0; 16]) };
+    let (bytes, name) = detail.encode().unwrap();
+    assert_eq!(name, Hash::of(&bytes));
+    assert_eq!(
+        String::from_utf8(bytes).unwrap(),
+        format!(
+            r#"{{"backends":{{"hsm-a":{{"kind":"pkcs11","module":"{}"}},"soft":{{"kind":"software"}}}},"salt":"AAAAAAAAAAAAAAAAAAAAAA=="}}"#,
+            Hash::of(b"module")
+        )
+    );
 }
 
 #[test]

@@ -57,6 +57,16 @@ impl SmallDisk {
         std::fs::remove_file(self.filler()).unwrap();
     }
 
+    /// Gives back this much of what [`SmallDisk::fill`] wrote.
+    ///
+    /// # Panics
+    /// If it was not filled, or by less.
+    pub fn leave(&self, bytes: u64) {
+        let filler = std::fs::OpenOptions::new().write(true).open(self.filler()).unwrap();
+        let size = filler.metadata().unwrap().len();
+        filler.set_len(size.checked_sub(bytes).unwrap()).unwrap();
+    }
+
     fn filler(&self) -> PathBuf {
         self.path().join("filler")
     }

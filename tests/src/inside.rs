@@ -18,7 +18,7 @@ use daemon::council::Council;
 use daemon::denials::Denials;
 use daemon::enroll::{Ca, Enroller};
 use daemon::incident::Responder;
-use daemon::keyring::{self, Keyring};
+use daemon::keyring::{self, Account, Keyring};
 use daemon::keys::fold::State;
 use daemon::log::{self, Log, LogKey};
 use daemon::rpc::edge::Edge;
@@ -27,6 +27,8 @@ use daemon::rpc::services::Services;
 use daemon::rpc::tls;
 use daemon::secret::SecretReference;
 use daemon::sign::Signer;
+use proto::canonical::Map;
+use proto::record::config::Cause;
 
 use crate::PATIENCE;
 use crate::world::World;
@@ -60,7 +62,8 @@ impl Inside {
         let read = keyring::load(&config.policy.guardrails, &config.policy.grants);
         let (snapshot, grants) = (keyring.snapshot(), &config.policy.grants);
         let loaded = keyring::approved(&log, snapshot.state(), read, grants).await.unwrap();
-        keyring.adopt(&log, loaded).await.unwrap();
+        let account = Account { cause: Cause::Start, file: config.sha256, backends: Map::default() };
+        keyring.adopt(&log, loaded, Some(account)).await.unwrap();
         assert_eq!(keyring.open_all().await, 0, "a key cannot be opened");
         let authorities =
             tls::authorities(&keyring.snapshot().in_force().unwrap().loaded.client_cas).unwrap();

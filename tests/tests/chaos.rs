@@ -5,6 +5,8 @@
 
 #[path = "chaos/anchor.rs"]
 mod anchor;
+#[path = "chaos/configured.rs"]
+mod configured;
 #[path = "chaos/disk.rs"]
 mod disk;
 #[path = "chaos/hsm.rs"]

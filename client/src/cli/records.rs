@@ -5,7 +5,9 @@
 use proto::action::ActionName;
 use proto::name::KeyName;
 use proto::record::ceremony::Effect;
-use proto::record::{ActorKind, Body, Ceremony, ControlRecord, Detail, Record, SignRecord, SignatureEntry};
+use proto::record::{
+    ActorKind, Body, Ceremony, ConfigRecord, ControlRecord, Detail, Record, SignRecord, SignatureEntry,
+};
 use proto::time::Time;
 use proto::wire::v1;
 use serde_json::{Value, json};
@@ -101,6 +103,7 @@ fn describe(record: &v1::Record) -> (Option<Time>, Tone, String) {
                 serde_json::to_value(read.query).ok().and_then(|query| query.as_str().map(str::to_owned));
             (Some(read.time.sealed), Tone::Dim, format!("audit.read {}{by}", query.unwrap_or_default()))
         }
+        Record::Config(config) => (Some(config.time.sealed), Tone::Strong, configured(&config)),
         Record::Control(control) => {
             (Some(control.time.sealed), control_tone(&control.body), changed(&control))
         }
@@ -134,6 +137,22 @@ fn signed(sign: &SignRecord, detail: Option<&Detail>, by: &str) -> String {
         None => sign.signed.digests.iter().next().map_or_else(String::new, ToString::to_string),
     };
     format!("sign {} {}{what} {digest}{by}", entries.join(", "), sign.signed.kind)
+}
+
+fn configured(config: &ConfigRecord) -> String {
+    let ConfigRecord { cause, changed, file, grants, guardrails, roster, software, .. } = config;
+    let changed: Vec<&str> = changed.iter().map(|setting| setting.name()).collect();
+    let changed = match changed.is_empty() {
+        true => String::new(),
+        false => format!(" with another {}", changed.join(" and ")),
+    };
+    format!(
+        "config {} of {software} by the file {file}{changed}: roster {}, guardrails {}, grants {}",
+        cause.name(),
+        roster.version,
+        guardrails.version,
+        grants.version
+    )
 }
 
 fn control_tone(body: &Body) -> Tone {

@@ -235,7 +235,7 @@ impl Reading {
             Ok(record) => record,
             Err(cause) => return self.find(Some(index), format!("the record cannot be read: {cause}")),
         };
-        if let Some(sealed) = sealed(&record) {
+        if let Some(sealed) = record.times().map(|time| time.sealed) {
             if kind != "clock" && self.audited.last.is_some_and(|last| sealed < last) {
                 self.find(Some(index), format!("sealed at {sealed}, before the record in front of it"));
             }
@@ -277,17 +277,6 @@ fn kind_of(leaf: &[u8]) -> String {
 
 fn names_detail(leaf: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(leaf).is_ok_and(|record| record.get("detail").is_some())
-}
-
-fn sealed(record: &Record) -> Option<Time> {
-    match record {
-        Record::Sign(record) => Some(record.time.sealed),
-        Record::Denied(record) => Some(record.time.sealed),
-        Record::DeniedSummary(record) => Some(record.time.sealed),
-        Record::Read(record) => Some(record.time.sealed),
-        Record::Control(record) => Some(record.time.sealed),
-        Record::Unknown { .. } => None,
-    }
 }
 
 #[cfg(test)]

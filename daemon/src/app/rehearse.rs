@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ceremonies::act::{Act, namespace};
@@ -18,7 +18,7 @@ use proto::reason::Reason;
 use proto::refusal::Refusal;
 
 use super::arguments::RehearseKey;
-use super::{Failed, backends, boot, runtime};
+use super::{Failed, account, backends, boot, runtime};
 use crate::backend::{Backend, Health, Locator};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -61,7 +61,7 @@ async fn rehearse(config: &Config, arguments: &RehearseKey, clock: Arc<dyn Clock
         let read = keyring::load(&config.policy.guardrails, &config.policy.grants);
         let snapshot = keyring.snapshot();
         let loaded = keyring::approved(&booted.log, snapshot.state(), read, &config.policy.grants).await?;
-        keyring.adopt(&booted.log, loaded).await?;
+        keyring.adopt(&booted.log, loaded, None).await?;
         let denials = Denials::new(booted.log.clone(), Arc::clone(&keyring), Arc::clone(&clock));
         let signer = Signer::new(booted.log.clone(), Arc::clone(&keyring), Arc::clone(&clock), denials);
         let council = Council::new(booted.log.clone(), Arc::clone(&keyring), signer, Arc::clone(&clock));
@@ -78,7 +78,18 @@ async fn rehearse(config: &Config, arguments: &RehearseKey, clock: Arc<dyn Clock
         ready(backend.as_ref()).await?;
         let template = template(arguments, keyring.snapshot().state(), &name, backend.as_ref()).await?;
         let mode = keyring.snapshot().state().instance().mode();
-        let id = council.play(template, &|person, act| players.sign(person, mode, act)).await?;
+        // What is refused before anybody signs leaves no record; from then on this process says with what it runs.
+        let (said, account) = (OnceLock::new(), account::at_start(config));
+        let hand = |person: &PersonId, act: &Act| {
+            let signed = players.sign(person, mode, act)?;
+            if signed.is_some() && said.set(()).is_ok() {
+                let unlogged =
+                    |why: keyring::RulesError| Refusal::new(Reason::LogUnavailable, why.to_string());
+                let _written_first = keyring.account(&booted.log, account.clone()).map_err(unlogged)?;
+            }
+            Ok(signed)
+        };
+        let id = council.play(template, &hand).await?;
         let snapshot = keyring.snapshot();
         let version = snapshot.active(&arguments.name).ok_or_else(|| Failed::new("the key is not active"))?;
         let came = if arguments.adopt.is_some() { "adopted" } else { "born" };

@@ -1,13 +1,15 @@
 //! The daemon: started, serving, reloading, drained.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::hash::Hash;
+use proto::record::config::Cause;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{Failed, backends, boot, harden};
+use super::{Failed, account, backends, boot, harden};
 use crate::audit::Reads;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -16,8 +18,8 @@ use crate::denials::Denials;
 use crate::drain::{self, Drained, Signals};
 use crate::enroll::{Ca, Enroller};
 use crate::incident::Responder;
-use crate::keyring::{self, Keyring};
-use crate::log::{Log, LogHealth};
+use crate::keyring::{self, Account, Adopted, Keyring};
+use crate::log::{Log, LogHealth, Owed};
 use crate::rpc::edge::Edge;
 use crate::rpc::listen::Inherited;
 use crate::rpc::services::Services;
@@ -47,6 +49,10 @@ async fn serve(
     let mut inherited = Inherited::from_environment()?;
     // Beside the log: a thousand rules take as long to read as everything else.
     let loading = loading(&config);
+    let accounting = {
+        let config = config.clone();
+        tokio::task::spawn_blocking(move || account::at_start(&config))
+    };
     let booted = {
         let (config, clock) = (config.clone(), Arc::clone(&clock));
         tokio::task::spawn_blocking(move || boot::open(&config, clock)).await??
@@ -56,7 +62,7 @@ async fn serve(
     let keyring = Keyring::new(booted.state, backends.all.clone(), Arc::clone(&clock));
     let mut following = tokio::spawn(keyring::follow(Arc::clone(&keyring), controls));
     let loaded = approved(&config, &log, &keyring, loading.await?).await?;
-    keyring.adopt(&log, loaded).await?;
+    keyring.adopt(&log, loaded, None).await?;
     let unopened = keyring.open_all().await;
     if unopened > 0 {
         tracing::warn!(unopened, "keys could not be opened; they are tried again and again");
@@ -90,13 +96,20 @@ async fn serve(
     let vouched_by = guardrails_of(&keyring);
     let authorities = authorities(&keyring)?;
     let limits = config.limits.clone();
-    let edge =
-        Edge::start(&config.listen, &mut inherited, &authorities, routes, board, limits, Arc::clone(&clock))
+    let bound =
+        Edge::bind(&config.listen, &mut inherited, &authorities, routes, board, limits, Arc::clone(&clock))
             .await?;
+    let pages = match config.web {
+        Some(address) => Some(web::bind(address).await?),
+        None => None,
+    };
+    // A start that came to nothing leaves no record. From here on this process may sign, and nothing of that comes before this one.
+    let account = accounting.await?;
+    let owed = keyring.account(&log, account.clone())?;
+    let edge = bound.serve();
     let (end_pages, pages_end) = oneshot::channel::<()>();
-    let web = match config.web {
-        Some(address) => {
-            let listener = web::bind(address).await?;
+    let web = match pages {
+        Some(listener) => {
             let address = listener.local_addr()?;
             let pages = Pages { log: log.clone(), keyring: Arc::clone(&keyring), metrics };
             tokio::spawn(web::serve(listener, pages, async { drop(pages_end.await) }));
@@ -108,9 +121,11 @@ async fn serve(
     let ticking = tokio::spawn(tick::run(signer, denials, council));
     addresses::write(&config, edge.address(), web)?;
     addresses::say(&config, edge.address(), web);
+    recorded(Some(owed)).await;
     drain::ready();
 
-    let reload = async || reload(&config, &log, &keyring, &edge).await;
+    let account = Account { cause: Cause::Reload, ..account };
+    let reload = async || reload(&config, &log, &keyring, &edge, &account).await;
     let ended = tokio::select! {
         () = signals.until_stopped(reload) => Ok(()),
         stopped = &mut following => Err(match stopped {
@@ -129,7 +144,7 @@ async fn serve(
         }
         drop(end_pages);
     });
-    if signals.drain(left, drain::BOUND + std::time::Duration::from_secs(1)).await != Drained::Finished {
+    if signals.drain(left, drain::BOUND + Duration::from_secs(1)).await != Drained::Finished {
         tracing::warn!(
             "the drain was cut short; what had an intent is in the log or will be closed at the next start"
         );
@@ -142,9 +157,30 @@ async fn serve(
 }
 
 /// Reads guardrails and grants, and puts them in force.
-async fn adopt(config: &Config, log: &Log, keyring: &Arc<Keyring>) -> Result<bool, Failed> {
+async fn adopt(
+    config: &Config,
+    log: &Log,
+    keyring: &Arc<Keyring>,
+    account: &Account,
+) -> Result<Adopted, Failed> {
     let loaded = approved(config, log, keyring, loading(config).await?).await?;
-    Ok(keyring.adopt(log, loaded).await?)
+    Ok(keyring.adopt(log, loaded, Some(account.clone())).await?)
+}
+
+/// How long a start or a reload waits for its record. Nobody else does: a stop is served meanwhile, and nothing is signed
+/// before it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Waits until the record of a start or a reload is in the log, or the log has said that it takes nothing now.
+async fn recorded(owed: Option<Owed>) {
+    let Some(owed) = owed else { return };
+    let later =
+        "it is recorded later with which configuration this daemon runs, and nothing is signed before";
+    match tokio::time::timeout(PATIENCE, owed.attempt()).await {
+        Ok(Ok(appended)) => tracing::debug!(index = appended.index, "the configuration is recorded"),
+        Ok(Err(why)) => tracing::warn!(%why, "{later}"),
+        Err(_elapsed) => tracing::warn!("the log takes its time; {later}"),
+    }
 }
 
 /// What was read, with what ceremonies put in force in its place.
@@ -196,14 +232,17 @@ fn guardrails_of(keyring: &Keyring) -> Option<Hash> {
 }
 
 /// SIGHUP: policy first, because it names the authorities, then certificates. What fails stays as it was.
-async fn reload(config: &Config, log: &Log, keyring: &Arc<Keyring>, edge: &Edge) {
+async fn reload(config: &Config, log: &Log, keyring: &Arc<Keyring>, edge: &Edge, account: &Account) {
     // A log that a person has put right is loaded again.
     if matches!(*log.health().borrow(), LogHealth::Failed { .. }) {
         log.reload();
     }
-    match adopt(config, log, keyring).await {
-        Ok(true) => tracing::info!("changed policy files are recorded and in force"),
-        Ok(false) => tracing::info!("the policy files are unchanged"),
+    match adopt(config, log, keyring, account).await {
+        Ok(Adopted { changed: true, .. }) => tracing::info!("changed policy files are recorded and in force"),
+        Ok(Adopted { owed, .. }) => {
+            recorded(owed).await;
+            tracing::info!("the policy files are unchanged");
+        }
         Err(Failed(why)) => tracing::error!(why, "the policy in force stays in force"),
     }
     let certificates = authorities(keyring).and_then(|authorities| Ok(edge.reload(&authorities)?));

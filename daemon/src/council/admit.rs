@@ -191,15 +191,7 @@ impl Council {
             return Ok(None);
         }
         let stored = self.log.record(size).await.map_err(|error| unlogged(&error))?;
-        let time = match Record::parse(&stored.leaf) {
-            Ok(Record::Control(record)) => Some(record.time),
-            Ok(Record::Sign(record)) => Some(record.time),
-            Ok(Record::Denied(record)) => Some(record.time),
-            Ok(Record::DeniedSummary(record)) => Some(record.time),
-            Ok(Record::Read(record)) => Some(record.time),
-            _ => None,
-        };
-        match time {
+        match Record::parse(&stored.leaf).ok().and_then(|record| record.times()) {
             Some(time) => Ok(Some(time.sealed)),
             None => {
                 Err(Refusal::new(Reason::Internal, format!("record {size} does not say when it was sealed")))

@@ -12,6 +12,7 @@ use ceremonies::amendment;
 use ceremonies::genesis::Mode;
 use ceremonies::guardrails::{Differs, Guardrails, Named};
 use proto::hash::Hash;
+use proto::record::config::Setting;
 use proto::record::{Actor, ActorKind, Body};
 use proto::term::Term;
 use rustls::RootCertStore;
@@ -19,7 +20,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::Keyring;
-use crate::log::{ControlDraft, Log, LogError};
+use super::account::{Account, Comes};
+use crate::keys::fold::State;
+use crate::log::{ControlDraft, Log, LogError, Owed};
 use crate::policy::rules::Rules;
 
 /// Guardrails and grants as they were read, with what the log must name.
@@ -257,7 +260,7 @@ impl Keyring {
         Ok(())
     }
 
-    fn loaded(&self) -> Result<Arc<Loaded>, RulesError> {
+    pub(super) fn loaded(&self) -> Result<Arc<Loaded>, RulesError> {
         let force = self.snapshot().in_force().cloned();
         force.map(|force| Arc::clone(&force.loaded)).ok_or_else(|| RulesError::Wrong {
             what: "what is in force",
@@ -265,44 +268,75 @@ impl Keyring {
         })
     }
 
-    /// Puts rules in force: those that the log names at once, changed ones after a record of a rehearsal instance.
+    /// Puts rules in force: those that the log names at once, changed ones after a record of a rehearsal instance. `account` is
+    /// what is recorded of it: in the commit of the last change, or before anything that is asked for from here on.
     ///
     /// What is safe now: nothing is permitted by the new rules before their records are durable. A crash between the two
     /// records leaves the old files refused at the next start of a production instance, and logged again by a rehearsal.
     ///
     /// # Errors
-    /// [`RulesError::Unapproved`] and [`RulesError::Unlogged`]; the rules in force stay in force.
-    pub async fn adopt(self: &Arc<Self>, log: &Log, loaded: Loaded) -> Result<bool, RulesError> {
+    /// [`RulesError::Unapproved`] and [`RulesError::Unlogged`]; the rules in force stay in force, and nothing says that others
+    /// came.
+    pub async fn adopt(
+        self: &Arc<Self>,
+        log: &Log,
+        loaded: Loaded,
+        account: Option<Account>,
+    ) -> Result<Adopted, RulesError> {
         let snapshot = self.snapshot();
         let state = snapshot.state();
-        let changes = [
-            (
-                "the guardrails file",
-                loaded.guardrails,
-                state.guardrails().sha256,
-                Body::Policy { sha256: loaded.guardrails },
-            ),
-            ("the grants file", loaded.grants, state.grants().sha256, Body::Grant { sha256: loaded.grants }),
-        ];
-        let changed: Vec<_> =
-            changes.into_iter().filter(|(_, found, approved, _)| found != approved).collect();
-        if let Some((file, found, approved, _)) = changed.first()
+        let guardrails =
+            Comes { setting: Setting::Guardrails, found: loaded.guardrails, now: state.guardrails() };
+        let grants = Comes { setting: Setting::Grants, found: loaded.grants, now: state.grants() };
+        let changes: Vec<Comes> = [guardrails, grants].into_iter().filter(Comes::is_other).collect();
+        if let Some(Comes { setting, found, now }) = changes.first()
             && state.instance().mode() == Mode::Production
         {
-            return Err(RulesError::Unapproved { file, found: *found, approved: *approved });
+            let file = match setting {
+                Setting::Guardrails => "the guardrails file",
+                Setting::Grants => "the grants file",
+            };
+            return Err(RulesError::Unapproved { file, found: *found, approved: now.sha256 });
         }
+        let record =
+            account.map(|account| account.record(log, state, &loaded, guardrails, grants)).transpose()?;
         self.offer(Arc::new(loaded));
-        let any = !changed.is_empty();
-        for (_, _, _, body) in changed {
-            let actor = Actor { id: state.instance().instance().to_string(), kind: ActorKind::Daemon };
-            let draft =
-                ControlDraft { touches: vec![Term::All], ..ControlDraft::new(log.fresh()?, actor, body) };
-            let appended = log.control(draft).await?;
+        let Some((last, before)) = changes.split_last() else {
+            // First: what the rules permit is signed after it.
+            let owed = record.map(|(operation, plain)| log.owe(operation, plain)).transpose()?;
+            self.settle_again();
+            return Ok(Adopted { changed: false, owed });
+        };
+        for change in before {
+            let appended = log.control(puts_in_force(log, state, change)?).await?;
             self.at_least(appended.index).await;
         }
-        if !any {
-            self.settle_again();
-        }
-        Ok(any)
+        let draft = puts_in_force(log, state, last)?;
+        let appended = match record {
+            Some((_, plain)) => log.control_beside(draft, plain).await?,
+            None => log.control(draft).await?,
+        };
+        self.at_least(appended.index).await;
+        Ok(Adopted { changed: true, owed: None })
     }
+}
+
+/// What came of putting rules in force.
+#[derive(Debug)]
+pub struct Adopted {
+    /// Whether other files came into force.
+    pub changed: bool,
+    /// The record of it, where no other record brought it into the log already.
+    pub owed: Option<Owed>,
+}
+
+/// The record of a rehearsal that puts a changed file in force.
+fn puts_in_force(log: &Log, state: &State, change: &Comes) -> Result<ControlDraft, LogError> {
+    let sha256 = change.found;
+    let body = match change.setting {
+        Setting::Guardrails => Body::Policy { sha256 },
+        Setting::Grants => Body::Grant { sha256 },
+    };
+    let actor = Actor { id: state.instance().instance().to_string(), kind: ActorKind::Daemon };
+    Ok(ControlDraft { touches: vec![Term::All], ..ControlDraft::new(log.fresh()?, actor, body) })
 }

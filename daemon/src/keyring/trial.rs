@@ -137,7 +137,7 @@ impl Trial {
         let loaded =
             super::load(&directory.path().join("guardrails.toml"), &directory.path().join("grants.cedar"))
                 .unwrap();
-        keyring.adopt(&opened.log, loaded).await.unwrap();
+        keyring.adopt(&opened.log, loaded, None).await.unwrap();
         Self { log: opened.log, keyring, clock, stepped, backend, directory }
     }
 

@@ -1,6 +1,6 @@
 //! One batch: everything that arrived during the last commit becomes one transaction.
 //!
-//! Order inside it: control records (in order of arrival, chained), seals (fence, then intent, then request id), closures,
+//! Order inside it: control records (in order of arrival, chained), what comes beside them, what is owed, seals (fence, then intent, then request id), closures,
 //! plain records, intents. Only what is accepted gets an index, is stamped and hashed, so what drops out leaves no hole,
 //! and time grows with the index.
 //!
@@ -17,7 +17,7 @@ use proto::operation::OperationId;
 use proto::proof::checkpoint::CheckpointError;
 use proto::proof::leaf::leaf_hash;
 use proto::reason::Reason;
-use proto::record::{Body as ControlBody, Times, Untrusted};
+use proto::record::{Body as ControlBody, Draft, Times, Untrusted};
 use proto::time::Time;
 
 use super::error::LogError;
@@ -51,6 +51,8 @@ pub(super) enum IntentFate {
 #[derive(Debug)]
 enum DetailOf {
     Control(usize),
+    Beside(usize),
+    Owed(usize),
     Seal(usize, usize),
     Plain(usize),
     Own(Vec<u8>),
@@ -71,6 +73,8 @@ pub(super) struct Batch {
     pub(super) rows: Vec<Row>,
     pub(super) seals: Vec<Vec<SealFate>>,
     pub(super) intends: Vec<Vec<IntentFate>>,
+    /// Row of the first record that was owed; the others follow.
+    pub(super) owed: usize,
     /// Row of the first plain record; the others follow.
     pub(super) plain: usize,
     pub(super) counter: u64,
@@ -120,6 +124,7 @@ pub(super) fn write(open: &mut Open, shared: &Shared, jobs: &mut Jobs) -> Result
             rows: Vec::new(),
             seals: Vec::with_capacity(jobs.seals.len()),
             intends: Vec::with_capacity(jobs.intends.len()),
+            owed: 0,
             plain: 0,
             counter: open.counter,
             sealed,
@@ -131,6 +136,15 @@ pub(super) fn write(open: &mut Open, shared: &Shared, jobs: &mut Jobs) -> Result
         },
     };
     writing.controls(jobs, &open.touches)?;
+    for (at, job) in jobs.controls.iter().enumerate() {
+        if let Some(beside) = &job.beside {
+            writing.plain(&beside.draft, DetailOf::Beside(at));
+        }
+    }
+    writing.batch.owed = writing.batch.rows.len();
+    for (at, job) in jobs.owed.iter().enumerate() {
+        writing.plain(&job.draft, DetailOf::Owed(at));
+    }
     for at in 0..jobs.seals.len() {
         let mut fates = Vec::with_capacity(jobs.seals[at].items.len());
         for (place, item) in jobs.seals[at].items.iter_mut().enumerate() {
@@ -144,7 +158,7 @@ pub(super) fn write(open: &mut Open, shared: &Shared, jobs: &mut Jobs) -> Result
     }
     writing.batch.plain = writing.batch.rows.len();
     for (at, job) in jobs.plains.iter().enumerate() {
-        writing.row(job.draft.clone().stamp(sealed, writing.untrusted, &Hash::ZERO), DetailOf::Plain(at));
+        writing.plain(&job.draft, DetailOf::Plain(at));
     }
     writing.intents(jobs)?;
     if let Some((keys, before)) = &jobs.forget {
@@ -180,6 +194,8 @@ impl DetailOf {
     fn of<'a>(&'a self, jobs: &'a Jobs) -> Option<&'a [u8]> {
         match self {
             Self::Control(at) => jobs.controls[*at].detail.as_deref(),
+            Self::Beside(at) => jobs.controls[*at].beside.as_ref().map(|beside| &*beside.detail),
+            Self::Owed(at) => Some(&jobs.owed[*at].detail),
             Self::Seal(at, place) => Some(&jobs.seals[*at].items[*place].seal.detail),
             Self::Plain(at) => Some(&jobs.plains[*at].detail),
             Self::Own(detail) => Some(detail),
@@ -227,6 +243,10 @@ impl Writing<'_> {
         let hash = leaf_hash(&leaf);
         self.batch.rows.push(Row { leaf: leaf.into(), hash, detail });
         self.batch.rows.len() - 1
+    }
+
+    fn plain(&mut self, draft: &Draft, detail: DetailOf) {
+        self.row(draft.clone().stamp(self.sealed, self.untrusted, &Hash::ZERO), detail);
     }
 
     fn controls(&mut self, jobs: &mut Jobs, touches: &Touches) -> Result<(), BatchError> {

@@ -143,6 +143,7 @@ fn pending_stops(
             follows: None,
             erases: None,
             stays: true,
+            beside: None,
             reply: None,
         });
     }

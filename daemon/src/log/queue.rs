@@ -1,6 +1,6 @@
 //! What waits for the writer: lanes, bounds, and the one wait.
 //!
-//! Control records head a batch; seals and closures are always taken, because their intents were; what is new is bounded
+//! Control records head a batch, and then what is owed; seals and closures are always taken, because their intents were; what is new is bounded
 //! in count and bytes, *before* anything is signed; summaries come last. There is no timer: what arrives during a commit
 //! is the next batch.
 
@@ -18,7 +18,9 @@ use super::intent::Closure;
 use super::settings::Limits;
 use lanes::Lanes;
 
-pub(super) use jobs::{ControlJob, Erased, IntendItem, IntendJob, Jobs, PlainJob, SealJob, Work};
+pub(super) use jobs::{
+    Beside, ControlJob, Erased, IntendItem, IntendJob, Jobs, OwedJob, PlainJob, SealJob, Work,
+};
 
 /// What the writer is asked besides.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -158,6 +160,17 @@ impl Queue {
             return Err(Box::new(job));
         }
         lanes.controls.push_back(job);
+        self.wake(lanes);
+        Ok(())
+    }
+
+    /// Takes a record that is owed; never refused but when closing.
+    pub(super) fn owe(&self, job: OwedJob) -> Result<(), LogError> {
+        let mut lanes = self.lanes();
+        if lanes.orders.close {
+            return Err(LogError::Closing);
+        }
+        lanes.owed.push(job);
         self.wake(lanes);
         Ok(())
     }

@@ -7,6 +7,7 @@ mod erase;
 mod index;
 mod model;
 mod oracle;
+mod owe;
 mod recover;
 mod stop;
 mod support;

@@ -7,8 +7,8 @@
 //!                                              └──── inconsistent: stays closed until a person acts
 //! ```
 //!
-//! Batches form while a commit is in progress; there is no timer. Stops and the ends of intents are never lost while the
-//! process lives: they wait in [`Deferred`] until the log takes them.
+//! Batches form while a commit is in progress; there is no timer. Stops, the ends of intents and what is owed are never lost
+//! while the process lives: they wait in [`Deferred`] until the log takes them.
 
 mod recover;
 mod release;
@@ -28,7 +28,7 @@ use super::batch::{self, Batch, BatchError};
 use super::error::LogError;
 use super::fence::Touches;
 use super::intent::{Closure, End};
-use super::queue::{ControlJob, Jobs};
+use super::queue::{ControlJob, Jobs, OwedJob};
 use super::seal::Prepared;
 use super::shared::Shared;
 use super::watch::{Control, Head, LogHealth};
@@ -62,6 +62,7 @@ pub(super) struct Open {
 #[derive(Debug, Default)]
 pub(super) struct Deferred {
     pub(super) controls: Vec<ControlJob>,
+    pub(super) owed: Vec<OwedJob>,
     pub(super) closures: Vec<Closure>,
     /// Operations of intents that nobody was given: if they are in the store after all, nothing was signed.
     pub(super) unhanded: HashSet<OperationId>,
@@ -69,6 +70,10 @@ pub(super) struct Deferred {
 
 impl Deferred {
     fn is_empty(&self) -> bool {
+        self.controls.is_empty() && self.owed.is_empty() && self.closures.is_empty()
+    }
+
+    fn only_owes(&self) -> bool {
         self.controls.is_empty() && self.closures.is_empty()
     }
 }
@@ -111,7 +116,11 @@ impl Writer {
             self.poison(jobs, "the log is loaded again, as was asked");
             return true;
         }
-        self.take_deferred(&mut jobs);
+        // While a full disk is full nothing is signed, so what is owed alone need not be tried again and again.
+        let waits = nothing_new && self.deferred.only_owes() && !self.is_ready();
+        if !waits {
+            self.take_deferred(&mut jobs);
+        }
         if !jobs.is_empty() {
             self.commit(jobs);
         }
@@ -121,10 +130,17 @@ impl Writer {
         !(orders.close && nothing_new)
     }
 
+    fn is_ready(&self) -> bool {
+        *self.shared.health.borrow() == LogHealth::Ready
+    }
+
     fn take_deferred(&mut self, jobs: &mut Jobs) {
         let mut controls = std::mem::take(&mut self.deferred.controls);
         controls.append(&mut jobs.controls);
         jobs.controls = controls;
+        let mut owed = std::mem::take(&mut self.deferred.owed);
+        owed.append(&mut jobs.owed);
+        jobs.owed = owed;
         let room = self.shared.settings.limits.batch.min(self.deferred.closures.len());
         let mut closures: Vec<Closure> = self.deferred.closures.drain(..room).collect();
         closures.append(&mut jobs.closures);
@@ -269,8 +285,8 @@ impl Writer {
         }
     }
 
-    /// No space: known not to have happened. Control records are tried once more by themselves; stops and the ends of
-    /// intents wait, everybody else is told.
+    /// No space: known not to have happened. Control records are tried once more by themselves; stops, the ends of intents
+    /// and what is owed wait, everybody else is told.
     fn full(&mut self, mut jobs: Jobs) {
         let cause: Arc<str> =
             "its disk is full: free space or grow the disk; it is looked at every second".into();
@@ -319,6 +335,12 @@ impl Writer {
             if let Some(reply) = job.reply {
                 let _gone = reply.send(Err(error.clone()));
             }
+        }
+        for mut job in jobs.owed {
+            if let Some(reply) = job.reply.take() {
+                let _gone = reply.send(Err(error.clone()));
+            }
+            self.deferred.owed.push(job);
         }
         for job in jobs.seals {
             let results = job.items.into_iter().map(|item| {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tonic::service::Routes;
 
@@ -40,6 +41,34 @@ pub struct Edge {
     board: Board,
 }
 
+/// Listeners that are bound, with everything that may be wrong behind them; nobody is served yet.
+pub struct Bound {
+    tls: Option<Arc<Tls>>,
+    network: Option<TcpListener>,
+    local: Option<(UnixListener, PathBuf)>,
+    shared: Arc<Shared>,
+    board: Board,
+}
+
+impl Bound {
+    /// Begins to serve.
+    pub fn serve(self) -> Edge {
+        let Self { tls, network, local, shared, board } = self;
+        let address = network.as_ref().and_then(|listener| listener.local_addr().ok());
+        let (tasks, draining) = (Tasks::default(), watch::Sender::new(false));
+        if let (Some(listener), Some(tls)) = (network, &tls) {
+            let (tls, shared, all, stop) =
+                (Arc::clone(tls), Arc::clone(&shared), tasks.clone(), draining.subscribe());
+            tasks.spawn(listen::network(listener, tls, shared, all, stop));
+        }
+        let socket = local.map(|(listener, socket)| {
+            tasks.spawn(listen::local(listener, shared, tasks.clone(), draining.subscribe()));
+            socket
+        });
+        Edge { tls, address, socket, tasks, draining, board }
+    }
+}
+
 impl Edge {
     /// Binds the listeners and begins to serve.
     ///
@@ -54,6 +83,23 @@ impl Edge {
         limits: Limits,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
+        let bound = Self::bind(settings, inherited, authorities, routes, board, limits, clock).await?;
+        Ok(bound.serve())
+    }
+
+    /// Binds the listeners, and serves nobody.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn bind(
+        settings: &Settings,
+        inherited: &mut Inherited,
+        authorities: &[CertificateDer<'static>],
+        routes: Routes,
+        board: Board,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Bound, StartError> {
         if settings.network.is_none() && settings.local.is_none() {
             return Err(StartError::Nowhere);
         }
@@ -66,22 +112,11 @@ impl Edge {
             None => None,
         };
         let local = match &settings.local {
-            Some(local) => Some(inherited.local(&local.socket)?),
+            Some(local) => Some((inherited.local(&local.socket)?, local.socket.clone())),
             None => None,
         };
-        let address = network.as_ref().and_then(|listener| listener.local_addr().ok());
         let shared = Shared::new(routes, Gate::new(limits), clock);
-        let (tasks, draining) = (Tasks::default(), watch::Sender::new(false));
-        if let (Some(listener), Some(tls)) = (network, &tls) {
-            let (tls, shared, all, stop) =
-                (Arc::clone(tls), Arc::clone(&shared), tasks.clone(), draining.subscribe());
-            tasks.spawn(listen::network(listener, tls, shared, all, stop));
-        }
-        if let Some(listener) = local {
-            tasks.spawn(listen::local(listener, shared, tasks.clone(), draining.subscribe()));
-        }
-        let socket = settings.local.as_ref().map(|local| local.socket.clone());
-        Ok(Self { tls, address, socket, tasks, draining, board })
+        Ok(Bound { tls, network, local, shared, board })
     }
 
     /// The address of the network listener: the real port where port 0 was asked for.

@@ -25,10 +25,12 @@ tags! {
     DeniedSummaryTag "denied.summary";
     /// `audit.read`: that somebody read the log.
     ReadTag "audit.read";
+    /// `config`: with which configuration the daemon runs.
+    ConfigTag "config";
 }
 
 /// Kinds of plain records that this version writes.
-pub const PLAIN: [&str; 4] = ["audit.read", "denied", "denied.summary", "sign"];
+pub const PLAIN: [&str; 5] = ["audit.read", "config", "denied", "denied.summary", "sign"];
 
 /// Kinds of control records that this version writes and folds.
 pub const CONTROL: [&str; 19] = [

@@ -52,6 +52,9 @@ pub fn fuzz_one(bytes: &[u8]) -> bool {
         Record::Read(record) => {
             (canonical::to_vec(record), drafted(record.draft(), record.time, &Hash::ZERO))
         }
+        Record::Config(record) => {
+            (canonical::to_vec(record), drafted(record.draft(), record.time, &Hash::ZERO))
+        }
         Record::Control(record) => {
             (canonical::to_vec(record.as_ref()), drafted(record.draft(), record.time, &record.previous))
         }

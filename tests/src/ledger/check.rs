@@ -18,6 +18,7 @@ pub(super) fn complaints(ledger: &Ledger) -> Vec<String> {
     births(&ledger.records, &mut complaints);
     denials(&ledger.records, &mut complaints);
     requests(&ledger.records, &mut complaints);
+    configurations(&ledger.records, &mut complaints);
     complaints
 }
 
@@ -203,6 +204,50 @@ fn births(records: &[Record], complaints: &mut Vec<String>) {
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// A whole log, from its genesis on: nothing is signed before the daemon says with which configuration it runs, neither by a
+/// process that began later than it was asked, nor by rules that a file changed.
+fn configurations(records: &[Record], complaints: &mut Vec<String>) {
+    if records.first().is_none_or(|first| first.body["kind"] != "genesis") {
+        return;
+    }
+    // Operation ids begin with the millisecond in which they were asked.
+    let asked = |record: &Record| record.body["operation"].as_str().map(|id| id[..12].to_owned());
+    let mut begun: Option<usize> = None;
+    for (index, record) in records.iter().enumerate() {
+        let body = &record.body;
+        if body["kind"] == "config" {
+            begun = Some(index);
+            let early = |(_, earlier): &(usize, &Record)| {
+                earlier.body["kind"] == "sign" && asked(earlier) > asked(record)
+            };
+            if body["cause"] == "start"
+                && let Some((early, _)) = records[..index].iter().enumerate().find(early)
+            {
+                complaints
+                    .push(format!("record {early} was asked of a process whose start is record {index}"));
+            }
+        }
+        if body["kind"] != "sign" {
+            continue;
+        }
+        let Some(begun) = begun else {
+            complaints.push(format!("record {index} is signed before any start is recorded"));
+            continue;
+        };
+        let policy = &detail(record)["policy"];
+        for decided in ["grants", "guardrails"].iter().filter_map(|of| policy[of].as_u64()) {
+            let at = usize::try_from(decided).unwrap_or(usize::MAX);
+            let by_file =
+                records.get(at).is_some_and(|by| by.body["kind"] == "grant" || by.body["kind"] == "policy");
+            if by_file && begun < at {
+                complaints.push(format!(
+                    "record {index} is signed by the file of record {at}, and no reload says so"
+                ));
+            }
         }
     }
 }

@@ -68,7 +68,9 @@ fn strike(world: &mut World, point: &Point, all: &mut Vec<Received>) -> bool {
     all.push(received);
     let ledger = accounted(world, all.iter(), &point.to_string());
     if reached {
-        let last = &ledger.records[ledger.records.len() - 2].body;
+        // The newest but what the next life of the daemon has recorded: its start, and the next file.
+        let mut before = ledger.records[..ledger.records.len() - 1].iter().rev();
+        let last = &before.find(|record| record.body["kind"] != "config").unwrap().body;
         tell(&format!(
             "{point}: reached, before it in the log: {} {}",
             last["kind"], last["signatures"][0]["outcome"]

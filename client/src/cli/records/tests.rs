@@ -5,8 +5,9 @@ use proto::algorithm::HashAlgorithm;
 use proto::digest::Digest;
 use proto::purpose::Kind;
 use proto::reason::Reason;
-use proto::record::kind::{DeniedSummaryTag, DeniedTag};
-use proto::record::{Body, CallerDetail, DeniedRecord, DeniedSummary, PolicyDetail, Times};
+use proto::record::config::{Cause, InForce, Setting};
+use proto::record::kind::{ConfigTag, DeniedSummaryTag, DeniedTag};
+use proto::record::{Body, CallerDetail, ConfigDetail, DeniedRecord, DeniedSummary, PolicyDetail, Times};
 
 use super::*;
 use crate::cli::screen::Output;
@@ -23,7 +24,35 @@ fn sample() -> Log {
     log.stop("release/linux");
     log.push_control(Body::Policy { sha256: proto::hash::Hash::of(b"policy") }, Vec::new());
     refusals(&mut log);
+    configurations(&mut log);
     log
+}
+
+/// A start, and a reload that brought other rules.
+fn configurations(log: &mut Log) {
+    let named = |version| InForce { sha256: proto::hash::Hash::of(b"a document"), version };
+    for (cause, changed, guardrails) in
+        [(Cause::Start, vec![], 1), (Cause::Reload, vec![Setting::Grants, Setting::Guardrails], 2)]
+    {
+        let (detail, name) =
+            ConfigDetail { backends: Default::default(), salt: [7; 16].into() }.encode().unwrap();
+        let config = ConfigRecord {
+            cause,
+            changed,
+            client_ca: vec![],
+            detail: name,
+            file: proto::hash::Hash::of(b"countersignd.toml"),
+            grants: named(guardrails),
+            guardrails: named(guardrails),
+            kind: ConfigTag::Tag,
+            operation: log.operation(),
+            roster: named(1),
+            software: "0.1.0".to_owned(),
+            time: Times::asked(at(0)),
+            v: 0,
+        };
+        log.push(config.draft().unwrap(), Some(detail));
+    }
 }
 
 /// A signature, a stop and a search that policy refused, and many more of the last.

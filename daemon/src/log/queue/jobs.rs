@@ -1,6 +1,7 @@
 //! What is asked of the writer, with where the answer goes.
 
 use proto::hash::Hash;
+use proto::operation::OperationId;
 use proto::record::{Body, ControlRecord, Draft};
 use tokio::sync::oneshot;
 
@@ -25,6 +26,25 @@ pub(in crate::log) struct ControlJob {
     pub(in crate::log) erases: Option<Erased>,
     /// A stop: it waits until it is in the log, whatever happens.
     pub(in crate::log) stays: bool,
+    /// A plain record that is in the log exactly if this one is: in the same commit, before any seal.
+    pub(in crate::log) beside: Option<Beside>,
+    pub(in crate::log) reply: Option<Reply<Appended>>,
+}
+
+/// A plain record of a control record's commit.
+#[derive(Debug)]
+pub(in crate::log) struct Beside {
+    pub(in crate::log) draft: Draft,
+    pub(in crate::log) detail: Vec<u8>,
+}
+
+/// A plain record that comes before every seal and intent of its batch, and that waits, as a stop does, until it is in the
+/// log. Who asked is told of the first attempt.
+#[derive(Debug)]
+pub(in crate::log) struct OwedJob {
+    pub(in crate::log) operation: OperationId,
+    pub(in crate::log) draft: Draft,
+    pub(in crate::log) detail: Vec<u8>,
     pub(in crate::log) reply: Option<Reply<Appended>>,
 }
 
@@ -78,6 +98,7 @@ pub(in crate::log) enum Work {
 #[derive(Debug, Default)]
 pub(in crate::log) struct Jobs {
     pub(in crate::log) controls: Vec<ControlJob>,
+    pub(in crate::log) owed: Vec<OwedJob>,
     pub(in crate::log) seals: Vec<SealJob>,
     pub(in crate::log) closures: Vec<Closure>,
     pub(in crate::log) intends: Vec<IntendJob>,
@@ -89,6 +110,7 @@ pub(in crate::log) struct Jobs {
 impl Jobs {
     pub(in crate::log) fn is_empty(&self) -> bool {
         self.controls.is_empty()
+            && self.owed.is_empty()
             && self.seals.is_empty()
             && self.closures.is_empty()
             && self.intends.is_empty()

@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 use tokio::sync::oneshot;
 
 use super::Orders;
-use super::jobs::{ControlJob, Jobs, PlainJob, SealJob, Work};
+use super::jobs::{ControlJob, Jobs, OwedJob, PlainJob, SealJob, Work};
 use crate::log::error::LogError;
 use crate::log::intent::Closure;
 
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     pub(super) controls: VecDeque<ControlJob>,
+    pub(super) owed: Vec<OwedJob>,
     pub(super) closures: VecDeque<Closure>,
     pub(super) ends: VecDeque<SealJob>,
     pub(super) work: VecDeque<Work>,
@@ -30,6 +31,7 @@ pub(super) struct Lanes {
 impl Lanes {
     pub(super) fn idle(&self) -> bool {
         self.controls.is_empty()
+            && self.owed.is_empty()
             && self.closures.is_empty()
             && self.ends.is_empty()
             && self.work.is_empty()
@@ -39,8 +41,10 @@ impl Lanes {
     }
 
     pub(super) fn batch(&mut self, most: usize, bytes: usize) -> Jobs {
-        let mut jobs = Jobs { controls: self.controls.drain(..).collect(), ..Jobs::default() };
-        let mut room = Room { count: most.saturating_sub(jobs.controls.len()), bytes };
+        let controls = self.controls.drain(..).collect();
+        let mut jobs = Jobs { controls, owed: std::mem::take(&mut self.owed), ..Jobs::default() };
+        let first = jobs.controls.len() + jobs.owed.len();
+        let mut room = Room { count: most.saturating_sub(first), bytes };
         while room.is_left()
             && let Some(job) = self.ends.pop_front()
         {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proto::operation::OperationId;
 use proto::reason::Reason;
-use proto::record::Outcome;
+use proto::record::{Outcome, Record};
 
 use super::{Open, Writer};
 use crate::log::anchor::Kept;
@@ -23,6 +23,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 const SLICE: Duration = Duration::from_millis(100);
 /// How many open intents are read at once.
 const PAGE: u32 = 256;
+/// How many bytes of records are read at once.
+const PAGE_BYTES: usize = 1 << 20;
 
 impl Writer {
     /// Waits, tells whoever asks that the log is not there, and loads again. False: the log is being closed.
@@ -85,6 +87,7 @@ impl Writer {
             }
         }
         self.settle_controls(&loaded);
+        self.settle_owed(&loaded)?;
         self.settle_stop_file(|operation| logged.contains(operation));
         self.orphans(&loaded)?;
         let tools = (
@@ -121,6 +124,24 @@ impl Writer {
                 None => self.deferred.controls.push(job),
             }
         }
+    }
+
+    /// Records that were owed when a commit failed of which nobody knew, and that are in the log after all: among those
+    /// that this process has not released.
+    fn settle_owed(&mut self, loaded: &Loaded) -> Result<(), LoadError> {
+        let mut next = self.shared.head.borrow().size;
+        while !self.deferred.owed.is_empty() && next < loaded.head.size {
+            let page = loaded.store.view().records(next, loaded.head.size, PAGE_BYTES)?;
+            let Some(last) = page.last() else { break };
+            next = last.index + 1;
+            let written = page.iter().filter_map(|stored| match Record::parse(&stored.leaf) {
+                Ok(Record::Config(config)) => Some(config.operation),
+                _ => None,
+            });
+            let written: Vec<OperationId> = written.collect();
+            self.deferred.owed.retain(|job| !written.contains(&job.operation));
+        }
+        Ok(())
     }
 
     /// Intents that nobody owns: those of other processes' lives, and those that nobody was given.

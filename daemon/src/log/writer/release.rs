@@ -46,6 +46,11 @@ pub(super) fn release(open: &Open, shared: &Shared, jobs: Jobs, batch: Batch) {
             let _gone = reply.send(Ok(appended(row)));
         }
     }
+    for (job, row) in jobs.owed.into_iter().zip(batch.owed..) {
+        if let Some(reply) = job.reply {
+            let _gone = reply.send(Ok(appended(row)));
+        }
+    }
     let mut handed = Vec::new();
     for (job, fates) in jobs.seals.into_iter().zip(&batch.seals) {
         let results =

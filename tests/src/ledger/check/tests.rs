@@ -240,3 +240,52 @@ fn a_release_above_its_stop_is_noticed_for_every_term() {
         caught(&ledger(vec![born, stop, sign(1, 2)]), "record 2 releases what record 1 stops");
     }
 }
+
+fn config(cause: &str, second: u64) -> Record {
+    let body = json!({
+        "cause": cause, "kind": "config", "operation": format!("{second:012x}{:020x}", 0xc0),
+        "time": {"sealed": format!("2026-11-21T05:00:{second:02}.000000Z")},
+    });
+    record(body, &json!({}))
+}
+
+/// A signature that rules of these records permitted, asked in this second.
+fn permitted(grants: u64, second: u64) -> Record {
+    let mut body = sign(0, second).body;
+    body.as_object_mut().unwrap().remove("number");
+    body["operation"] = format!("{second:012x}{:020x}", 0x51).into();
+    record(body, &json!({"policy": {"grants": grants, "guardrails": 0, "rule": "all"}}))
+}
+
+/// Genesis with a key, a start, a signature, another grants file with its reload, a signature by it.
+fn configured() -> Vec<Record> {
+    let mut genesis = completed(&"0".repeat(64), 0);
+    genesis.body["kind"] = "genesis".into();
+    let genesis = record(genesis.body, &json!({}));
+    let mut key = completed(&hex::encode(leaf_hash(&genesis.leaf)), 1).body;
+    key["operation"] = format!("{:032x}", 0xff).into();
+    let key = record(key, &json!({}));
+    let mut grant = control(&hex::encode(leaf_hash(&key.leaf)), 4, &json!([])).body;
+    grant["kind"] = "grant".into();
+    let grant = record(grant, &json!({}));
+    vec![genesis, key, config("start", 2), permitted(0, 3), grant, config("reload", 5), permitted(4, 6)]
+}
+
+#[test]
+fn a_signature_before_the_record_of_its_start_or_reload_is_noticed() {
+    assert_eq!(ledger(configured()).complaints(), Vec::<String>::new());
+    let mut records = configured();
+    records.remove(2);
+    records.remove(4);
+    let complaints = ledger(records).complaints().join("\n");
+    assert!(complaints.contains("record 2 is signed before any start is recorded"), "{complaints}");
+    let mut records = configured();
+    records.remove(5);
+    caught(&ledger(records), "record 5 is signed by the file of record 4, and no reload says so");
+    // What was asked of the second process lies before its start.
+    let mut records = configured();
+    let mut late = config("start", 7).body;
+    late["operation"] = format!("{:012x}{:020x}", 5, 0xc1).into();
+    records.push(record(late, &json!({})));
+    caught(&ledger(records), "record 6 was asked of a process whose start is record 7");
+}
