@@ -116,6 +116,13 @@ impl<'r, 't> Form<'r, 't> {
         self.rest.clear();
     }
 
+    /// Notes why `key` may not be there, where it is, and takes it.
+    pub fn refuse(&mut self, key: &str, why: &str) {
+        if let Some(Entry { line, .. }) = self.rest.remove(key) {
+            self.note(Some(line), &self.place(key), why);
+        }
+    }
+
     /// The line of `key`, before it is taken.
     pub fn line_of(&self, key: &str) -> Option<usize> {
         self.rest.get(key).map(|entry| entry.line)

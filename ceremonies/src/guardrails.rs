@@ -35,7 +35,8 @@
 //! officers = 3                                # only where a kind counts officers, and not the roster's quorum
 //! ```
 //!
-//! Windows and issuers join with the life of a key and tokens.
+//! Windows join with the life of a key. Trust anchors of identity are client authorities alone: `[[spiffe_bundle]]` and
+//! `[[oidc_issuer]]` are refused by name.
 
 pub mod quota;
 
@@ -113,6 +114,9 @@ impl Guardrails {
         form::read(text, |form| {
             let forbid = form.optional_section("forbid", named);
             let client_cas = form.list("client_ca", named);
+            for (key, why) in TO_COME {
+                form.refuse(key, why);
+            }
             let log = form.optional_section("log", log).unwrap_or_default();
             let quotas =
                 form.optional_section("quota", |form| Some((quotas(form, "caller"), quotas(form, "key"))));
@@ -123,6 +127,21 @@ impl Guardrails {
         })
     }
 }
+
+/// Trust anchors of identity that this version does not know. Their names are kept for them; guardrails that have one are refused,
+/// because a daemon that ignored it would believe others than people decided.
+const TO_COME: [(&str, &str); 2] = [
+    (
+        "oidc_issuer",
+        "this version knows no OIDC issuers and takes no tokens: callers come with a certificate of a [[client_ca]], or by the local \
+         socket",
+    ),
+    (
+        "spiffe_bundle",
+        "this version reads no SPIFFE bundles: name the authorities of the trust domain as [[client_ca]]; a caller's SPIFFE id is that \
+         of his certificate",
+    ),
+];
 
 fn named(form: &mut Form<'_, '_>) -> Option<Named> {
     let file: Option<String> = form.required("file", "the path, relative to the guardrails file");
@@ -268,6 +287,36 @@ witnesses = 1
                 "line 12: ceremony.resolve.quorum: unknown; expected one of: officers, witnesses, expires, approval_age, vetoes",
                 "line 13: ceremony.key: `key` is no kind of ceremony that this version knows; kinds are quoted, for instance [ceremony.\"key.generate\"]",
             ]
+        );
+    }
+
+    #[test]
+    fn anchors_that_this_version_does_not_know_are_refused_by_name() {
+        let text = r#"
+[[client_ca]]
+file = "clients.pem"
+sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+[[spiffe_bundle]]
+file = "bundle.json"
+sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+[[oidc_issuer]]
+url = "https://token.actions.githubusercontent.com"
+"#;
+        let problems: Vec<String> =
+            Guardrails::parse(text).unwrap_err().iter().map(ToString::to_string).collect();
+        let [bundle, issuer] = &problems[..] else { panic!("{problems:#?}") };
+        assert!(
+            bundle.starts_with("line 6: spiffe_bundle: this version reads no SPIFFE bundles: name"),
+            "{bundle}"
+        );
+        assert!(issuer.starts_with("line 10: oidc_issuer: this version knows no OIDC issuers"), "{issuer}");
+        // A misspelt key is not taken for one of them.
+        let problems = Guardrails::parse("[[spiffe_bundles]]\n").unwrap_err();
+        assert_eq!(
+            problems[0].to_string(),
+            "line 1: spiffe_bundles: unknown; expected one of: forbid, client_ca, log, quota, ceremony"
         );
     }
 
