@@ -9,12 +9,13 @@ use std::collections::HashMap;
 
 use proto::hash::Hash;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Handed;
 use crate::store::{Stored, Term};
 
 /// Which terms a record has, as a number: raise it with every change, and an index of another number is built again.
-pub(in crate::log) const FORMAT: i32 = 2;
+pub(in crate::log) const FORMAT: i32 = 3;
 
 /// Names whose terms are kept.
 const NAMES: usize = 1024;
@@ -119,11 +120,50 @@ struct Leaf {
     key: Option<String>,
     operation: Option<proto::operation::OperationId>,
     #[serde(default)]
-    digests: serde_json::Map<String, serde_json::Value>,
+    digests: serde_json::Map<String, Value>,
     #[serde(default)]
     signatures: Vec<Entry>,
     signed: Option<Signed>,
-    body: Option<Body>,
+    #[serde(default)]
+    body: Value,
+    /// Of control records: whom they stop, and whose stops end.
+    #[serde(default)]
+    stops: Vec<Value>,
+    #[serde(default)]
+    lifts: Vec<Value>,
+}
+
+impl Leaf {
+    /// The keys that the record is about, each with its version where it names one.
+    fn keys(&self) -> Vec<(String, Option<u32>)> {
+        let of = |place: &Value| {
+            let key = place.get("key")?.as_str()?.to_owned();
+            let version = place.get("version").and_then(Value::as_u64);
+            Some((key, version.and_then(|version| u32::try_from(version).ok())))
+        };
+        let (target, effect) = (&self.body["target"], &self.body["effect"]);
+        let places = [&self.body, target, &target["version"], &effect["key"], &effect["destroyed"]];
+        let named = places.into_iter().chain(self.terms()).filter_map(of);
+        let mut all: Vec<_> = named.collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// What stops begin or end for.
+    fn terms(&self) -> impl Iterator<Item = &Value> {
+        let lifted = self.lifts.iter().filter_map(|lift| lift["terms"].as_array()).flatten();
+        self.stops.iter().chain(lifted)
+    }
+
+    /// The callers for whom stops begin or end.
+    fn callers(&self) -> Vec<String> {
+        let mut all: Vec<String> =
+            self.terms().filter_map(|term| term["caller"].as_str().map(str::to_owned)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
 }
 
 #[derive(Deserialize)]
@@ -134,15 +174,9 @@ struct Entry {
 #[derive(Deserialize)]
 struct Signed {
     #[serde(default)]
-    digests: serde_json::Map<String, serde_json::Value>,
+    digests: serde_json::Map<String, Value>,
     #[serde(default)]
     subjects: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Body {
-    key: Option<String>,
-    version: Option<u32>,
 }
 
 /// What is read of a detail, where it lies; what is not there is empty.
@@ -230,6 +264,7 @@ impl Terms {
     }
 
     fn of_leaf(&mut self, leaf: Leaf, found: &mut Vec<Term>) {
+        let (about, callers) = (leaf.keys(), leaf.callers());
         if let Some(name) = leaf.kind.filter(|kind| kind != "sign") {
             found.extend([not_sign(), kind(&name)]);
         }
@@ -242,13 +277,16 @@ impl Terms {
             );
         }
         found.extend(subjects.iter().map(|subject| of_subject(subject)));
-        let body_key = leaf.body.as_ref().and_then(|body| body.key.clone());
-        let versions = leaf.signatures.iter().filter_map(|entry| entry.version);
-        let versions: Vec<u32> = versions.chain(leaf.body.and_then(|body| body.version)).collect();
-        if let Some(key) = leaf.key.or(body_key) {
+        if let Some(key) = leaf.key {
             found.push(self.of_key(&key));
-            found.extend(versions.into_iter().map(|version| self.of_version(&key, version)));
+            let versions = leaf.signatures.iter().filter_map(|entry| entry.version);
+            found.extend(versions.map(|version| self.of_version(&key, version)));
         }
+        for (key, version) in about {
+            found.push(self.of_key(&key));
+            found.extend(version.map(|version| self.of_version(&key, version)));
+        }
+        found.extend(callers.iter().map(|caller| self.of_caller(caller)));
     }
 
     fn of_detail(&mut self, detail: &[u8], found: &mut Vec<Term>) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proto::hash::Hash;
-use proto::record::{Record, SignRecord};
+use proto::record::{Body, Lift, Record, SignRecord, StopTarget};
 
 use super::support::*;
 use crate::log::index::{FORMAT, Handed, Terms};
@@ -102,6 +102,48 @@ async fn what_is_handed_over_has_the_terms_of_what_is_read_again() {
         } else {
             let operation = Handed { index: 0, hash: Hash::ZERO, record, detail };
             terms.of_handed(&operation, &mut Vec::new());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_finds_its_stops_their_ends_and_its_birth_and_a_caller_finds_his() {
+    let site = Site::unhurried();
+    let log = site.open().log;
+    let key = |name: &str| proto::term::Term::Key(name.parse().unwrap());
+    let caller = proto::term::Term::Caller("unix:7".into());
+    let key_id = proto::term::Term::KeyId(proto::key_id::KeyId::of_spki(b"third"));
+    let target = |target| Body::Stopped { act: None, target };
+    let of_version = StopTarget::Version { key: "a".parse().unwrap(), version: 3 };
+    let lift = |index, terms| Lift { index, terms };
+    let grant = |lifts| ControlDraft { lifts, ..site.control(Body::Grant { sha256: Hash::ZERO }, vec![]) };
+    let drafts = [
+        site.stop_of("a"),
+        site.control(target(of_version), vec![key_id]),
+        site.control(target(StopTarget::Caller("unix:7".into())), vec![caller.clone()]),
+        site.stop_of("b"),
+        grant(vec![lift(1, vec![key("a")]), lift(3, vec![caller.clone()])]),
+    ];
+    for draft in drafts {
+        log.control(draft).await.unwrap();
+    }
+    log.indexed(6, Duration::from_secs(20)).await.unwrap();
+    let find = async |sought| {
+        let query = Query { terms: vec![sought], oldest_first: true, ..Query::default() };
+        log.search(query).await.unwrap().indices
+    };
+    assert_eq!(find(Sought::Key("a".into())).await, [1, 2, 5]);
+    assert_eq!(find(Sought::Version("a".into(), 3)).await, [2]);
+    assert_eq!(find(Sought::Key("b".into())).await, [4]);
+    assert_eq!(find(Sought::Caller("unix:7".into())).await, [3, 5]);
+    // A birth and a destruction, as their records are written.
+    for (name, version) in [("ceremony.completed", 1), ("ceremony.completed-destroyed", 1)] {
+        let path = format!("{}/../proto/tests/golden/records/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let stored = crate::store::Stored { index: 7, leaf: std::fs::read(path).unwrap(), detail: None };
+        let (found, _) = Terms::default().of(&stored, &Hash::ZERO);
+        for sought in [Sought::Key("release/linux".into()), Sought::Version("release/linux".into(), version)]
+        {
+            assert!(found.contains(&sought.term()), "{name}: {sought:?}");
         }
     }
 }
