@@ -66,6 +66,9 @@ fn say(rule: &crate::access::Rule, surroundings: &Surroundings, question: &Quest
         let set = PolicySet::from_policies([policy.clone()]).unwrap_or_default();
         ask(&set, surroundings, question, Needs::EVERYTHING, |_| 0)
     };
+    if !rule.is_about(question.action.name()) {
+        return Say::OutOfScope;
+    }
     match alone(rule.policy()) {
         Decision::Permitted { .. } | Decision::Denied(Denial::Forbidden { .. }) => Say::Applies,
         Decision::Denied(Denial::Failed { cause, .. }) => Say::Failed(cause),

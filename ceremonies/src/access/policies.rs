@@ -7,8 +7,8 @@ use cedar_policy::{Effect as CedarEffect, PolicySet, PrincipalConstraint, Valida
 use miette::Diagnostic as _;
 
 use crate::access::decide::{Denial, Surroundings, ask};
-use crate::access::rule::{Effect, holders_of_caller};
-use crate::access::{Caller, Decision, Needs, Question, Rule, schema};
+use crate::access::rule::{Effect, INVITE, holders_of_caller};
+use crate::access::{Action, Caller, Decision, Needs, Question, Rule, schema};
 use crate::form::Problem;
 
 /// Which file a problem is in.
@@ -39,6 +39,8 @@ pub struct Policies {
     rules: Vec<Rule>,
     ranks: HashMap<String, usize>,
     all: PolicySet,
+    /// Those that are about inviting: all but the grants that name no action.
+    inviting: PolicySet,
     notes: Vec<String>,
 }
 
@@ -52,12 +54,20 @@ impl Policies {
         let mut rules = read(File::Guardrails, guardrails, &mut problems);
         rules.extend(read(File::Grants, grants, &mut problems));
         let mut ranks = HashMap::new();
-        let mut all = PolicySet::new();
+        let (mut all, mut inviting) = (PolicySet::new(), PolicySet::new());
         for (rank, (file, rule)) in rules.iter().enumerate() {
             if ranks.insert(rule.id.clone(), rank).is_some() {
                 problems.push(found(*file, &rule.id, "the id is given twice; the record of a decision names it, so it is unique over both files"));
-            } else if let Err(error) = all.add(rule.policy.clone()) {
-                problems.push(found(*file, &rule.id, error.to_string()));
+            } else {
+                let mut add = |set: &mut PolicySet| {
+                    if let Err(error) = set.add(rule.policy.clone()) {
+                        problems.push(found(*file, &rule.id, error.to_string()));
+                    }
+                };
+                add(&mut all);
+                if rule.is_about(INVITE) {
+                    add(&mut inviting);
+                }
             }
         }
         let notes = validate(&all, &rules, &mut problems);
@@ -67,7 +77,7 @@ impl Policies {
         }
         problems.sort_by_key(|problem| (problem.file, problem.problem.line));
         if problems.is_empty() {
-            Ok(Self { rules: rules.into_iter().map(|(_, rule)| rule).collect(), ranks, all, notes })
+            Ok(Self { rules: rules.into_iter().map(|(_, rule)| rule).collect(), ranks, all, inviting, notes })
         } else {
             Err(problems)
         }
@@ -97,10 +107,12 @@ impl Policies {
 
     /// Decides on all rules. [`Question`]s in great number are better asked of a slice.
     pub fn decide(&self, question: &Question<'_>) -> Decision {
+        let rules = match question.action {
+            Action::Invite(_) => &self.inviting,
+            _ => &self.all,
+        };
         match Surroundings::of(question) {
-            Ok(surroundings) => {
-                ask(&self.all, &surroundings, question, Needs::EVERYTHING, |id| self.rank(id))
-            }
+            Ok(surroundings) => ask(rules, &surroundings, question, Needs::EVERYTHING, |id| self.rank(id)),
             Err(cause) => Decision::Denied(Denial::Unanswerable(cause)),
         }
     }

@@ -6,7 +6,10 @@ use std::sync::OnceLock;
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
 
 use crate::access::schema::{self, uid};
-use crate::access::{Caller, Needs};
+use crate::access::{Action, Caller, Needs};
+
+/// The one action that a grant must name.
+pub(crate) const INVITE: &str = proto::action::ActionName::Invite.name();
 
 /// What a rule does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,7 +39,7 @@ pub struct Rule {
     pub effect: Effect,
     /// Worked out when it is first asked for: it takes longer than reading the rule.
     needs: OnceLock<Needs>,
-    /// Names of the actions that it is about; all where absent.
+    /// Names of the actions that it is about; all where absent. A grant that names none is about all but inviting.
     pub(crate) actions: Option<BTreeSet<String>>,
     pub(crate) principal: Scope,
     pub(crate) resource: Scope,
@@ -53,6 +56,10 @@ impl Rule {
         };
         let name = |action: &EntityUid| action.id().unescaped().to_owned();
         let actions = match policy.action_constraint() {
+            // Whoever may invite a caller can become it, so nobody gives that right by leaving a word away.
+            ActionConstraint::Any if effect == Effect::Permit => {
+                Some(Action::NAMES.into_iter().filter(|name| *name != INVITE).map(str::to_owned).collect())
+            }
             ActionConstraint::Any => None,
             ActionConstraint::Eq(action) => Some([name(&action)].into()),
             ActionConstraint::In(actions) => Some(actions.iter().map(name).collect()),
@@ -77,7 +84,7 @@ impl Rule {
         *self.needs.get_or_init(|| Needs::of(&self.policy))
     }
 
-    /// Whether its action scope admits this action.
+    /// Whether its action scope admits this action: that of a grant which names none, every action but inviting.
     pub fn is_about(&self, action: &str) -> bool {
         self.actions.as_ref().is_none_or(|actions| actions.contains(action))
     }

@@ -37,7 +37,10 @@ pub(crate) struct Trial {
 /// A grant of everything to whoever runs the test.
 pub(crate) fn everything() -> String {
     let uid = rustix::process::getuid().as_raw();
-    format!("@id(\"operator\")\npermit (principal == Caller::\"unix:{uid}\", action, resource);\n")
+    format!(
+        "@id(\"operator\")\npermit (principal == Caller::\"unix:{uid}\", action, resource);\n\
+         @id(\"operator-invites\")\npermit (principal == Caller::\"unix:{uid}\", action == Action::\"invite\", resource);\n"
+    )
 }
 
 fn actor() -> Actor {

@@ -136,10 +136,10 @@ fn an_erased_detail_is_in_no_answer_and_no_file_and_its_record_is_proven_still()
     let salt = detail["salt"].as_str().unwrap().to_owned();
     assert_eq!(STANDARD.decode(&salt).unwrap().len(), 16);
     let erased = [salt, "a-person-of-flesh".to_owned(), "build-of-a-person".to_owned()];
-    // The first grants name this caller, and they are in the genesis for good.
+    // The first grants name this caller, once more for inviting, and they are in the genesis for good.
     let genesis = site.world.ledger().records[0].detail.clone().unwrap();
     let granted = occurrences(&genesis, PERSON);
-    assert_eq!(granted, 1);
+    assert_eq!(granted, 2);
     let searches =
         [format!("--caller {PERSON}"), format!("--caller {PERSON} --request-id build-of-a-person")];
     for terms in &searches {

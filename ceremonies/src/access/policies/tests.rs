@@ -91,7 +91,48 @@ fn the_right_to_invite_is_of_the_callers_who_are_invited() {
         assert_eq!(invite(admin, other), Decision::Denied(Denial::NoGrant), "{other}");
     }
     assert_eq!(invite("spiffe://example.org/ci/team4", admin), Decision::Denied(Denial::NoGrant));
-    assert_eq!(invite("unix:0", admin), permitted("local-operators"));
+    // A grant that names no action permits everything else.
+    assert_eq!(invite("unix:0", admin), Decision::Denied(Denial::NoGrant));
+    assert_eq!(ask_all("unix:0", &Action::ReadLog, None, None), permitted("local-operators"));
+    assert_eq!(ask_all("unix:0", &Action::Stop(StopTarget::All), None, None), permitted("local-operators"));
+}
+
+#[test]
+fn inviting_is_permitted_where_a_grant_names_it_and_forbidden_by_rules_that_name_nothing() {
+    let invite = Action::Invite(Caller::parse("spiffe://example.org/ci").unwrap());
+    let caller = Caller::unix(0);
+    let question = Question { caller: &caller, action: &invite, resource: None, facts: None };
+    let unix = "principal in Callers::\"unix\"";
+    for (guardrails, grant, expected) in [
+        ("", format!("permit({unix}, action, resource)"), Decision::Denied(Denial::NoGrant)),
+        // Not a condition: a scope is what people look at.
+        (
+            "",
+            format!("permit({unix}, action, resource) when {{ principal.id == \"unix:0\" }}"),
+            Decision::Denied(Denial::NoGrant),
+        ),
+        ("", format!("permit({unix}, action == Action::\"invite\", resource)"), permitted("a")),
+        (
+            "",
+            format!("permit({unix}, action in [Action::\"stop\", Action::\"invite\"], resource)"),
+            permitted("a"),
+        ),
+        (
+            "@id(\"nobody\") forbid(principal, action, resource);",
+            format!("permit({unix}, action == Action::\"invite\", resource)"),
+            Decision::Denied(Denial::Forbidden { rule: "nobody".into() }),
+        ),
+    ] {
+        let policies = Policies::load(guardrails, &format!("@id(\"a\") {grant};")).unwrap();
+        assert_eq!(policies.decide(&question), expected, "{grant}");
+        let explained = crate::access::explain::explain(&policies, &question);
+        assert_eq!(explained.decision, expected, "{grant}");
+        let applies = explained
+            .parts
+            .iter()
+            .any(|part| part.rule == "a" && part.say == crate::access::explain::Say::Applies);
+        assert_eq!(applies, expected != Decision::Denied(Denial::NoGrant), "{grant}");
+    }
 }
 
 #[test]

@@ -49,6 +49,13 @@ permit (principal == Caller::\"{first_client}\", action, resource);
 
 @id(\"local-operator\")
 permit (principal == Caller::\"unix:{uid}\", action, resource);
+
+// Whoever may invite a caller can become it, so inviting is permitted only where a grant names it.
+@id(\"first-client-invites\")
+permit (principal == Caller::\"{first_client}\", action == Action::\"invite\", resource);
+
+@id(\"local-operator-invites\")
+permit (principal == Caller::\"unix:{uid}\", action == Action::\"invite\", resource);
 "
     )
 }
