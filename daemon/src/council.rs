@@ -43,6 +43,7 @@ use proto::reason::Reason;
 use proto::record::{Actor, ActorKind, Body, Ceremony, ControlDetail};
 use proto::refusal::Refusal;
 use proto::term::Term;
+use proto::time::Time;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::clock::Clock;
@@ -96,6 +97,11 @@ impl Council {
 
     fn is_running(&self, id: CeremonyId) -> bool {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
+    }
+
+    /// What time it is by the log: everything here goes by it, whatever the wall clock shows that is not believed.
+    fn now(&self) -> Time {
+        self.log.time().time()
     }
 
     /// The stamp that the next record of a ceremony would get.

@@ -163,7 +163,7 @@ impl Council {
     /// Whether an act that no session counts may still be used: not expired, not used before.
     pub(super) fn is_fresh(&self, held: &Held, act: &VerifiedAct) -> Result<(), Refusal> {
         let no = |message: String, guard| Err(Refusal::new(Reason::ActRefused, message).with("guard", guard));
-        if act.act().expires <= self.clock.wall() {
+        if act.act().expires <= self.now() {
             return no(format!("the act expired at {}, by its own word", act.act().expires), "act-expired");
         }
         if held.has_spent(act.digest()) {

@@ -173,7 +173,7 @@ impl Council {
     }
 
     fn begins(&self, held: &Held) -> bool {
-        self.clock.wall() >= held.session.statement().common().not_before
+        self.now() >= held.session.statement().common().not_before
     }
 
     fn has_ended_by_time(&self, held: &Held) -> bool {

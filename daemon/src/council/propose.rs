@@ -85,7 +85,7 @@ impl Council {
                 .map_err(|error| invalid(format!("justification: {error}")))?,
             log: StatedLog { origin: genesis.origin().clone(), root: head.root, size: head.size },
             nonce: nonce.into(),
-            not_before: draft.not_before.unwrap_or_else(|| self.clock.wall()),
+            not_before: draft.not_before.unwrap_or_else(|| self.now()),
             quorum: rules.rule(&template.target).quorum(seats.approvals, seats.officers()),
             roster: seats.version,
             ticket: line("ticket", &draft.ticket)?,
@@ -126,7 +126,7 @@ impl Council {
                 format!("the statement names {} as initiator, and {} signed", common.initiator, act.person());
             return no("other-initiator", message);
         }
-        if act.act().expires <= self.clock.wall() {
+        if act.act().expires <= self.now() {
             return no("act-expired", format!("the act expired at {}", act.act().expires));
         }
         if snapshot.state().sessions().was_proposed(common.ceremony) {

@@ -1,16 +1,22 @@
 //! A wall clock that is stepped while the daemon runs: what it holds up, and who vouches for it.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use ceremonies::act::Deed;
 use ceremonies::session::Step;
 use ceremonies::transcript::{self, Deviation, Verdict};
+use proto::hash::Hash;
 use proto::reason::Reason;
 use proto::record::Body;
 use proto::refusal::Refusal;
 use proto::time::Time;
 
 use super::people::{folded, told};
-use super::room::{Room, new_key};
-use crate::council::Submitted;
+use super::room::{Open, Room, new_key, template};
+use crate::clock::{Clock as _, ManualClock};
+use crate::council::{Draft, Submitted};
+use crate::keyring::trial::everything;
 
 const DAYS: i64 = 24 * 3600;
 
@@ -73,4 +79,65 @@ async fn a_stepped_clock_enables_nothing_until_an_officer_vouches_for_it() {
     let accepted = Deviation::ClockAccepted { index: done.index, person: "ada".parse().unwrap() };
     assert_eq!(verified.deviations, [accepted]);
     assert_eq!(&folded(&room).await, snapshot.state());
+}
+
+/// A change of the grants that begins so many minutes from now.
+async fn begins_in(room: &Room, minutes: u64) -> Open {
+    let grants = format!("// another file\n{}", everything());
+    let in_force = room.trial.keyring.snapshot().state().grants().sha256;
+    let target = format!("grants = \"{}\"\nreplaces = \"{in_force}\"\n", Hash::of(grants.as_bytes()));
+    let draft = Draft {
+        template: template("grant.change", &target),
+        initiator: "oskar".to_owned(),
+        justification: None,
+        ticket: None,
+        not_before: Some(room.trial.clock.wall().later(Duration::from_secs(60 * minutes))),
+    };
+    let statement = room.council.statement(&draft).unwrap();
+    let documents = [("grants".to_owned(), grants.into_bytes())].into();
+    let open = room.propose_with(&statement, &documents).await.unwrap();
+    for officer in ["ada", "bob"] {
+        room.approves(officer, &open).await.unwrap();
+    }
+    open
+}
+
+#[tokio::test]
+async fn what_starts_by_itself_begins_by_the_logs_time_and_not_by_a_wall_clock_that_is_not_believed() {
+    let clock = Arc::new(ManualClock::default());
+    let room = Room::at(&clock).await;
+    let start = clock.wall();
+    let open = begins_in(&room, 30).await;
+    let size = room.trial.log.head().size;
+    let follows = async || {
+        let turn = room.council.turn.lock().await;
+        room.council.follow_up(turn, open.id).await
+    };
+    // An hour ahead by the wall clock alone: it is nobody's time to begin, so nothing is tried in vain.
+    clock.set(start.later(Duration::from_secs(3600)));
+    assert!(!room.council.time().is_trusted());
+    follows().await.unwrap();
+    assert_eq!((room.step(&open).await, room.trial.log.head().size), (Step::Armed, size));
+    clock.set(start);
+    clock.advance(Duration::from_secs(29 * 60));
+    follows().await.unwrap();
+    assert_eq!((room.step(&open).await, room.trial.log.head().size), (Step::Armed, size));
+    clock.advance(Duration::from_secs(61));
+    follows().await.unwrap();
+    assert_eq!(room.step(&open).await, Step::Completed);
+}
+
+#[tokio::test]
+async fn an_act_that_is_over_by_the_logs_time_opens_nothing_by_a_wall_clock_that_was_set_back() {
+    let clock = Arc::new(ManualClock::default());
+    let room = Room::at(&clock).await;
+    let start = clock.wall();
+    let statement = room.draft("oskar", template("key.generate", &new_key("release/linux"))).unwrap();
+    let act = room.signed("oskar", Deed::Propose { statement: statement.digest() });
+    clock.advance(Duration::from_secs(3601));
+    clock.set(start);
+    assert!(!room.council.time().is_trusted());
+    let size = room.trial.log.head().size;
+    let late = room.council.propose(&statement.encode(), &act, &Default::default()).await.unwrap_err();
+    assert_eq!((told(&late), room.trial.log.head().size), ((Reason::ActRefused, "act-expired"), size));
 }
