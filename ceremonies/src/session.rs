@@ -3,7 +3,7 @@
 //! ```text
 //! Proposed ─► Armed ─► Executing ─► Executed ─► Completed
 //!     │         │          │            ├─► Waiting (looser guardrails, 24 h) ─► Completed · Vetoed · Superseded
-//!     │         │          ├─► Aborted   └─► Failed (refusal, or 4 h of silence)
+//!     │         │          ├─► Aborted   └─► Failed (refusal, 4 h of silence, or it cannot come into force)
 //!     ├◄────────┤          ├─► Failed (nothing was done)
 //!     │         │          └─► Indeterminate ─► (resolve) ─► Armed · Aborted · Failed
 //!     └────┬────┘

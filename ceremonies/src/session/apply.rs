@@ -7,7 +7,7 @@ use proto::time::Time;
 use crate::person::{PersonId, Role};
 use crate::rules::SILENCE;
 use crate::session::state::{Cause, Executed, Executing};
-use crate::session::{Event, Refusal, STARTS, Session, Stamp, State, Waiting};
+use crate::session::{Event, Refusal, STARTS, Session, Stamp, State, Step, Waiting};
 use crate::statement::target::Leftover;
 use crate::statement::{Kind, Target};
 
@@ -109,6 +109,18 @@ impl Session {
             }
         }
         Ok(next)
+    }
+
+    /// The session where what was done and attested cannot come into force: it has failed. To be asked only of one whose completion is
+    /// in no record, because that has the effect; a session in any other state stays as it is.
+    #[must_use]
+    pub fn without_effect(&self, stamp: Stamp) -> Self {
+        let mut next = self.clone();
+        if self.state.step() == Step::Completed && stamp.index > self.index {
+            next.index = stamp.index;
+            next.state = State::Failed(Cause::NoEffect);
+        }
+        next
     }
 
     fn misplaced(&self, event: &Event) -> Refusal {

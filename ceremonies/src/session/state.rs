@@ -114,6 +114,8 @@ pub enum Cause {
     Silence,
     /// What an interruption left was abandoned.
     Abandoned,
+    /// It was done and attested, and cannot come into force.
+    NoEffect,
 }
 
 /// The name of a state.

@@ -38,6 +38,20 @@ fn what_makes_nothing_looser_waits_for_nothing() {
 }
 
 #[test]
+fn what_cannot_come_into_force_has_failed_and_no_other_state_is_touched() {
+    let done = attested(false);
+    let stamp = |index| Stamp { index, time: done.now, trusted: true };
+    let failed = done.session.without_effect(stamp(u64::MAX));
+    assert_eq!(*failed.state(), State::Failed(Cause::NoEffect));
+    assert_eq!(failed.after(&Event::Tick, stamp(u64::MAX)), Err(Refusal::Over(Step::Failed)));
+    // A record of before says nothing about it.
+    assert_eq!(done.session.without_effect(stamp(0)), done.session);
+    let waits = waiting();
+    assert_eq!(waits.session.without_effect(stamp(u64::MAX)), waits.session);
+    assert_eq!(failed.without_effect(stamp(u64::MAX)), failed);
+}
+
+#[test]
 fn looser_guardrails_wait_a_day_by_the_time_of_the_log() {
     let mut room = waiting();
     assert_eq!(room.session.due(), Some(since(&room).time.later(Duration::from_secs(24 * 3600))));

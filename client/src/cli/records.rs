@@ -203,7 +203,10 @@ fn ceremony(step: &Ceremony) -> String {
         Ceremony::Started(_) => "the execution begins".to_owned(),
         Ceremony::Deviated(deviated) => format!("a deviation, act {}", deviated.act),
         Ceremony::Executed(executed) => format!("outputs {}", executed.outputs),
-        Ceremony::Failed(failed) => format!("nothing was done: {}", failed.cause),
+        Ceremony::Failed(failed) => match failed.reason {
+            Some(reason) => format!("it has no effect ({}): {}", reason.name(), failed.cause),
+            None => format!("nothing was done: {}", failed.cause),
+        },
         Ceremony::Interrupted(_) => "nobody knows what was done".to_owned(),
         Ceremony::Ended(_) => "its time is over".to_owned(),
         Ceremony::Completed(completed) => match &completed.effect {

@@ -75,7 +75,7 @@ impl Council {
             Birth::Made(born) => self.executed(statement, &Outputs::Key(born)).await,
             Birth::Nothing(cause) => {
                 tracing::warn!(%ceremony, cause, "no key was made");
-                let step = Ceremony::Failed(Failed { cause: cause.clone(), ceremony });
+                let step = Ceremony::Failed(Failed { cause: cause.clone(), ceremony, reason: None });
                 self.append(step, vec![], vec![]).await?;
                 Err(Refusal::new(Reason::BackendRefused, format!("no key was made: {cause}")))
             }

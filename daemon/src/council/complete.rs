@@ -12,7 +12,7 @@ use ceremonies::transcript::{Files, Transcript};
 use proto::hash::Hash;
 use proto::proof::receipt::Receipt;
 use proto::reason::Reason;
-use proto::record::ceremony::{Completed, Effect, document};
+use proto::record::ceremony::{Completed, Effect, Failed, NoEffect, document};
 use proto::record::{Actor, ActorKind, Body, Ceremony, ControlRecord, Times};
 use proto::refusal::Refusal;
 use proto::term::Term;
@@ -30,18 +30,50 @@ pub(super) fn internal(what: impl std::fmt::Display) -> Refusal {
     Refusal::new(Reason::Internal, what.to_string())
 }
 
+/// Why a completion is not recorded.
+enum Incomplete {
+    /// It never will be: what was done and attested does not fit what is in force.
+    Never(NoEffect, String),
+    /// It is tried again.
+    Later(Refusal),
+}
+
+impl From<Refusal> for Incomplete {
+    fn from(refusal: Refusal) -> Self {
+        Self::Later(refusal)
+    }
+}
+
+/// Longest cause of a failure in characters.
+const LONGEST_CAUSE: usize = 1000;
+
 impl Council {
-    /// Records the completion of a ceremony whose witnesses have attested. The caller has the turn.
+    /// Records the completion of a ceremony whose witnesses have attested, or that it has failed, because it cannot come into force.
+    /// The caller has the turn.
     pub(super) async fn complete(&self, held: &Held, id: CeremonyId) -> Result<(), Refusal> {
+        match self.comes_into_force(held, id).await {
+            Ok(()) => Ok(()),
+            Err(Incomplete::Later(refusal)) => Err(refusal),
+            Err(Incomplete::Never(reason, why)) => {
+                let words: Vec<&str> = why.split_whitespace().collect();
+                let cause: String = words.join(" ").chars().take(LONGEST_CAUSE).collect();
+                tracing::error!(ceremony = %id, reason = reason.name(), cause, "a ceremony has no effect, and has failed");
+                let failed = Failed { cause, ceremony: id, reason: Some(reason) };
+                self.append(Ceremony::Failed(failed), vec![], vec![]).await.map(|_index| ())
+            }
+        }
+    }
+
+    async fn comes_into_force(&self, held: &Held, id: CeremonyId) -> Result<(), Incomplete> {
         let statement = held.session.statement();
         let outputs = held.read_outputs().ok_or_else(|| internal("a ceremony without outputs"))?;
         let effect = outputs::effect(statement, &outputs).map_err(internal)?;
         let State::Completed { outputs: digest, .. } = held.session.state() else {
-            return Err(internal("a ceremony that is not completed"));
+            return Err(internal("a ceremony that is not completed").into());
         };
         if self.is_overtaken(&effect) {
-            tracing::debug!(ceremony = %id, "another version came into force first: this one follows nothing");
-            return Ok(());
+            let why = "another version came into force first: this one follows nothing".to_owned();
+            return Err(Incomplete::Never(NoEffect::Overtaken, why));
         }
         if let Effect::Grants { .. } | Effect::Guardrails { .. } = &effect {
             self.offer(held).await?;
@@ -75,7 +107,8 @@ impl Council {
             let draft = self.draft(fresh, actor, Ceremony::Completed(Box::new(body)), checkpoint, touches)?;
             let lifts = snapshot.state().lifts(statement).unwrap_or_default();
             let draft = ControlDraft { follows: Some(head.control.1), lifts, ..draft };
-            would_follow(&snapshot, &draft)?;
+            would_follow(&snapshot, &draft)
+                .map_err(|refusal| Incomplete::Never(NoEffect::Taken, refusal.message))?;
             match self.log.control(draft).await {
                 Ok(appended) => {
                     self.keyring.at_least(appended.index).await;
@@ -83,16 +116,16 @@ impl Council {
                     return Ok(());
                 }
                 Err(LogError::Overtaken) => continue,
-                Err(error) => return Err(unlogged(&error)),
+                Err(error) => return Err(unlogged(&error).into()),
             }
         }
         let message = "other control records came first again and again; the completion is tried again";
-        Err(Refusal::new(Reason::ChangedMeanwhile, message))
+        Err(Refusal::new(Reason::ChangedMeanwhile, message).into())
     }
 
     /// Makes the grants or guardrails known that a ceremony puts in force. Their text is in the log since the proposal, where
     /// every start finds it.
-    async fn offer(&self, held: &Held) -> Result<(), Refusal> {
+    async fn offer(&self, held: &Held) -> Result<(), Incomplete> {
         let proposed = held.records.first().copied().unwrap_or_default();
         let (_, documents) = self.stored(proposed).await?;
         let text = |name| {
@@ -100,12 +133,16 @@ impl Council {
                 .get(name)
                 .ok_or_else(|| internal(format!("record {proposed} brings no document `{name}`")))
         };
-        match held.session.statement().target() {
-            Target::PolicyChange(_) => {
-                self.keyring.offer_guardrails(text(document::NEXT_GUARDRAILS)?, &documents).map_err(internal)
-            }
-            _ => self.keyring.offer_grants(text(document::GRANTS)?).map_err(internal),
+        if self.keyring.snapshot().in_force().is_none() {
+            return Err(Incomplete::Later(super::propose::no_rules()));
         }
+        let offered = match held.session.statement().target() {
+            Target::PolicyChange(_) => {
+                self.keyring.offer_guardrails(text(document::NEXT_GUARDRAILS)?, &documents)
+            }
+            _ => self.keyring.offer_grants(text(document::GRANTS)?),
+        };
+        offered.map_err(|clash| Incomplete::Never(NoEffect::RulesClash, clash.to_string()))
     }
 
     async fn assembled(

@@ -129,7 +129,7 @@ impl Council {
             birth.ok_or_else(|| Refusal::new(Reason::Internal, "the birth is gone from the state"))?;
         if let Err(refused) = self.gone(target).await? {
             tracing::error!(%ceremony, %refused, "the key was not destroyed");
-            let step = Ceremony::Failed(Failed { cause: refused.message.clone(), ceremony });
+            let step = Ceremony::Failed(Failed { cause: refused.message.clone(), ceremony, reason: None });
             self.append(step, vec![], vec![]).await?;
             return Err(refused);
         }

@@ -128,7 +128,8 @@ impl Council {
             Err(refusal) if is_away(refusal.reason) => return Err(refusal),
             Err(refusal) => {
                 tracing::warn!(%ceremony, %refusal, "no key is rebound");
-                let step = Ceremony::Failed(Failed { cause: refusal.message.clone(), ceremony });
+                let step =
+                    Ceremony::Failed(Failed { cause: refusal.message.clone(), ceremony, reason: None });
                 self.append(step, vec![], vec![]).await?;
                 return Err(refusal);
             }

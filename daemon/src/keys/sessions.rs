@@ -32,7 +32,7 @@ pub struct Held {
     pub records: Vec<u64>,
     /// What came of it.
     pub outputs: Option<Arc<[u8]>>,
-    /// Why its execution failed, in the backend's words.
+    /// Why its execution failed, in the backend's words; or why what was done has no effect.
     pub cause: Option<String>,
     /// Its completion.
     pub completion: Option<Completion>,
@@ -238,6 +238,14 @@ impl Sessions {
         let held = Arc::make_mut(held);
         held.records.push(stamp.index);
         if blocked || spent.is_some_and(|act| held.spent.contains(&act)) {
+            return Ok(());
+        }
+        if let (Ceremony::Failed(failed), Step::Completed, None) =
+            (step, held.session.state().step(), held.completion)
+        {
+            held.session = held.session.without_effect(stamp);
+            let reason = failed.reason.map_or_else(String::new, |reason| format!("{}: ", reason.name()));
+            held.cause = Some(format!("{reason}{}", failed.cause));
             return Ok(());
         }
         match held.session.after(&event, stamp) {

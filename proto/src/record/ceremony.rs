@@ -168,10 +168,36 @@ pub struct Executed {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failed {
-    /// What the backend said.
+    /// What the backend said, or what keeps it from coming into force.
     pub cause: String,
     /// The ceremony.
     pub ceremony: CeremonyId,
+    /// Of one that was done and attested: why it has no effect. Absent where nothing was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<NoEffect>,
+}
+
+/// Why what was done and attested cannot come into force.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoEffect {
+    /// Another version of what it makes came into force first.
+    Overtaken,
+    /// Guardrails and grants that do not go together.
+    RulesClash,
+    /// The keys or stops of the instance are against it.
+    Taken,
+}
+
+impl NoEffect {
+    /// As records write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Overtaken => "overtaken",
+            Self::RulesClash => "rules-clash",
+            Self::Taken => "taken",
+        }
+    }
 }
 
 /// `ceremony.interrupted` and `ceremony.ended`: it is not known what was done; time or a change of rules ended it.

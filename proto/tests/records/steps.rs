@@ -47,7 +47,18 @@ pub fn all(born: Arrived) -> Vec<(&'static str, Body)> {
         ("ceremony.started-by-itself", started(None)),
         ("ceremony.deviation", Ceremony::Deviated(Deviated { act, ceremony, person: "wendy".into() })),
         ("ceremony.executed", Ceremony::Executed(Executed { ceremony, outputs })),
-        ("ceremony.failed", Ceremony::Failed(Failed { cause: "the token is full".into(), ceremony })),
+        (
+            "ceremony.failed",
+            Ceremony::Failed(Failed { cause: "the token is full".into(), ceremony, reason: None }),
+        ),
+        (
+            "ceremony.failed-without-effect",
+            Ceremony::Failed(Failed {
+                cause: "the id `no-blobs` is given twice".into(),
+                ceremony,
+                reason: Some(NoEffect::RulesClash),
+            }),
+        ),
         ("ceremony.interrupted", Ceremony::Interrupted(Turned { ceremony })),
         ("ceremony.ended", Ceremony::Ended(Turned { ceremony })),
         ("ceremony.completed", completed(Effect::Key(Box::new(born)))),

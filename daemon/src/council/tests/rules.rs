@@ -16,7 +16,7 @@ use proto::algorithm::HashAlgorithm;
 use proto::digest::{Digest, Digests};
 use proto::hash::Hash;
 use proto::reason::Reason;
-use proto::record::ceremony::{Ceremony, Decided, Effect};
+use proto::record::ceremony::{Ceremony, Decided, Effect, NoEffect};
 use proto::record::{Body, Record};
 use proto::refusal::Refusal;
 use proto::time::Time;
@@ -26,6 +26,7 @@ use super::room::{Open, Room, new_key, template};
 use crate::clock::{Clock as _, ManualClock};
 use crate::council::Council;
 use crate::keyring;
+use crate::keyring::trial::everything;
 use crate::policy::caller::Caller;
 use crate::policy::facts::{Action, Facts, Resource};
 
@@ -275,6 +276,56 @@ async fn of_two_versions_that_would_follow_the_same_one_comes() {
     room.council.carry_on().await;
     assert_eq!(guardrails(&room), (4, Hash::of(often(1).0.as_bytes())));
     assert_eq!(&folded(&room).await, room.trial.keyring.snapshot().state());
+}
+
+/// Other grants, which two officers put in force.
+async fn granted(room: &Room, grants: &str) {
+    let in_force = room.trial.keyring.snapshot().state().grants().sha256;
+    let target = format!("grants = \"{}\"\nreplaces = \"{in_force}\"\n", Hash::of(grants.as_bytes()));
+    let statement = room.draft("oskar", template("grant.change", &target)).unwrap();
+    let documents = [("grants".to_owned(), grants.as_bytes().to_vec())].into();
+    let open = room.propose_with(&statement, &documents).await.unwrap();
+    for officer in ["ada", "bob"] {
+        room.approves(officer, &open).await.unwrap();
+    }
+    assert_eq!(room.step(&open).await, Step::Completed);
+}
+
+#[tokio::test]
+async fn guardrails_that_clash_with_grants_that_came_meanwhile_have_failed_and_say_why() {
+    let clock = Arc::new(ManualClock::default());
+    let room = Room::at(&clock).await;
+    attested(&room, &often(1), false).await;
+    let waits = attested(&room, &forbidding(), true).await;
+    assert_eq!(room.step(&waits).await, Step::Waiting);
+    let clash = "@id(\"nobody-signs\")\npermit (principal == Caller::\"unix:1\", action, resource);\n";
+    granted(&room, &format!("{}{clash}", everything())).await;
+    clock.advance(24 * HOUR);
+    room.council.carry_on().await;
+    assert_eq!((room.step(&waits).await, room.newest_kind().await), (Step::Failed, "ceremony.failed"));
+    let Body::Ceremony(Ceremony::Failed(failed)) = room.newest().await.body else { panic!("no failure") };
+    assert_eq!(failed.reason, Some(NoEffect::RulesClash));
+    assert!(
+        failed.cause.contains("nobody-signs") && failed.cause.contains("given twice"),
+        "{}",
+        failed.cause
+    );
+    let cause = room.council.ceremony(waits.id).await.unwrap().cause.unwrap();
+    assert_eq!(cause, format!("rules-clash: {}", failed.cause));
+    // It is over: nothing is tried again, also by another process, and nobody has to end it.
+    let size = room.trial.log.head().size;
+    room.council.carry_on().await;
+    room.anew().carry_on().await;
+    let late = room.does("carol", Deed::Veto { statement: waits.statement }).await.unwrap_err();
+    assert_eq!((told(&late), room.trial.log.head().size), ((Reason::ActRefused, "over"), size));
+    assert_eq!((guardrails(&room).0, may_sign(&room)), (2, true));
+    assert!(room.council.transcript(waits.id).await.is_err());
+    assert_eq!(&folded(&room).await, room.trial.keyring.snapshot().state());
+    // What does not clash follows the same version.
+    let other = attested(&room, &often(2), true).await;
+    clock.advance(24 * HOUR);
+    room.council.carry_on().await;
+    assert_eq!((room.step(&other).await, guardrails(&room).0), (Step::Completed, 3));
 }
 
 /// One officer against all others: alone he makes nothing looser, and he stops them from making it tighter for as long as they
