@@ -3,7 +3,7 @@
 //!
 //! A few hundred histories in every run, 10,000 in a full one. C6 (gap-free versions) is held by the tests of statements;
 //! C7 (rehearsal and production) by those of statements and of `Session::open`; C8 for one ceremony here, for several at once
-//! by `daemon`'s `no_history_puts_looser_guardrails_in_force_within_a_day`; C9 by the tests of transcripts.
+//! by `daemon`'s `no_history_puts_looser_guardrails_in_force_within_a_day`; C9 by `c9_a_verdict_is_a_function_of_the_files_and_the_genesis_and_holds_for_no_others`.
 
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 

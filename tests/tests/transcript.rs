@@ -8,8 +8,10 @@ use std::process::Command;
 
 use ceremonies::transcript::README;
 use proto::hash::Hash;
+use tests::PATIENCE;
 use tests::binaries::{VARIABLE, program};
 use tests::process::Process;
+use tests::strace::{Trace, watched};
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../ceremonies/tests/golden/transcript")
@@ -175,4 +177,68 @@ fn the_steps_of_the_readme_notice_what_was_changed() {
     copy(&golden(), place.path());
     std::fs::write(place.path().join("NOTES.txt"), "believe me").unwrap();
     by_hand(place.path(), &genesis).unwrap_err();
+}
+
+/// What `countersign ceremony verify` says of the golden transcript from somewhere, with what it opened and called meanwhile.
+fn verified(from: &Path, directory: &str, environment: &[(&str, &str)]) -> (String, Trace) {
+    let genesis = Hash::of(&std::fs::read(golden().join("genesis.json")).unwrap()).to_string();
+    let mut command = Command::new(program("countersign"));
+    command
+        .args(["ceremony", "verify", directory, "--genesis-sha256", &genesis])
+        .current_dir(from)
+        .env_clear();
+    command.envs(environment.iter().copied());
+    let notes = tempfile::tempdir().unwrap();
+    let trace = notes.path().join("trace");
+    let mut watched = Process::start(watched(&command, &["openat", "open", "socket", "connect"], &trace));
+    assert!(watched.ended(PATIENCE).success(), "{}", watched.said());
+    watched.silent(PATIENCE);
+    (watched.said(), Trace::read(&trace))
+}
+
+/// C9, of the program: neither a daemon nor a network, neither settings nor a home, neither time zone nor language have a say.
+#[test]
+fn a_verdict_depends_on_nothing_but_the_directory_and_the_genesis() {
+    let here = golden();
+    let elsewhere = tempfile::tempdir().unwrap();
+    copy(&here, &elsewhere.path().join("transcript"));
+    // Settings that say something else, of another instance.
+    let settings = elsewhere.path().join(".config/countersign");
+    std::fs::create_dir_all(&settings).unwrap();
+    let other = format!("genesis_sha256 = \"{}\"\nperson = \"mallory\"\n", Hash::ZERO);
+    std::fs::write(settings.join("config.toml"), other).unwrap();
+    let home = elsewhere.path().display().to_string();
+    let absolute = here.display().to_string();
+    let (first, trace) = verified(&here, &absolute, &[]);
+    assert!(first.contains("VALID"), "{first}");
+    // It opens no socket, and no file but the transcript's, the settings and the system's own libraries.
+    for (_, call, arguments) in &trace.calls {
+        assert!(call != "socket" && call != "connect", "{call}({arguments}");
+        let system = ["\"/etc/ld.so", "\"/lib", "\"/usr/lib", "\"/proc/", "\"/sys/", "\"/dev/"];
+        let settings = "/.config/countersign/config.toml\"";
+        let known = arguments.contains(&format!("\"{absolute}")) || arguments.contains(settings);
+        let known = known || system.iter().any(|place| arguments.contains(place));
+        assert!(known, "{call}({arguments}");
+    }
+    let words = |said: &str| said.replace(&absolute, "DIR").replace("transcript", "DIR");
+    for (from, directory, environment) in [
+        (
+            here.parent().unwrap(),
+            absolute.as_str(),
+            &[("TZ", "Pacific/Kiritimati"), ("LC_ALL", "tr_TR.UTF-8")][..],
+        ),
+        (
+            elsewhere.path(),
+            "transcript",
+            &[("HOME", home.as_str()), ("COUNTERSIGN_ADDRESS", "https://127.0.0.1:1")][..],
+        ),
+        (
+            Path::new("/"),
+            absolute.as_str(),
+            &[("COUNTERSIGN_STATE", "/nowhere"), ("COUNTERSIGN_PERSON", "mallory")][..],
+        ),
+    ] {
+        let (said, _) = verified(from, directory, environment);
+        assert_eq!(words(&said), words(&first), "{environment:?}");
+    }
 }

@@ -1,7 +1,12 @@
-//! No byte is free: whatever is changed, dropped, added or wrapped anew makes a transcript invalid.
+//! No byte is free: whatever is changed, dropped, added or wrapped anew makes a transcript invalid; and the verdict is a function of
+//! the files and the genesis digest alone (C9).
+
+use std::sync::LazyLock;
 
 use ceremonies::genesis::Mode;
 use ceremonies::transcript::{Files, Step, Verdict, name, verify};
+use proptest::prelude::*;
+use proptest::sample::Index;
 use proto::hash::Hash;
 
 use crate::invalid;
@@ -190,4 +195,112 @@ fn signatures_of_strangers_on_checkpoint_and_receipt_are_bytes_too_many() {
         |_| {},
     );
     invalid(&stage, &files, Step::Checkpoint, "more than the signature of the log key");
+}
+
+/// One change of a transcript, by places that every file has.
+#[derive(Clone, Debug)]
+enum Change {
+    /// A byte is any other one.
+    Byte(Index, Index, u8),
+    /// A byte comes in between.
+    Insert(Index, Index, u8),
+    /// A byte is gone.
+    Remove(Index, Index),
+    /// Two files have each other's bytes.
+    Exchange(Index, Index),
+    /// A file is another one's.
+    Copy(Index, Index),
+    /// A file is gone.
+    Drop(Index),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let at = any::<Index>;
+    prop_oneof![
+        6 => (at(), at(), 1..=255u8).prop_map(|(file, byte, xor)| Change::Byte(file, byte, xor)),
+        2 => (at(), at(), any::<u8>()).prop_map(|(file, byte, new)| Change::Insert(file, byte, new)),
+        2 => (at(), at()).prop_map(|(file, byte)| Change::Remove(file, byte)),
+        1 => (at(), at()).prop_map(|(one, other)| Change::Exchange(one, other)),
+        1 => (at(), at()).prop_map(|(from, to)| Change::Copy(from, to)),
+        1 => at().prop_map(Change::Drop),
+    ]
+}
+
+fn changed(files: &mut Files, change: &Change) {
+    let name = |files: &Files, at: &Index| files.keys().nth(at.index(files.len())).unwrap().clone();
+    if files.len() < 2 {
+        return;
+    }
+    match change {
+        Change::Byte(file, byte, xor) => {
+            let bytes = files.get_mut(&name(files, file)).unwrap();
+            if !bytes.is_empty() {
+                let at = byte.index(bytes.len());
+                bytes[at] ^= xor;
+            }
+        }
+        Change::Insert(file, byte, new) => {
+            let bytes = files.get_mut(&name(files, file)).unwrap();
+            bytes.insert(byte.index(bytes.len() + 1), *new);
+        }
+        Change::Remove(file, byte) => {
+            let bytes = files.get_mut(&name(files, file)).unwrap();
+            if !bytes.is_empty() {
+                bytes.remove(byte.index(bytes.len()));
+            }
+        }
+        Change::Exchange(one, other) => {
+            let (one, other) = (name(files, one), name(files, other));
+            let (first, second) = (files[&one].clone(), files[&other].clone());
+            files.insert(one, second);
+            files.insert(other, first);
+        }
+        Change::Copy(from, to) => {
+            let (from, to) = (name(files, from), name(files, to));
+            files.insert(to, files[&from].clone());
+        }
+        Change::Drop(file) => drop(files.remove(&name(files, file))),
+    }
+}
+
+/// Played once: the same ceremony under its first roster, under a second one, and under a third version of the guardrails.
+static PLAYED: LazyLock<Vec<(Hash, Files)>> = LazyLock::new(|| {
+    let (first, files) = whole();
+    let (second, later) = super::others::by_the_second_roster();
+    let mut third = super::amended::by_the_third_guardrails();
+    let amended = third.rest();
+    vec![(first.genesis_sha256(), files), (second.genesis_sha256(), later), (third.genesis_sha256(), amended)]
+});
+
+/// The verdict as another thread comes to it, of files that were put together in another order.
+fn elsewhere(files: &Files, genesis: Hash) -> String {
+    let parts: Vec<(String, Vec<u8>)> = files.clone().into_iter().rev().collect();
+    let judge = move || verify(&parts.into_iter().collect(), genesis).to_string();
+    std::thread::Builder::new().spawn(judge).unwrap().join().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if is_full() { 10_000 } else { 120 },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// Invariant C9: whatever becomes of the directory, the verdict is the same each time and everywhere it is asked for, and it is
+    /// `VALID` of those files alone, by that genesis alone.
+    #[test]
+    fn c9_a_verdict_is_a_function_of_the_files_and_the_genesis_and_holds_for_no_others(
+        which in any::<Index>(),
+        changes in prop::collection::vec(change(), 0..3),
+        other_genesis in proptest::option::weighted(0.1, any::<[u8; 32]>()),
+    ) {
+        let (genesis, honest) = &PLAYED[which.index(PLAYED.len())];
+        let mut files = honest.clone();
+        changes.iter().for_each(|change| changed(&mut files, change));
+        let asked = other_genesis.map_or(*genesis, Hash::from);
+        let verdict = verify(&files, asked);
+        prop_assert_eq!(verdict.to_string(), elsewhere(&files, asked));
+        let is_honest = files == *honest && asked == *genesis;
+        prop_assert_eq!(!matches!(verdict, Verdict::Invalid(_)), is_honest, "{}: {:?}", verdict, changes);
+    }
 }
