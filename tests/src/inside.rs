@@ -2,10 +2,13 @@
 //!
 //! Its files are those of a [`World`] that was made and does not run. Listeners, services, log, keys and policy are the
 //! daemon's library, put together as its `app` puts them together; a real client reaches them by the same addresses.
-//! Only software keys: a host of a PKCS#11 module is the daemon's program.
+//! Only software keys: a host of a PKCS#11 module is the daemon's program. [`Apart`] is the same in a process that can be killed.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -29,8 +32,10 @@ use daemon::secret::SecretReference;
 use daemon::sign::Signer;
 use proto::canonical::Map;
 use proto::record::config::Cause;
+use proto::time::Time;
 
 use crate::PATIENCE;
+use crate::process::{Process, killed};
 use crate::world::World;
 
 /// The running instance.
@@ -46,8 +51,12 @@ impl Inside {
     /// # Panics
     /// If something of it cannot be started.
     pub async fn start(world: &World, clock: Arc<ManualClock>) -> Self {
+        Self::configured(&world.config(), clock).await
+    }
+
+    async fn configured(file: &Path, clock: Arc<ManualClock>) -> Self {
         let clock: Arc<dyn Clock> = clock;
-        let config = config::load(&world.config()).unwrap();
+        let config = config::load(file).unwrap();
         let opened =
             log::open(config.log.settings.clone(), Arc::clone(&clock), log_key(&config.log.key)).unwrap();
         let mut history = opened.history.iter();
@@ -100,7 +109,7 @@ impl Inside {
         let edge = edge.unwrap();
         let local = listen.local.as_ref().unwrap().socket.clone();
         let addresses = serde_json::json!({ "network": edge.address().unwrap(), "local": local });
-        let run = world.state().join("run");
+        let run = config.instance.state_directory.join("run");
         std::fs::create_dir_all(&run).unwrap();
         std::fs::write(run.join("addresses.json"), addresses.to_string()).unwrap();
         Self { edge, log, council }
@@ -111,6 +120,26 @@ impl Inside {
         self.council.carry_on().await;
     }
 
+    /// The other process of [`Apart`]: serves until it is killed. Returns at once where nobody has started it as that.
+    ///
+    /// # Panics
+    /// If something of it cannot be started.
+    pub fn serve() {
+        let Some(file) = std::env::var_os(CONFIGURATION) else { return };
+        let time = || std::fs::read_to_string(std::env::var_os(TIME).unwrap()).unwrap().parse().unwrap();
+        let begun = Time::from_microseconds(time());
+        let clock = Arc::new(ManualClock::new(begun));
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let inside = Self::configured(Path::new(&file), Arc::clone(&clock)).await;
+            crate::tell(SERVES);
+            loop {
+                clock.advance(Time::from_microseconds(time()).since(clock.wall()));
+                inside.ticks().await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+    }
+
     /// Drains it and closes the log.
     ///
     /// # Panics
@@ -118,6 +147,58 @@ impl Inside {
     pub async fn end(self) {
         assert_eq!(self.edge.drain(PATIENCE).await, 0, "a connection did not end");
         self.log.close().await;
+    }
+}
+
+/// Names the configuration of an instance in a process of its own.
+const CONFIGURATION: &str = "COUNTERSIGN_TESTS_APART";
+/// Names the file that holds what time it is there, in microseconds.
+const TIME: &str = "COUNTERSIGN_TESTS_APART_TIME";
+/// What it says when it serves.
+const SERVES: &str = "the instance apart serves";
+
+/// The same in a process of its own, which can be killed: the test's own program, started again for one test that does nothing
+/// but [`Inside::serve`].
+pub struct Apart {
+    process: Process,
+}
+
+impl Apart {
+    /// Starts it at this time, by the full name of that test.
+    ///
+    /// # Panics
+    /// If it does not come to serve.
+    #[must_use]
+    pub fn start(world: &World, test: &str, at: Time) -> Self {
+        Self::set(world, at);
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args([test, "--exact", "--nocapture"]);
+        command.env(CONFIGURATION, world.config()).env(TIME, Self::time(world));
+        let process = Process::start(command);
+        let _said = process.says(SERVES, PATIENCE);
+        Self { process }
+    }
+
+    /// Lets time pass there until this moment.
+    ///
+    /// # Panics
+    /// If it cannot be written down.
+    pub fn set(world: &World, at: Time) {
+        let part = world.scratch().join("time.part");
+        std::fs::write(&part, at.microseconds().to_string()).unwrap();
+        std::fs::rename(part, Self::time(world)).unwrap();
+    }
+
+    fn time(world: &World) -> PathBuf {
+        world.scratch().join("time")
+    }
+
+    /// Kills it, as `kill -9` does.
+    ///
+    /// # Panics
+    /// If it ended before.
+    pub fn kill(mut self) {
+        assert!(killed(self.process.kill()), "it ended before: {}", self.process.said());
     }
 }
 

@@ -13,7 +13,7 @@ use proto::hash::Hash;
 use proto::reason::Reason;
 use proto::wire::v1::CeremonyState as State;
 use tests::ask;
-use tests::inside::Inside;
+use tests::inside::{Apart, Inside};
 use tests::world::Plan;
 
 use crate::kill::{MOMENTS, strike, struck_act};
@@ -317,6 +317,93 @@ fn killed_at_every_step_of_a_policy_change_it_is_the_old_rules_or_the_new_ones()
     room.ends_well();
 }
 
+/// The other process of the test below, which starts and kills it; in a run of all tests it does nothing.
+#[test]
+fn an_instance_that_is_killed() {
+    Inside::serve();
+}
+
+/// `kill -9` in every hour of the day that looser rules wait: what was forbidden stays forbidden until the day is over, and then it is
+/// permitted once for all.
+#[test]
+fn killed_throughout_the_day_that_looser_rules_wait_nothing_is_permitted_early_or_forgotten() {
+    let world = Plan::new().key(KEY, "ecdsa-p256-sha256", &["blob"]).make();
+    let begun = SystemClock::start().wall();
+    let clock = Arc::new(ManualClock::new(begun));
+    let room = Room::of(world, None).under(&clock);
+    let start = || Apart::start(&room.world, "rules::an_instance_that_is_killed", clock.wall());
+    let passes = |by: Duration| {
+        clock.advance(by);
+        Apart::set(&room.world, clock.wall());
+    };
+    let mut apart = start();
+    room.uses(KEY).unwrap();
+    let (first, forbid, ca) =
+        (file(&room, "guardrails.toml"), file(&room, "forbid.cedar"), file(&room, "tls/ca.pem"));
+    let stricter = std::fs::read_to_string(writes_stricter(&room)).unwrap();
+    let strict = file(&room, "stricter.cedar");
+    let _tight = changes(&room, &stricter, &[&strict, &ca], 2, false);
+    assert_eq!(denied(&room), Reason::PolicyDenied);
+    let open = changes(&room, &first, &[&forbid, &ca], 3, true);
+    for _hour in 0..6 {
+        apart.kill();
+        apart = start();
+        assert_eq!((room.state(&open), denied(&room)), (State::Waiting, Reason::PolicyDenied));
+        passes(Duration::from_secs(235 * 60));
+    }
+    // Half an hour is left. The process that was started in it sees the day end, and is killed at some moment of that.
+    apart.kill();
+    apart = start();
+    assert_eq!((room.state(&open), denied(&room)), (State::Waiting, Reason::PolicyDenied));
+    let end = std::time::Instant::now() + tests::PATIENCE;
+    let before = room.head().size;
+    passes(Duration::from_secs(31 * 60));
+    while room.head().size == before {
+        assert!(std::time::Instant::now() < end, "{:?}", room.state(&open));
+    }
+    apart.kill();
+    apart = start();
+    // Attested and waited for, it is completed with the next record.
+    while room.uses(KEY).is_err() {
+        assert!(std::time::Instant::now() < end, "{:?}", room.state(&open));
+    }
+    assert_eq!(room.state(&open), State::Completed);
+    apart.kill();
+    apart = start();
+    room.uses(KEY).unwrap();
+    let verdict = verify(&room.transcript(&open).unwrap(), Hash::of(&room.genesis.encode()));
+    assert!(matches!(verdict, Verdict::Valid(_)), "{verdict}");
+    apart.kill();
+    let ledger = room.world.ledger();
+    assert_eq!(ledger.complaints(), Vec::<String>::new());
+    let completed = |record: &tests::ledger::Record| {
+        record.body["kind"] == "ceremony.completed"
+            && record.body["body"]["effect"].get("guardrails").is_some()
+    };
+    assert_eq!(ledger.records.iter().filter(|record| completed(record)).count(), 2);
+}
+
+/// A change of the guardrails that these officers approved and wanda attested, before and after.
+fn changes(room: &Room, text: &str, files: &[&str], version: u64, loosens: bool) -> Open {
+    let target = format!(
+        "guardrails = {{ version = {version}, sha256 = \"{}\" }}\nloosens = {loosens}\n",
+        Hash::of(text.as_bytes())
+    );
+    let statement = room.draft("oskar", &template("policy.change", &target)).unwrap();
+    let act = room.signed("oskar", Deed::Propose { statement: statement.digest() });
+    let files =
+        files.iter().map(|file| (amendment::name(&Hash::of(file.as_bytes())), file.as_bytes().to_vec()));
+    let documents = files.chain([("guardrails.next".to_owned(), text.as_bytes().to_vec())]).collect();
+    room.send_proposal_with(statement.encode(), act, documents).unwrap();
+    let open = Open { id: statement.common().ceremony.to_string(), statement };
+    for officer in ["ada", "bob"] {
+        room.approves(officer, &open).unwrap();
+    }
+    room.attests("wanda", &open).unwrap();
+    room.attests_after("wanda", &open).unwrap();
+    open
+}
+
 /// The whole product but its process, under a clock that the test moves: what was forbidden is permitted a day later, not before,
 /// also where the daemon was started anew in between.
 #[test]
@@ -325,33 +412,14 @@ fn what_becomes_looser_is_permitted_after_a_day_and_not_before() {
     let clock = Arc::new(ManualClock::new(SystemClock::start().wall()));
     let room = Room::of(world, None).under(&clock);
     let mut inside = room.wait(Inside::start(&room.world, Arc::clone(&clock)));
-    let change = |room: &Room, text: &str, files: &[&str], version: u64, loosens: bool| {
-        let target = format!(
-            "guardrails = {{ version = {version}, sha256 = \"{}\" }}\nloosens = {loosens}\n",
-            Hash::of(text.as_bytes())
-        );
-        let statement = room.draft("oskar", &template("policy.change", &target)).unwrap();
-        let act = room.signed("oskar", Deed::Propose { statement: statement.digest() });
-        let files =
-            files.iter().map(|file| (amendment::name(&Hash::of(file.as_bytes())), file.as_bytes().to_vec()));
-        let documents = files.chain([("guardrails.next".to_owned(), text.as_bytes().to_vec())]).collect();
-        room.send_proposal_with(statement.encode(), act, documents).unwrap();
-        let open = Open { id: statement.common().ceremony.to_string(), statement };
-        for officer in ["ada", "bob"] {
-            room.approves(officer, &open).unwrap();
-        }
-        room.attests("wanda", &open).unwrap();
-        room.attests_after("wanda", &open).unwrap();
-        open
-    };
     room.uses(KEY).unwrap();
     let (first, forbid, ca) =
         (file(&room, "guardrails.toml"), file(&room, "forbid.cedar"), file(&room, "tls/ca.pem"));
     let stricter = std::fs::read_to_string(writes_stricter(&room)).unwrap();
     let strict = file(&room, "stricter.cedar");
-    change(&room, &stricter, &[&strict, &ca], 2, false);
+    let _tight = changes(&room, &stricter, &[&strict, &ca], 2, false);
     assert_eq!(denied(&room), Reason::PolicyDenied);
-    let open = change(&room, &first, &[&forbid, &ca], 3, true);
+    let open = changes(&room, &first, &[&forbid, &ca], 3, true);
     for hours in [12, 11] {
         clock.advance(Duration::from_secs(hours * 3600));
         room.wait(inside.ticks());
