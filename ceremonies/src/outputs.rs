@@ -10,12 +10,14 @@ use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::name::KeyName;
 use proto::operation::OperationId;
+use proto::proof::checkpoint::Checkpoint;
+use proto::proof::note;
 use proto::record::Arrived;
 use proto::record::ceremony::{Effect, Rebound};
 use serde::{Deserialize, Serialize};
 
-use crate::statement::target::{Activation, Leftover};
-use crate::statement::{CeremonyId, Kind, Statement, Target};
+use crate::statement::target::{Activation, Leftover, LogRekey};
+use crate::statement::{CeremonyId, Head, Kind, Statement, Target};
 
 /// The one schema of outputs that this version knows.
 pub const SCHEMA: &str = "countersign.outputs.v0";
@@ -88,6 +90,9 @@ pub enum Outputs {
     Gone(CeremonyId),
     /// Of a `backend.rebind`: where each key is now, in the order of the statement.
     Rebound(Vec<Bound>),
+    /// Of a `log.rekey`: a checkpoint of the log at that moment, which the key until now and the next one have signed: so
+    /// the next key is there, and is the statement's.
+    Rekeyed(String),
     /// Of every other kind: what follows is in the statement.
     Done,
 }
@@ -115,6 +120,8 @@ struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     birth: Option<CeremonyId>,
     ceremony: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     destroyed: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,6 +154,7 @@ impl Document {
             attributes: None,
             birth: None,
             ceremony: statement.common().ceremony.to_string(),
+            checkpoint: None,
             destroyed: None,
             device: None,
             key: None,
@@ -199,7 +207,15 @@ impl Outputs {
                 }
                 Document { rebound: Some(bound.clone()), ..common }
             }
-            (Self::Done, Target::Resolve(_) | Target::KeyDestroy(_) | Target::BackendRebind(_), _) => {
+            (Self::Rekeyed(checkpoint), Target::LogRekey(rekey), _) => {
+                signed_by_both(checkpoint, rekey).ok_or(OutputsError::Field { field: "checkpoint" })?;
+                Document { checkpoint: Some(checkpoint.clone()), ..common }
+            }
+            (
+                Self::Done,
+                Target::Resolve(_) | Target::KeyDestroy(_) | Target::BackendRebind(_) | Target::LogRekey(_),
+                _,
+            ) => {
                 return Err(OutputsError::Field { field: "kind" });
             }
             (Self::Done, _, None) => common,
@@ -247,6 +263,10 @@ impl Outputs {
                 Some(bound) => Self::Rebound(bound),
                 None => return wrong("rebound"),
             },
+            Target::LogRekey(_) => match document.checkpoint {
+                Some(checkpoint) => Self::Rekeyed(checkpoint),
+                None => return wrong("checkpoint"),
+            },
             _ => Self::Done,
         };
         // What names ceremony, statement, key and version has one value here: that of the statement.
@@ -258,8 +278,15 @@ impl Outputs {
         match self {
             Self::Key(born) => vec![&born.possession],
             Self::Rebound(bound) => bound.iter().map(|bound| &bound.possession).collect(),
-            Self::Destroyed(_) | Self::Gone(_) | Self::Done => Vec::new(),
+            Self::Destroyed(_) | Self::Gone(_) | Self::Rekeyed(_) | Self::Done => Vec::new(),
         }
+    }
+
+    /// The head of the log that they name; none of kinds that name none.
+    pub fn head(&self) -> Option<Head> {
+        let Self::Rekeyed(text) = self else { return None };
+        let said = Checkpoint::parse(note::parse(text).ok()?.text()).ok()?;
+        Some(Head { root: said.root, size: said.size })
     }
 
     /// SHA-256 of their canonical bytes: what witnesses attest.
@@ -269,6 +296,16 @@ impl Outputs {
     pub fn digest(&self, statement: &Statement) -> Result<Hash, OutputsError> {
         Ok(Hash::of(&self.encode(statement)?))
     }
+}
+
+/// The checkpoint that the key until now and the next one have signed, in this order, and nobody else.
+fn signed_by_both(text: &str, rekey: &LogRekey) -> Option<Checkpoint> {
+    let (next, replaces) = rekey.keys()?;
+    let note = note::parse(text).ok()?;
+    let lines = note.signatures().iter().map(|line| (line.name.as_str(), line.key_id));
+    let bare = lines.eq([(replaces.name(), replaces.key_id()), (next.name(), next.key_id())]);
+    let said = Checkpoint::verify(text, &replaces).ok().filter(|said| said.body() == note.text())?;
+    Checkpoint::verify(text, &next).ok().filter(|_| bare && note.to_string() == text && said.size > 0)
 }
 
 /// Why a ceremony has no effect.
@@ -309,6 +346,7 @@ pub fn can_be_held(statement: &Statement) -> Result<(), NoEffect> {
             | Target::GrantChange(_)
             | Target::KeyDestroy(_)
             | Target::KeyResume(_)
+            | Target::LogRekey(_)
             | Target::PolicyChange(_)
             | Target::StopLift(_)
             | Target::Resolve(_)
@@ -358,6 +396,10 @@ pub fn effect(statement: &Statement, outputs: &Outputs) -> Result<Effect, NoEffe
             serial: rebind.serial.as_str().to_owned(),
         }),
         (Target::KeyResume(_) | Target::StopLift(_), _, Outputs::Done) => Ok(Effect::Lifts),
+        (Target::LogRekey(rekey), _, Outputs::Rekeyed(_)) => {
+            let (key, replaces) = rekey.keys().ok_or(NoEffect::Outputs(Kind::LogRekey))?;
+            Ok(Effect::LogKey { key, replaces })
+        }
         (Target::RosterChange(change), _, Outputs::Done) => {
             Ok(Effect::Roster { sha256: change.roster.sha256, version: change.roster.version })
         }

@@ -18,12 +18,15 @@
 //! pop-<index>.json                  those of keys that were found on another device
 //! rosters/<version>/…               the transcript of each `roster.change` before the completion, without what is nested in it
 //! guardrails/<version>/…            that of each `policy.change`, likewise
+//! log-keys/<number>/…               that of each `log.rekey`, likewise
 //! ```
 //!
-//! *Sources* are `control.jsonl`, `details`, `checkpoint.txt`, `proofs.json`, `pop.json`, `rosters`, `guardrails` and `completed.receipt`;
-//! every other file is a copy of something in them, for people and for stock tools, and the verifier demands that it is
-//! exactly the copy that [`Transcript::assemble`] makes. Control records are chained by `previous`, and the checkpoint names
-//! the newest of them, so nobody can leave out a veto, a roster or a change of the guardrails.
+//! *Sources* are `control.jsonl`, `details`, `checkpoint.txt`, `proofs.json`, `pop.json`, `rosters`, `guardrails`, `log-keys` and
+//! `completed.receipt`; every other file is a copy of something in them, for people and for stock tools, and the verifier
+//! demands that it is exactly the copy that [`Transcript::assemble`] makes. Control records are chained by `previous`, and the
+//! checkpoint names the newest of them, so nobody can leave out a veto, a roster or a change of the guardrails. A checkpoint
+//! has the signatures of the log keys in force at its size and no other line; the receipt of a `log.rekey` is by the checkpoint
+//! that both keys have signed, and that of any other ceremony by a checkpoint of the key in force at its completion.
 //!
 //! What is promised: [`verify`] is a function of the files and the genesis digest alone; it decides with the code that the
 //! daemon decides with; any other byte, a file more or a file less is [`Verdict::Invalid`]. The same log gives the same
@@ -32,7 +35,7 @@
 //! What it does not do: it reads and writes no files. It cannot see a log that shows different people different records
 //! (whoever keeps checkpoints can), nor whether two people are one. Records between the control records (signatures,
 //! refusals) are in the tree and not in the transcript. The acts that stand behind *other* ceremonies' records are in those
-//! ceremonies' transcripts; only those that changed the roster or the guardrails are in here.
+//! ceremonies' transcripts; only those that changed the roster, the guardrails or the log key are in here.
 
 mod control;
 mod copies;
@@ -114,7 +117,8 @@ pub struct Parts {
     pub possessions: Vec<Vec<u8>>,
     /// A signed checkpoint of a tree that holds all of these records and no later control record.
     pub checkpoint: String,
-    /// The transcripts of the changes of roster and guardrails before the completion, by what each made, with their receipts.
+    /// The transcripts of the changes of roster, guardrails and log key before the completion, by what each made, with their
+    /// receipts.
     pub made: BTreeMap<Governs, Files>,
 }
 

@@ -355,6 +355,8 @@ broken! {
     a_rebind_has_keys: BackendRebind at "target.keys", |_common, rebind| rebind.keys.clear();
     a_clock_is_reset_to_earlier: ClockReset at "target.mark", |_common, reset| reset.mark = reset.replaces;
     a_log_key_is_the_logs: LogRekey at "target.log_key", |_common, rekey| rekey.log_key = "other+0a1b2c3d+EfGh".parse().unwrap();
+    a_log_key_is_whole: LogRekey at "target.log_key",
+        |_common, rekey| rekey.log_key = "rehearsal.example.org+0a1b2c3d+EfGh".parse().unwrap();
     a_rekey_changes_the_key: LogRekey at "target.log_key", |_common, rekey| rekey.log_key = rekey.replaces.clone();
     a_recovered_log_has_another_origin: LogRecover at "target.origin",
         |common, recover| recover.origin = common.log.origin.clone();

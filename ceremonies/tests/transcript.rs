@@ -14,6 +14,7 @@ mod transcript {
     pub mod others;
     pub mod outputs;
     pub mod rebound;
+    pub mod rekeyed;
     pub mod stage;
     pub mod suspended;
     pub mod valid;

@@ -1,23 +1,28 @@
 //! A conversation with one instance: calls with patience, and every checkpoint held against those seen before.
 //!
 //! Promises: the newest checkpoint seen is presented once, before the first question that the log answers; no checkpoint is handed
-//! on that was not checked. Deliberately leaves stopping alone: a stop is sent first and waits for no proof.
+//! on that was not checked; a log that has another key is followed from the trusted one, and the user is told. Deliberately
+//! leaves stopping alone: a stop is sent first and waits for no proof.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::hash::Hash;
 use proto::proof::checkpoint::CheckpointError;
+use proto::proof::keys::NotFollowed;
+use proto::proof::note::NoteError;
+use proto::proof::receipt::Receipt;
 use proto::reason::Reason;
-use proto::wire::v1;
 use proto::wire::v1::log_service_client::LogServiceClient;
 use proto::wire::v1::signing_service_client::SigningServiceClient;
+use proto::wire::{receipt, v1};
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 
 use crate::connect::{self, ConnectError};
 use crate::refused::{NoAnswer, Refused};
 use crate::retry::{Patience, patiently};
-use crate::seen::{Memory, Seen};
+use crate::seen::{Followed, Memory, Seen};
 use crate::settings::Settings;
 use crate::trail::{Trail, TrailError, Wanted};
 
@@ -36,6 +41,9 @@ pub enum CallError {
     /// The checkpoint is not signed by the log key.
     #[error("the checkpoint in the answer cannot be believed: {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// The log's keys do not lead from the trusted one to one that signs.
+    #[error("the keys that the log shows cannot be believed: {0}")]
+    Keys(#[from] NotFollowed),
     /// The answer is not what was asked for.
     #[error("the answer is not what was asked for: {0}")]
     Answer(String),
@@ -66,6 +74,23 @@ pub struct Connection {
     settings: Settings,
     trail: Option<Trail>,
     presented: bool,
+    news: News,
+}
+
+/// What the user is to be told when a command has ended, whatever came of it.
+#[derive(Debug, Clone, Default)]
+pub struct News(Arc<Mutex<Vec<String>>>);
+
+impl News {
+    fn add(&self, text: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+
+    /// Everything so far, each once.
+    #[must_use]
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Connection {
@@ -77,13 +102,19 @@ impl Connection {
         let channel = connect::channel(&settings)?;
         let memory = Memory::at(&settings.state_directory);
         let trail = settings.log_key.clone().map(|key| Trail::begin(key, memory)).transpose()?;
-        Ok(Self { channel, settings, trail, presented: false })
+        Ok(Self { channel, settings, trail, presented: false, news: News::default() })
     }
 
     /// The settings it was opened with.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What the user is to be told; shared with the connection.
+    #[must_use]
+    pub fn news(&self) -> News {
+        self.news.clone()
     }
 
     /// The channel, for calls that need no care.
@@ -148,7 +179,7 @@ impl Connection {
         match answer {
             Ok(Err(refused)) => self.look_closer(&seen, &refused, patience).await,
             Ok(Ok(answer)) => {
-                let shown = Seen::read(&answer.checkpoint, self.trail()?.key())?;
+                let shown = self.read(&answer.checkpoint, patience).await?;
                 let path = hashes(&answer.path)?;
                 self.trail_mut()?.settle(&shown, &path)?;
                 Ok(())
@@ -177,7 +208,7 @@ impl Connection {
         let Ok(answer) = self.log().get_checkpoint(request).await else {
             return Err(NoAnswer::Refused(Box::new(refused.clone())).into());
         };
-        let shown = Seen::read(&answer.into_inner().checkpoint, self.trail()?.key())?;
+        let shown = self.read(&answer.into_inner().checkpoint, patience).await?;
         if shown.checkpoint.size < seen.checkpoint.size {
             return Err(self.trail()?.denied(&shown, refused.to_string()).into());
         }
@@ -190,19 +221,84 @@ impl Connection {
     /// # Errors
     /// The alarm, where it is not connected; or no answer to the question for the proof.
     pub async fn agree(&mut self, text: &str, patience: Patience) -> Result<Seen, CallError> {
-        let shown = Seen::read(text, self.trail()?.key())?;
-        let path = match self.trail()?.wants(&shown)? {
+        let shown = self.read(text, patience).await?;
+        let path = self.proof_of(&shown, patience).await?;
+        self.trail_mut()?.settle(&shown, &path)?;
+        Ok(shown)
+    }
+
+    /// The proof that a checkpoint is connected with those seen before.
+    async fn proof_of(&self, shown: &Seen, patience: Patience) -> Result<Vec<Hash>, CallError> {
+        Ok(match self.trail()?.wants(shown)? {
             Wanted::Nothing => Vec::new(),
             Wanted::Proof { old, new } => match self.consistency(old, new, patience).await {
                 Ok(path) => path,
                 Err(CallError::NoAnswer(NoAnswer::Refused(refused))) if is_denial(&refused) => {
-                    return Err(self.trail()?.denied(&shown, refused.to_string()).into());
+                    return Err(self.trail()?.denied(shown, refused.to_string()).into());
                 }
                 Err(other) => return Err(other),
             },
+        })
+    }
+
+    /// Reads a checkpoint by the log's keys. Where none of those that are known has signed it, the log is followed first.
+    async fn read(&mut self, text: &str, patience: Patience) -> Result<Seen, CallError> {
+        match Seen::read(text, self.trail()?.keys()) {
+            Err(CheckpointError::Note(NoteError::Unsigned { .. })) => {
+                self.follow(patience).await?;
+                Ok(Seen::read(text, self.trail()?.keys())?)
+            }
+            read => Ok(read?),
+        }
+    }
+
+    /// Follows the log from the trusted key to the one in force: every key on the way has signed its end together with the next
+    /// one, and every end is proven to belong to the log that was seen before.
+    ///
+    /// # Errors
+    /// [`CallError::Keys`] where the daemon shows ends that lead nowhere; the alarm, where they are not this log's; or no answer.
+    pub async fn follow(&mut self, patience: Patience) -> Result<(), CallError> {
+        let client = self.log();
+        let answer = patiently(patience, |patience| {
+            let mut client = client.clone();
+            let request = patience.request(v1::GetLogKeysRequest {});
+            async move { client.get_log_keys(request).await.map(Response::into_inner) }
+        })
+        .await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            // A daemon from before logs had more than one key.
+            Err(NoAnswer::Refused(refused)) if refused.code == Code::Unimplemented => return Ok(()),
+            Err(other) => return Err(other.into()),
         };
-        self.trail_mut()?.settle(&shown, &path)?;
-        Ok(shown)
+        let ends = answer.ends.into_iter().map(|end| {
+            let parts = receipt::parts(end).map_err(|refusal| CallError::Answer(refusal.message))?;
+            let receipt::Parts { index, leaf, path, checkpoint, .. } = parts;
+            Ok(Receipt { leaf: leaf.to_vec(), index, path, checkpoint })
+        });
+        let ends = ends.collect::<Result<Vec<_>, CallError>>()?;
+        let trail = self.trail()?;
+        if trail.followed().ends == ends {
+            return Ok(());
+        }
+        let followed = Followed::of(trail.key(), ends)?;
+        let before = trail.keys().newest().clone();
+        for end in &followed.ends {
+            let shown = Seen::read(&end.checkpoint, &followed.keys)?;
+            let path = self.proof_of(&shown, patience).await?;
+            self.trail()?.check(&shown, &path)?;
+        }
+        let (newest, trusted) = (followed.keys.newest().clone(), self.trail()?.key().clone());
+        self.trail_mut()?.follow(followed)?;
+        if newest != before {
+            self.news.add(format!(
+                "the log of {} has another key since this client saw it last: it was followed from the trusted key, {trusted}, to \
+                 {newest}, by checkpoints that each key and the next one have signed. Write the new one into `log_key` when you \
+                 have compared it with what your instance's officers say; until then the old one still leads there",
+                trusted.name()
+            ));
+        }
+        Ok(())
     }
 
     /// Believes many checkpoints, each distinct text once, the largest tree first.
@@ -214,11 +310,10 @@ impl Connection {
         texts: impl IntoIterator<Item = &'a str>,
         patience: Patience,
     ) -> Result<BTreeMap<String, Seen>, CallError> {
-        let key = self.trail()?.key().clone();
         let mut shown: Vec<Seen> = Vec::new();
         for text in texts {
             if !shown.iter().any(|seen| seen.text == text) {
-                shown.push(Seen::read(text, &key)?);
+                shown.push(self.read(text, patience).await?);
             }
         }
         shown.sort_by_key(|seen| std::cmp::Reverse(seen.checkpoint.size));

@@ -13,15 +13,17 @@ use proto::operation::OperationId;
 use proto::proof::checkpoint::Checkpoint;
 use proto::proof::encoding::Curve;
 use proto::proof::frontier::Frontier;
+use proto::proof::keys::LogKeys;
 use proto::proof::leaf::leaf_hash;
 use proto::proof::note::{Ed25519Signer, NoteSigner, Verifier};
 use proto::proof::public_key::PublicKey;
 use proto::proof::receipt::Receipt;
 use proto::proof::{consistency, inclusion};
 use proto::purpose::Kind;
+use proto::record::ceremony::{Completed, Effect};
 use proto::record::{
-    Actor, ActorKind, Body, CallerDetail, ControlRecord, Detail, Draft, Outcome, SignRecord, SignatureEntry,
-    Signed, StopTarget, Times,
+    Actor, ActorKind, Body, CallerDetail, Ceremony, ControlRecord, Detail, Draft, Outcome, SignRecord,
+    SignatureEntry, Signed, StopTarget, Times,
 };
 use proto::term::Term;
 use proto::time::Time;
@@ -64,6 +66,9 @@ pub fn ed25519(message: &[u8]) -> (PublicKey, Vec<u8>) {
 /// A log in memory.
 pub struct Log {
     pub signer: Ed25519Signer,
+    /// The key that ended with the tree of this size.
+    pub ended: Option<(Ed25519Signer, u64)>,
+    pub ends: Vec<Receipt>,
     pub leaves: Vec<Vec<u8>>,
     pub details: Vec<Option<Vec<u8>>>,
     pub control: Option<(u64, Hash)>,
@@ -75,14 +80,49 @@ impl Log {
     /// A log with its genesis.
     pub fn new() -> Self {
         let signer = Ed25519Signer::from_seed(ORIGIN, &[1; 32]).unwrap();
-        let mut log =
-            Self { signer, leaves: Vec::new(), details: Vec::new(), control: None, clock: 0, number: 0 };
+        let mut log = Self {
+            signer,
+            ended: None,
+            ends: Vec::new(),
+            leaves: Vec::new(),
+            details: Vec::new(),
+            control: None,
+            clock: 0,
+            number: 0,
+        };
         log.push_control(Body::Genesis { statement: serde_json::json!({ "mode": "rehearsal" }) }, Vec::new());
         log
     }
 
     pub fn key(&self) -> Verifier {
         self.signer.verifier().clone()
+    }
+
+    /// The verifier key with this seed.
+    pub fn signer_of(&self, seed: u8) -> Verifier {
+        Ed25519Signer::from_seed(ORIGIN, &[seed; 32]).unwrap().verifier().clone()
+    }
+
+    /// Its keys, as whoever trusts the first one would follow them.
+    pub fn keys(&self) -> LogKeys {
+        LogKeys::of_ends(&self.signer_of(1), &self.ends).unwrap()
+    }
+
+    /// The log has the key with this seed from now on.
+    pub fn rekey(&mut self, seed: u8) -> u64 {
+        let next = Ed25519Signer::from_seed(ORIGIN, &[seed; 32]).unwrap();
+        let completed = Completed {
+            ceremony: "a7".repeat(16).parse().unwrap(),
+            effect: Effect::LogKey { key: next.verifier().clone(), replaces: self.key() },
+            manifest: Hash::of(b"manifest"),
+            outputs: Hash::of(b"outputs"),
+            statement: Hash::of(b"statement"),
+        };
+        let body = Body::Ceremony(Ceremony::Completed(Box::new(completed)));
+        let index = self.push_control(body, Vec::new());
+        self.ended = Some((std::mem::replace(&mut self.signer, next), index + 1));
+        self.ends.push(self.receipt(index));
+        index
     }
 
     pub fn size(&self) -> u64 {
@@ -224,9 +264,11 @@ impl Log {
 
     pub fn checkpoint(&self) -> String {
         let root = self.frontier(self.size()).root();
-        Checkpoint { origin: ORIGIN.to_owned(), size: self.size(), root, control: self.control }
-            .sign(&self.signer)
-            .unwrap()
+        let said = Checkpoint { origin: ORIGIN.to_owned(), size: self.size(), root, control: self.control };
+        match &self.ended {
+            Some((old, size)) if *size == self.size() => said.sign_with(&[old, &self.signer]).unwrap(),
+            _ => said.sign(&self.signer).unwrap(),
+        }
     }
 
     pub fn path(&self, index: u64) -> Vec<Hash> {
@@ -250,6 +292,7 @@ impl Log {
             frontier: self.frontier(start).nodes(),
             consistency: if end == self.size() { Vec::new() } else { self.consistency(end, self.size()) },
             checkpoint: self.checkpoint(),
+            log_keys: self.ends.iter().map(ToString::to_string).collect(),
         }
     }
 

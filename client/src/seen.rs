@@ -1,4 +1,4 @@
-//! The newest checkpoint that this user has seen of each log, on disk.
+//! The newest checkpoint that this user has seen of each log, and the keys that he has followed it to, on disk.
 //!
 //! Promises: a checkpoint is replaced only by one of a larger tree that was proven to extend it; the file is whole or unchanged, and
 //! readable by its owner alone; commands that run at the same time never make it older. Deliberately does not judge: whether one tree
@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 use proto::hash::Hash;
 use proto::proof::checkpoint::{Checkpoint, CheckpointError};
+use proto::proof::keys::{LogKeys, NotFollowed, read_ends, write_ends};
 use proto::proof::note::Verifier;
+use proto::proof::receipt::Receipt;
 
 /// A checkpoint and its exact text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +26,12 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Checks the log key's signature and reads the text.
+    /// Checks the signature of the log's keys and reads the text.
     ///
     /// # Errors
-    /// Where the text is not signed by this log key.
-    pub fn read(text: &str, key: &Verifier) -> Result<Self, CheckpointError> {
-        Ok(Self { text: text.to_owned(), checkpoint: Checkpoint::verify(text, key)? })
+    /// Where the text is not signed by a key in force at its size.
+    pub fn read(text: &str, keys: &LogKeys) -> Result<Self, CheckpointError> {
+        Ok(Self { text: text.to_owned(), checkpoint: keys.verify(text)? })
     }
 }
 
@@ -44,6 +46,21 @@ pub enum MemoryError {
         /// Why.
         #[source]
         cause: io::Error,
+    },
+    /// The file does not lead from the log key to others.
+    #[error("{path} does not lead from the log key to others: {cause}")]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        #[source]
+        cause: Box<NotFollowed>,
+    },
+    /// What was followed before contradicts what is shown now: other keys, or fewer.
+    #[error("{path} leads to other keys of this log, or to more, than it shows now")]
+    OtherKeys {
+        /// The file.
+        path: PathBuf,
     },
     /// The file is not a checkpoint of this log.
     #[error("{path} does not hold a checkpoint of this log: {cause}")]
@@ -65,7 +82,40 @@ pub enum Kept {
     Meanwhile(Seen),
 }
 
-/// The directory of a user's checkpoints: one file for each origin and log key.
+/// The keys of a log as far as they were followed from the trusted one, and what leads to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// The keys.
+    pub keys: LogKeys,
+    /// Where each ended, oldest first.
+    pub ends: Vec<Receipt>,
+}
+
+impl Followed {
+    /// The trusted key alone.
+    #[must_use]
+    pub fn none(key: &Verifier) -> Self {
+        Self { keys: LogKeys::new(key.clone()), ends: Vec::new() }
+    }
+
+    /// What these ends lead to from the trusted key.
+    ///
+    /// # Errors
+    /// Where they lead nowhere.
+    pub fn of(key: &Verifier, ends: Vec<Receipt>) -> Result<Self, NotFollowed> {
+        Ok(Self { keys: LogKeys::of_ends(key, &ends)?, ends })
+    }
+
+    /// What the text of a file of ends leads to.
+    ///
+    /// # Errors
+    /// Where it leads nowhere.
+    pub fn read(key: &Verifier, text: &str) -> Result<Self, NotFollowed> {
+        Self::of(key, read_ends(text)?)
+    }
+}
+
+/// The directory of a user's checkpoints: one file for each origin and trusted log key, and one for the keys that follow it.
 #[derive(Debug, Clone)]
 pub struct Memory {
     directory: PathBuf,
@@ -81,8 +131,59 @@ impl Memory {
     /// The file of a log: its origin, and the first 16 digits of the SHA-256 of its verifier key.
     #[must_use]
     pub fn file(&self, key: &Verifier) -> PathBuf {
+        self.named(key, "checkpoint")
+    }
+
+    /// The file of the keys that follow this one.
+    #[must_use]
+    pub fn keys_file(&self, key: &Verifier) -> PathBuf {
+        self.named(key, "keys")
+    }
+
+    fn named(&self, key: &Verifier, ending: &str) -> PathBuf {
         let digest = Hash::of(key.to_string().as_bytes()).to_string();
-        self.directory.join(format!("{}-{}.checkpoint", key.name().replace(['/', '\\'], "_"), &digest[..16]))
+        self.directory.join(format!("{}-{}.{ending}", key.name().replace(['/', '\\'], "_"), &digest[..16]))
+    }
+
+    /// The keys that the log was followed to from this one; itself alone where it was not.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or leads nowhere: then somebody changed it.
+    pub fn followed(&self, key: &Verifier) -> Result<Followed, MemoryError> {
+        let path = self.keys_file(key);
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                Followed::read(key, &text).map_err(|cause| MemoryError::Keys { path, cause: Box::new(cause) })
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Followed::none(key)),
+            Err(cause) => Err(MemoryError::Io { path, cause }),
+        }
+    }
+
+    /// Keeps what the log was followed to; where another command has followed it further meanwhile, that stays.
+    ///
+    /// # Errors
+    /// [`MemoryError::OtherKeys`] where it was followed elsewhere before; where the file cannot be read or written.
+    pub fn keep_followed(&self, key: &Verifier, followed: &Followed) -> Result<(), MemoryError> {
+        let path = self.keys_file(key);
+        let io = |cause| MemoryError::Io { path: path.clone(), cause };
+        let _lock = self.lock().map_err(io)?;
+        let stored = self.followed(key)?.ends;
+        if stored.starts_with(&followed.ends) {
+            return Ok(());
+        }
+        if !followed.ends.starts_with(&stored) {
+            return Err(MemoryError::OtherKeys { path });
+        }
+        replace(&path, write_ends(&followed.ends).as_bytes()).map_err(io)
+    }
+
+    /// Nobody else changes anything while this is held.
+    fn lock(&self) -> io::Result<File> {
+        make_private(&self.directory)?;
+        let lock = private(&self.directory.join("lock"), true)?;
+        lock.lock()?;
+        Ok(lock)
     }
 
     /// The newest checkpoint seen of this log.
@@ -97,7 +198,8 @@ impl Memory {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(MemoryError::Io { path, cause }),
         }
-        Seen::read(&text, key).map(Some).map_err(|cause| MemoryError::Damaged { path, cause })
+        let keys = self.followed(key)?.keys;
+        Seen::read(&text, &keys).map(Some).map_err(|cause| MemoryError::Damaged { path, cause })
     }
 
     /// Keeps `newer` in place of `was`, which it was proven to extend.
@@ -107,9 +209,7 @@ impl Memory {
     pub fn keep(&self, key: &Verifier, was: Option<&Seen>, newer: &Seen) -> Result<Kept, MemoryError> {
         let path = self.file(key);
         let io = |cause| MemoryError::Io { path: path.clone(), cause };
-        make_private(&self.directory).map_err(io)?;
-        let lock = private(&self.directory.join("lock"), true).map_err(io)?;
-        lock.lock().map_err(io)?;
+        let _lock = self.lock().map_err(io)?;
         let stored = self.recall(key)?;
         match stored {
             Some(stored) if stored.checkpoint == newer.checkpoint => return Ok(Kept::Kept),

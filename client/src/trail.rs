@@ -1,8 +1,9 @@
 //! Whether every checkpoint that this client is shown belongs to one growing log.
 //!
 //! Promises: a checkpoint that is not proven to extend the newest one seen (or to be extended by it) is an alarm, never an answer.
-//! The first checkpoint of a log is believed, because nothing is known to hold it against. Deliberately sends nothing: `connection`
-//! fetches the proofs that this asks for.
+//! The first checkpoint of a log is believed, because nothing is known to hold it against. A log is followed from the trusted
+//! key to its next ones, each of which the one before has signed, and no checkpoint is believed by a key that has ended before
+//! it. Deliberately sends nothing: `connection` fetches the proofs that this asks for.
 //!
 //! Invariant: what is remembered only ever grows along proofs; held by `a_log_that_grows_is_followed` and
 //! `rollbacks_and_forks_are_alarms`.
@@ -11,11 +12,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use proto::hash::Hash;
-use proto::proof::checkpoint::Checkpoint;
+use proto::proof::checkpoint::{Checkpoint, CheckpointError};
+use proto::proof::keys::LogKeys;
 use proto::proof::note::Verifier;
 use proto::proof::{ProofError, consistency};
 
-use crate::seen::{Kept, Memory, MemoryError, Seen};
+use crate::seen::{Followed, Kept, Memory, MemoryError, Seen};
 
 /// What must be shown before a checkpoint is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,9 @@ pub enum Cause {
     /// The proof does not lead from one to the other.
     #[error("the proof that should connect them does not: {0}")]
     NoProof(#[from] ProofError),
+    /// A key signed beyond its end.
+    #[error("{0}")]
+    Ended(CheckpointError),
     /// The log says that it has no such tree.
     #[error("the log cannot connect them: {0}")]
     Denied(String),
@@ -73,6 +78,7 @@ pub enum TrailError {
 #[derive(Debug)]
 pub struct Trail {
     key: Verifier,
+    followed: Followed,
     memory: Memory,
     newest: Option<Seen>,
     proven: BTreeMap<u64, Hash>,
@@ -84,16 +90,61 @@ impl Trail {
     /// # Errors
     /// Where the memory cannot be read.
     pub fn begin(key: Verifier, memory: Memory) -> Result<Self, TrailError> {
-        let newest = memory.recall(&key)?;
-        let mut trail = Self { key, memory, newest, proven: BTreeMap::new() };
+        let (followed, newest) = (memory.followed(&key)?, memory.recall(&key)?);
+        let mut trail = Self { key, followed, memory, newest, proven: BTreeMap::new() };
         trail.note_newest();
         Ok(trail)
     }
 
-    /// The log key.
+    /// The trusted log key.
     #[must_use]
     pub fn key(&self) -> &Verifier {
         &self.key
+    }
+
+    /// The keys of the log as far as it was followed.
+    #[must_use]
+    pub fn keys(&self) -> &LogKeys {
+        &self.followed.keys
+    }
+
+    /// The keys of the log as far as it was followed, and what leads to them.
+    #[must_use]
+    pub fn followed(&self) -> &Followed {
+        &self.followed
+    }
+
+    /// Follows the log to other keys. Every end that is new was proven by [`Trail::check`] to belong to this log.
+    ///
+    /// # Errors
+    /// [`TrailError::Contradiction`] where the newest checkpoint seen is by a key that had ended before it, and where the log was
+    /// followed elsewhere before: nothing is remembered then.
+    pub fn follow(&mut self, followed: Followed) -> Result<(), TrailError> {
+        // A log never has fewer keys than it had: whoever hides an end has the key that ended.
+        if !followed.ends.starts_with(&self.followed.ends) {
+            return Err(MemoryError::OtherKeys { path: self.memory.keys_file(&self.key) }.into());
+        }
+        if let Some(newest) = &self.newest
+            && let Err(cause @ CheckpointError::OutOfReign { .. }) = followed.keys.verify(&newest.text)
+        {
+            return Err(self.contradiction(newest, newest, Cause::Ended(cause)));
+        }
+        self.memory.keep_followed(&self.key, &followed)?;
+        self.followed = followed;
+        Ok(())
+    }
+
+    /// Checks the proof that [`Trail::wants`] asked for, and remembers nothing.
+    ///
+    /// # Errors
+    /// [`TrailError::Contradiction`] where the proof does not connect the two.
+    pub fn check(&self, shown: &Seen, path: &[Hash]) -> Result<(), TrailError> {
+        match (self.wants(shown)?, &self.newest) {
+            (Wanted::Proof { .. }, Some(newest)) => {
+                connect(newest, shown, path).map_err(|cause| self.contradiction(newest, shown, cause.into()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The newest checkpoint seen.
@@ -129,15 +180,7 @@ impl Trail {
     /// # Errors
     /// [`TrailError::Contradiction`] where the proof does not connect the two; nothing is remembered then.
     pub fn settle(&mut self, shown: &Seen, path: &[Hash]) -> Result<(), TrailError> {
-        match self.wants(shown)? {
-            Wanted::Nothing => {}
-            Wanted::Proof { .. } => {
-                if let Some(newest) = &self.newest {
-                    connect(newest, shown, path)
-                        .map_err(|cause| self.contradiction(newest, shown, cause.into()))?;
-                }
-            }
-        }
+        self.check(shown, path)?;
         self.proven.insert(shown.checkpoint.size, shown.checkpoint.root);
         if self.newest.as_ref().is_some_and(|newest| newest.checkpoint.size >= shown.checkpoint.size) {
             return Ok(());

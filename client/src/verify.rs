@@ -11,7 +11,7 @@ use proto::key_id::KeyId;
 use proto::name::{KeyName, VersionName};
 use proto::proof::checkpoint::Checkpoint;
 use proto::proof::encoding::SignatureEncoding;
-use proto::proof::note::Verifier;
+use proto::proof::keys::LogKeys;
 use proto::proof::public_key::PublicKey;
 use proto::proof::receipt::{CheckError, Expected, Receipt, ReceiptError, check};
 use proto::proof::signature::{Over, SignatureError, VerifyingKey};
@@ -66,8 +66,8 @@ pub struct ExpectedKey {
 pub struct WithReceipt<'a> {
     /// The receipt.
     pub receipt: &'a Receipt,
-    /// The log key that must have signed its checkpoint.
-    pub log_key: &'a Verifier,
+    /// The log's keys, one of which must have signed its checkpoint.
+    pub log_keys: &'a LogKeys,
     /// The key's name, where one is insisted on.
     pub key: Option<&'a ExpectedKey>,
     /// The record's detail, where it is at hand.
@@ -222,7 +222,7 @@ fn logged(
     algorithm: Algorithm,
     signature: &[u8],
 ) -> Result<Logged, NotVerified> {
-    let verified = with.receipt.verify(with.log_key)?;
+    let verified = with.receipt.verify_by(with.log_keys)?;
     let digests = claim.content.digests();
     let expected = Expected {
         signature,

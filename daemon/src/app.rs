@@ -81,6 +81,7 @@ fn perform(arguments: Arguments) -> Result<(), Failed> {
         (Some(Task::Backends(Backends::Unlock { name, config: file })), _) => {
             unlock::run(&config(&file)?, &name)
         }
+        (Some(Task::LogKey(key)), _) => log_key::make(&config(&key.config)?, &key.new),
         (Some(Task::Pkcs11Host), _) => Ok(pkcs11::host::run()?),
     }
 }

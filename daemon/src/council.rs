@@ -28,6 +28,7 @@ mod execute;
 mod play;
 mod propose;
 mod rebind;
+mod rekey;
 mod succession;
 mod suspend;
 #[cfg(test)]

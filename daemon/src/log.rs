@@ -30,6 +30,7 @@ mod index;
 mod intent;
 mod judge;
 mod keeper;
+mod keys;
 mod load;
 mod offline;
 mod open;
@@ -86,7 +87,7 @@ pub use present::Presented;
 pub use read::{Extension, Matches, Proven, Query};
 pub use seal::{Released, Requires, Seal, Sealed};
 pub use settings::{Limits, Settings};
-pub use signer::LogKey;
+pub use signer::{LogKey, Signers, UnfitKeys};
 pub use stop::Stopped;
 pub use transcript::{Forebear, Material};
 pub use watch::{Appended, Control, Controls, Head, LogHealth};
@@ -332,6 +333,7 @@ impl Log {
 
     async fn write_control(&self, mut job: ControlJob) -> Result<Appended, LogError> {
         self.is_loaded()?;
+        self.may_end(&job.record)?;
         let (reply, answer) = oneshot::channel();
         job.reply = Some(reply);
         let operation = job.record.operation;
@@ -371,11 +373,6 @@ impl Log {
     /// Whether the log takes records.
     pub fn health(&self) -> tokio::sync::watch::Receiver<LogHealth> {
         self.shared.health.subscribe()
-    }
-
-    /// The log's origin and public key.
-    pub fn verifier(&self) -> &proto::proof::note::Verifier {
-        self.shared.key.verifier()
     }
 
     /// Asks for loading the log again, after a person has put right what kept it closed.

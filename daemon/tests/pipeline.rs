@@ -196,7 +196,7 @@ async fn a_signature_verifies_and_its_receipt_proves_it() {
     assert!(verified.is_ok(), "{verified:?}");
     let receipt = reply.receipt.unwrap();
     let full = receipt.full.unwrap();
-    let checkpoint = Checkpoint::verify(&full.checkpoint, world.log.verifier()).unwrap();
+    let checkpoint = Checkpoint::verify(&full.checkpoint, &world.log.verifier()).unwrap();
     assert_eq!(leaf::leaf_hash(&full.leaf), receipt.leaf_hash);
     inclusion::verify(&receipt.leaf_hash, receipt.index, checkpoint.size, &full.path, &checkpoint.root)
         .unwrap();

@@ -3,8 +3,8 @@
 //! The signing log is an RFC 6962 Merkle tree. [`leaf`] hashes its leaves and nodes, [`inclusion`] and
 //! [`consistency`] build and check its proofs from any source of [`span::Nodes`], [`frontier`] is the right edge
 //! that a writer holds in memory. [`note`], [`checkpoint`], [`tile`] and [`receipt`] are the C2SP formats in which
-//! the tree leaves the house; [`anchor`] is the text that a place off the host keeps of it. [`signature`],
-//! [`public_key`] and [`encoding`] check what was signed.
+//! the tree leaves the house; [`keys`] are those of a log, one after the other; [`anchor`] is the text that a place off
+//! the host keeps of it. [`signature`], [`public_key`] and [`encoding`] check what was signed.
 //!
 //! Promises: no input, however malformed, makes anything here panic; every parser accepts exactly one form of
 //! each value, so what it read can be written again byte for byte. Daemon, client and transcripts share this code.
@@ -18,6 +18,7 @@ pub mod consistency;
 pub mod encoding;
 pub mod frontier;
 pub mod inclusion;
+pub mod keys;
 pub mod leaf;
 pub mod note;
 pub mod public_key;

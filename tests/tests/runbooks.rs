@@ -88,6 +88,11 @@ fn keys_are_bound_to_a_new_device() {
 }
 
 #[test]
+fn the_log_key_is_changed() {
+    carried_out("change-the-log-key", Given::instance().with_a_key());
+}
+
+#[test]
 fn a_suspect_token_does_no_harm() {
     carried_out("suspect-token", Given::instance().with_a_key().with_an_open_ceremony());
 }

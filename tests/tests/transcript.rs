@@ -86,6 +86,27 @@ fn the_steps_of_the_readme_take_a_ceremony_under_later_guardrails_and_the_one_th
     assert!(by_hand(place.path(), &genesis).is_err());
 }
 
+#[test]
+fn the_steps_of_the_readme_take_a_ceremony_under_a_later_log_key_and_the_one_that_made_it() {
+    tools();
+    let directory = golden().with_file_name("transcript-second-log-key");
+    let genesis = Hash::of(&std::fs::read(directory.join("genesis.json")).unwrap()).to_string();
+    let said = by_hand(&directory, &genesis).unwrap();
+    assert!(said.ends_with("Verified OK\n"), "{said}");
+    by_hand(&directory.join("log-keys/2"), &genesis).unwrap();
+    // A completion that brings another key than the statement: its receipt is listed nowhere, and the step sees it.
+    let place = tempfile::tempdir().unwrap();
+    copy(&directory.join("log-keys/2"), place.path());
+    let receipt = place.path().join("completed.receipt");
+    let text = std::fs::read_to_string(&receipt).unwrap();
+    let extra = text.lines().find_map(|line| line.strip_prefix("extra ")).unwrap();
+    let engine = &base64::engine::general_purpose::STANDARD;
+    let leaf = String::from_utf8(base64::Engine::decode(engine, extra).unwrap()).unwrap();
+    let other = base64::Engine::encode(engine, leaf.replacen("+A", "+B", 1));
+    std::fs::write(&receipt, text.replace(extra, &other)).unwrap();
+    assert!(by_hand(place.path(), &genesis).is_err());
+}
+
 /// `cargo xtask rehearse`, as somebody runs it: seven people, a token, a daemon, a dozen commands.
 #[test]
 fn a_rehearsal_leaves_a_transcript_that_the_steps_take_too() {

@@ -197,12 +197,13 @@ impl Course {
         &self.steps[0]
     }
 
-    /// The heads that the statement and the acts name.
+    /// The heads that the statement, the acts and the outputs name.
     pub(super) fn heads(&self) -> Vec<Head> {
         let acts = self.steps.iter().filter_map(|taken| taken.paper.as_ref());
         let acts = acts.chain(self.words.iter().map(|word| &word.paper));
         let heads = acts.map(|paper| Head { root: paper.act.head.root, size: paper.act.head.size });
-        heads.chain([self.statement.common().log.head()]).collect()
+        let outputs = self.outputs().ok().and_then(|(_, outputs)| outputs.head());
+        heads.chain([self.statement.common().log.head()]).chain(outputs).collect()
     }
 
     /// What came of the execution.

@@ -57,7 +57,7 @@ pub enum Deviation {
     },
     /// Something that nobody could prove of an adopted key.
     Unproven(Line),
-    /// A deviation of the ceremony that made this roster or these guardrails.
+    /// A deviation of the ceremony that made this roster, these guardrails or this log key.
     Of {
         /// What it made.
         change: Governs,

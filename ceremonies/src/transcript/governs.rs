@@ -1,30 +1,33 @@
-//! What governs an instance and changes by versions: where the ceremony that made one stands in a transcript.
+//! What changes by versions through the life of an instance: where the ceremony that made one stands in a transcript.
 
 use std::fmt;
 
 use super::Step;
 
-/// A version of the roster or of the guardrails after the first, which a ceremony made.
+/// A version of the roster, of the guardrails or of the log key after the first, which a ceremony made.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Governs {
     /// The guardrails of this version.
     Guardrails(u64),
+    /// The log key with this number; that of genesis is the first.
+    LogKey(u64),
     /// The roster of this version.
     Roster(u64),
 }
 
 impl Governs {
-    /// Where the transcript of its ceremony stands: `guardrails/2`, `rosters/3`.
+    /// Where the transcript of its ceremony stands: `guardrails/2`, `log-keys/2`, `rosters/3`.
     pub fn directory(self) -> String {
         match self {
             Self::Guardrails(version) => format!("guardrails/{version}"),
+            Self::LogKey(number) => format!("log-keys/{number}"),
             Self::Roster(version) => format!("rosters/{version}"),
         }
     }
 
     /// Whether a path is below such a directory.
     pub(super) fn is_of_one(path: &str) -> bool {
-        path.starts_with("guardrails/") || path.starts_with("rosters/")
+        ["guardrails/", "log-keys/", "rosters/"].iter().any(|directory| path.starts_with(directory))
     }
 
     /// Whose file this is; none where it is nobody's, or the version is not written in its one form.
@@ -34,6 +37,7 @@ impl Governs {
         let number = version.parse().ok()?;
         let found = match directory {
             "guardrails" => Self::Guardrails(number),
+            "log-keys" => Self::LogKey(number),
             "rosters" => Self::Roster(number),
             _ => return None,
         };
@@ -44,6 +48,7 @@ impl Governs {
     pub(super) const fn step(self) -> Step {
         match self {
             Self::Guardrails(_) => Step::Guardrails,
+            Self::LogKey(_) => Step::LogKeys,
             Self::Roster(_) => Step::Rosters,
         }
     }
@@ -53,6 +58,7 @@ impl fmt::Display for Governs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Guardrails(version) => write!(f, "guardrails {version}"),
+            Self::LogKey(number) => write!(f, "log key {number}"),
             Self::Roster(version) => write!(f, "roster {version}"),
         }
     }
@@ -71,7 +77,7 @@ mod tests {
         {
             assert_eq!(Governs::of_path(path), None, "{path}");
         }
-        for what in [Governs::Roster(7), Governs::Guardrails(3)] {
+        for what in [Governs::Roster(7), Governs::LogKey(2), Governs::Guardrails(3)] {
             assert_eq!(Governs::of_path(&format!("{}/x", what.directory())), Some(what));
         }
     }

@@ -33,7 +33,9 @@ steps! {
     Details = "details";
     /// The genesis statement was signed by all officers and enough witnesses.
     Genesis = "genesis";
-    /// The log key signed the checkpoint, which names the newest control record.
+    /// Each log key after the first was made by a ceremony that is valid itself.
+    LogKeys = "log keys";
+    /// The log key in force signed the checkpoint, which names the newest control record.
     Checkpoint = "checkpoint";
     /// The log holds the completion, which names this statement, manifest and chain.
     Completion = "completion";

@@ -117,7 +117,7 @@ struct Scene<'t> {
     course: &'t Course,
     instance: &'t Instance,
     guardrails: &'t play::Guardrails,
-    /// The rosters and guardrails after the first, in their order.
+    /// The rosters, guardrails and log keys after the first, in their order.
     made: &'t [Made],
     /// The roster that the ceremony makes.
     next: Option<&'t Roster>,
@@ -127,7 +127,7 @@ struct Scene<'t> {
     suspended: &'t Suspended,
 }
 
-/// One transcript, on the rosters and guardrails that were made before it. Gives the roster that it makes, too.
+/// One transcript, on the rosters, guardrails and log keys that were made before it. Gives the roster that it makes, too.
 fn whole(files: &Files, genesis_sha256: Hash, made: &[Made]) -> Result<(Judged, Option<Roster>), Invalid> {
     let manifest = files::manifest(files)?;
     let genesis = files::find(files, name::GENESIS)?;
@@ -145,8 +145,9 @@ fn whole(files: &Files, genesis_sha256: Hash, made: &[Made]) -> Result<(Judged, 
         "record 0 holds another genesis statement than genesis.json".to_owned()
     })?;
     let instance = Instance::begin(&control, course.details.get(&0).map(Vec::as_slice))?;
-    let checkpoint = end::checkpoint(files, &control, &instance)?;
-    let end = End::read(files, &control, &course, &manifest, &checkpoint, &instance)?;
+    let keys = changes::log_keys(made, &instance)?;
+    let checkpoint = end::checkpoint(files, &control, &instance, &keys)?;
+    let end = End::read(files, &control, &course, &manifest, &checkpoint, &keys)?;
     proofs(files, &control, &course, &checkpoint)?;
     let made = changes::before(made, &control)?;
     let pinned = changes::in_force(made, &instance, course.proposal().index);

@@ -11,18 +11,25 @@ use ceremonies::statement::target::{
     KeyDestroy, KeyGenerate, KeyRemove, KeyResume, KeyRotate, KeyRotateEmergency, Leftover, LogRecover,
     LogRekey, Overlap, PolicyChange, Resolve, RosterChange, SignBreakGlass, StopLift,
 };
-use ceremonies::statement::{CeremonyId, Common, Head, Kind, Log, Quorum, Statement, Target, Version};
+use ceremonies::statement::{CeremonyId, Common, Head, Kind, Line, Log, Quorum, Statement, Target, Version};
 use proto::algorithm::{Algorithm, HashAlgorithm};
 use proto::digest::Digest;
 use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::name::KeyName;
+use proto::proof::note::{Ed25519Signer, NoteSigner as _};
 use proto::purpose::Purpose;
 use proto::term::Term;
 use proto::time::Time;
 
 pub fn time(text: &str) -> Time {
     format!("2026-11-{text}:00.000000Z").parse().unwrap()
+}
+
+/// The verifier key of the log with this seed.
+pub fn log_key(seed: u8) -> Line {
+    let signer = Ed25519Signer::from_seed("rehearsal.example.org", &[seed; 32]).unwrap();
+    signer.verifier().to_string().parse().unwrap()
 }
 
 pub fn person(id: &str) -> PersonId {
@@ -201,10 +208,7 @@ pub fn target(kind: Kind) -> Target {
             mark: time("21T05:00"),
             replaces: time("29T05:00"),
         }),
-        Kind::LogRekey => Target::LogRekey(LogRekey {
-            log_key: "rehearsal.example.org+0a1b2c3d+EfGh".parse().unwrap(),
-            replaces: "rehearsal.example.org+0a1b2c3d+AbCd".parse().unwrap(),
-        }),
+        Kind::LogRekey => Target::LogRekey(LogRekey { log_key: log_key(2), replaces: log_key(1) }),
         Kind::LogRecover => Target::LogRecover(LogRecover {
             gap: "Records 43 to 57, as receipts show.".parse().unwrap(),
             last: Head { root: Hash::of(b"last"), size: 43 },

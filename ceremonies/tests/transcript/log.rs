@@ -21,6 +21,8 @@ pub const ORIGIN: &str = "rehearsal.example.org";
 #[derive(Clone)]
 pub struct Log {
     pub origin: String,
+    /// The seeds of its keys, and the size from which each signs; all but the last until the next one begins.
+    pub keys: Vec<(u8, u64)>,
     pub leaves: Vec<Vec<u8>>,
     /// Index and leaf hash of the newest control record.
     pub newest: Option<(u64, Hash)>,
@@ -34,6 +36,7 @@ impl Log {
     pub fn new(origin: &str, now: Time) -> Self {
         Self {
             origin: origin.into(),
+            keys: vec![(77, 0)],
             leaves: Vec::new(),
             newest: None,
             control: Vec::new(),
@@ -43,12 +46,27 @@ impl Log {
         }
     }
 
-    pub fn signer(&self) -> Ed25519Signer {
-        Ed25519Signer::from_seed(&self.origin, &[77; 32]).unwrap()
+    pub fn signer(&self, seed: u8) -> Ed25519Signer {
+        Ed25519Signer::from_seed(&self.origin, &[seed; 32]).unwrap()
     }
 
+    /// The verifier key with this seed.
+    pub fn key_of(&self, seed: u8) -> String {
+        self.signer(seed).verifier().to_string()
+    }
+
+    /// The key in force.
     pub fn log_key(&self) -> String {
-        self.signer().verifier().to_string()
+        self.key_of(self.seed())
+    }
+
+    pub fn seed(&self) -> u8 {
+        self.keys[self.keys.len() - 1].0
+    }
+
+    /// The record that was written last ends the key, and the one with this seed follows.
+    pub fn follows(&mut self, seed: u8) {
+        self.keys.push((seed, self.size()));
     }
 
     pub fn size(&self) -> u64 {
@@ -119,9 +137,20 @@ impl Log {
 
     pub fn checkpoint(&self) -> String {
         let size = self.size();
+        let ends = self.keys.iter().skip(1).map(|(_, from)| *from).chain([u64::MAX]);
+        let in_force = |((_, from), end): &(&(u8, u64), u64)| *from <= size && size <= *end;
+        let by: Vec<u8> = self.keys.iter().zip(ends).filter(in_force).map(|((seed, _), _)| *seed).collect();
+        self.checkpoint_by(&by)
+    }
+
+    /// The newest head, signed by the keys with these seeds.
+    pub fn checkpoint_by(&self, seeds: &[u8]) -> String {
+        let size = self.size();
         let checkpoint =
             Checkpoint { origin: self.origin.clone(), size, root: self.root(size), control: self.newest };
-        checkpoint.sign(&self.signer()).unwrap()
+        let signers: Vec<Ed25519Signer> = seeds.iter().map(|seed| self.signer(*seed)).collect();
+        let signers: Vec<&dyn NoteSigner> = signers.iter().map(|signer| signer as &dyn NoteSigner).collect();
+        checkpoint.sign_with(&signers).unwrap()
     }
 
     pub fn receipt(&self, index: u64) -> String {

@@ -136,6 +136,8 @@ pub struct Stage {
     pub spoken: Vec<Hash>,
     pub outputs: Option<Outputs>,
     pub possession: Option<Vec<u8>>,
+    /// The seed of the log key that a `log.rekey` makes the next one.
+    pub next_key: Option<u8>,
     /// The transcripts of what was changed before.
     pub made: BTreeMap<Governs, Files>,
     nonces: u8,
@@ -179,6 +181,7 @@ impl Stage {
             statement: genesis.clone(),
             roster,
             next: None,
+            next_key: None,
             guardrails: (guardrails, GUARDRAILS.into()),
             spoken: vec![],
             outputs: None,
@@ -562,6 +565,9 @@ impl Stage {
             record(made);
         };
         let index = self.log.control_with(step, vec![(document::CHECKPOINT, checkpoint)], record);
+        if let (Target::LogRekey(_), Some(seed)) = (self.statement.target(), self.next_key.take()) {
+            self.log.follows(seed);
+        }
         made.insert(name::COMPLETED.into(), self.log.receipt(index).into_bytes());
         made
     }

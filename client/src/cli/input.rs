@@ -11,12 +11,13 @@ use jiff::{SignedDuration, Timestamp, civil};
 use proto::algorithm::HashAlgorithm;
 use proto::digest::{Digest, Digests};
 use proto::name::{KeyName, VersionName};
-use proto::proof::note::Verifier;
 use proto::proof::public_key::PublicKey;
 use proto::record::detail::{ANNOTATIONS, LONGEST_ANNOTATION};
 use proto::time::Time;
 
 use super::complaint::Complaint;
+use crate::seen::{Followed, Memory};
+use crate::settings::{self, Partial, Setting, partial};
 use crate::verify::Content;
 
 /// Files larger than this are hashed piece by piece and never held whole.
@@ -176,12 +177,29 @@ pub fn public_key(path: &Path) -> Result<PublicKey, Complaint> {
     })
 }
 
-/// The log key that is set, which this command cannot do without.
+/// The largest file of ends of log keys: a thousand receipts of small records.
+const LARGEST_ENDS: u64 = 16 * 1024 * 1024;
+
+/// The keys of the log for offline checks, from the trusted one that is set: by the file that is named, else by what this client
+/// has followed.
 ///
 /// # Errors
-/// Where none is set.
-pub fn log_key(found: Option<Verifier>) -> Result<Verifier, Complaint> {
-    found.ok_or_else(|| crate::connection::CallError::NoLogKey.into())
+/// Where no log key is set, or the file does not lead from it to others.
+pub fn log_keys(places: &[Partial], ends: Option<&Path>) -> Result<Followed, Complaint> {
+    let trusted = settings::log_key(places)?.ok_or(crate::connection::CallError::NoLogKey)?;
+    if let Some(path) = ends {
+        return Followed::read(&trusted, &text(path, LARGEST_ENDS)?).map_err(|cause| {
+            Complaint::failed(format!("{} does not lead from the log key to others", path.display()))
+                .because(cause.to_string())
+                .advise("`countersign log keys --out FILE` writes what does")
+        });
+    }
+    match partial::first(places, Setting::State) {
+        Some(place) => Memory::at(&place.path())
+            .followed(&trusted)
+            .map_err(|cause| crate::trail::TrailError::from(cause).into()),
+        None => Ok(Followed::none(&trusted)),
+    }
 }
 
 /// A moment: `2026-11-21T05:00:00Z`, a day (its beginning, UTC), or how long ago (`2h`, `3 days`).

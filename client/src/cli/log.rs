@@ -1,11 +1,14 @@
-//! `countersign log head | tail | search | prove | verify | export | redact`.
+//! `countersign log head | tail | search | keys | prove | verify | export | redact`.
 
 mod check;
 mod export;
+mod keys;
 mod prove;
 mod redact;
 mod search;
 
+use proto::proof::keys::LogKeys;
+use proto::proof::note::Verifier;
 use serde_json::json;
 
 use super::args::connection::Connection as Flags;
@@ -46,6 +49,7 @@ async fn ask(
         LogCommand::Head => show_head(&mut connection, screen).await?,
         LogCommand::Tail(tail) => show_tail(tail, &mut connection, screen).await?,
         LogCommand::Search(search) => search::run(search, &connection, screen).await?,
+        LogCommand::Keys(keys) => keys::run(keys, &mut connection, screen).await?,
         LogCommand::Prove(prove) => prove::run(prove, &mut connection, screen).await?,
         LogCommand::Export(export) => export::run(export, &mut connection, screen).await?,
         LogCommand::Redact(redact) => redact::run(redact, &connection, screen).await?,
@@ -76,8 +80,20 @@ async fn show_head(connection: &mut Connection, screen: &mut Screen) -> Result<(
     if let Some((index, _)) = checkpoint.control {
         facts.push(("control", format!("record {index} is the newest that changes what may be signed")));
     }
+    let keys = connection.trail()?.keys();
+    if keys.count() > 1 {
+        facts.push((
+            "log key",
+            format!("{}, {} after the trusted one", keys.newest(), later(keys, connection.trail()?.key())),
+        ));
+    }
     facts.push(("proven", standing(before.as_ref(), &seen)));
     Ok(screen.facts(&facts)?)
+}
+
+/// How many keys the newest one is after the trusted one.
+fn later(keys: &LogKeys, trusted: &Verifier) -> usize {
+    keys.iter().rev().position(|key| key == trusted).unwrap_or_default()
 }
 
 /// How this head stands to what was seen before.

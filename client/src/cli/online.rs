@@ -5,7 +5,7 @@ use proto::reason::Reason;
 use crate::address::Address;
 use crate::cli::args::connection::Connection as Flags;
 use crate::cli::complaint::Complaint;
-use crate::connection::Connection;
+use crate::connection::{Connection, News};
 use crate::exit::Exit;
 use crate::settings::{Partial, Setting, Settings, file};
 
@@ -38,7 +38,10 @@ where
         .map_err(|cause| Complaint::failed("the program could not be set up").because(cause.to_string()))?;
     let ended = runtime.block_on(async {
         let connection = Connection::open(settings)?;
-        command(connection).await
+        let news = connection.news();
+        let ended = command(connection).await;
+        say(&news);
+        ended
     });
     // A name that is still being looked up must not hold up the end.
     runtime.shutdown_background();
@@ -46,6 +49,14 @@ where
         let complaint = if shows_nothing { wants_certificate(complaint) } else { complaint };
         name_address(complaint, &address)
     })
+}
+
+/// What happened beside what was asked for.
+#[expect(clippy::print_stderr, reason = "said after the answer, for people; standard output is the answer's")]
+fn say(news: &News) {
+    for text in news.take() {
+        eprintln!("note: {text}");
+    }
 }
 
 /// A refusal of a client that showed no certificate says which settings would have shown one.

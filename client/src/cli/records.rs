@@ -222,6 +222,9 @@ fn ceremony(step: &Ceremony) -> String {
             Effect::Grants { sha256 } => format!("grants {sha256} in force"),
             Effect::Guardrails { version, .. } => format!("guardrails {version} in force"),
             Effect::Lifts => "stops end".to_owned(),
+            Effect::LogKey { key, replaces } => {
+                format!("the log is signed by {key} from now on, and by {replaces} no more")
+            }
             Effect::Rebound { backend, keys, serial } => {
                 format!("{} keys of {backend} are on the device {serial}", keys.len())
             }

@@ -16,7 +16,6 @@ use crate::dsse;
 use crate::exit::Exit;
 use crate::files::with_ending;
 use crate::image::Image;
-use crate::settings;
 use crate::verify::signature_file::LARGEST;
 use crate::verify::{Claim, Content, ExpectedKey, Verdict, WithReceipt, verify};
 
@@ -40,17 +39,17 @@ pub fn run(
     let content = content(arguments)?;
     let algorithm = arguments.algorithm.as_deref().map(algorithm).transpose()?;
     let receipt = arguments.receipt.as_deref().map(receipt).transpose()?;
-    let log_key = match &receipt {
-        Some(_) => Some(input::log_key(settings::log_key(&places(flags, look)?)?)?),
+    let log_keys = match &receipt {
+        Some(_) => Some(input::log_keys(&places(flags, look)?, arguments.log_keys.as_deref())?.keys),
         None => None,
     };
     let detail = arguments.detail.as_deref().map(|path| input::file(path, LARGEST_DETAIL)).transpose()?;
     let expected = arguments.expect_key.as_deref().map(input::key_or_version).transpose()?;
     let expected = expected.map(|(key, version)| ExpectedKey { key, version });
-    let with = match (&receipt, &log_key) {
-        (Some(receipt), Some(log_key)) => Some(WithReceipt {
+    let with = match (&receipt, &log_keys) {
+        (Some(receipt), Some(log_keys)) => Some(WithReceipt {
             receipt,
-            log_key,
+            log_keys,
             key: expected.as_ref(),
             detail: detail.as_deref(),
             caller: arguments.expect_caller.as_deref(),

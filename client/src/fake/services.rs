@@ -1,7 +1,6 @@
 //! The calls of the fake daemon.
 
 use proto::key_id::KeyId;
-use proto::proof::checkpoint::Checkpoint;
 use proto::proof::leaf::leaf_hash;
 use proto::purpose::Kind;
 use proto::reason::Reason;
@@ -169,14 +168,37 @@ impl LogService for Service {
         let mut state = self.state();
         state.calls.push("present".to_owned());
         let shown = request.into_inner().checkpoint;
-        let shown = Checkpoint::verify(&shown, &state.log.key()).expect("a checkpoint of this log's key");
-        let size = shown.size;
-        if size > state.log.size() || state.log.root(size) != shown.root {
+        let shown = state.log.keys().verify(&shown);
+        // Of a key that had ended before it: no tree of this log.
+        let extended = shown
+            .as_ref()
+            .is_ok_and(|shown| shown.size <= state.log.size() && state.log.root(shown.size) == shown.root);
+        let size = shown.map_or(0, |shown| shown.size);
+        if !extended {
             let refusal = Refusal::new(Reason::LogUnavailable, "rolled back or forked");
             return Err(proto::wire::refusal::status(&refusal));
         }
         let path = receipt::path(&state.log.consistency(size, state.log.size()));
         Ok(Response::new(v1::PresentCheckpointResponse { checkpoint: state.log.checkpoint(), path }))
+    }
+
+    async fn get_log_keys(
+        &self,
+        _: Request<v1::GetLogKeysRequest>,
+    ) -> Result<Response<v1::GetLogKeysResponse>, Status> {
+        let mut state = self.state();
+        state.calls.push("log keys".to_owned());
+        let end = |end: &proto::proof::receipt::Receipt| {
+            receipt::full(
+                end.index,
+                &leaf_hash(&end.leaf),
+                end.leaf.clone().into(),
+                &end.path,
+                &end.checkpoint,
+            )
+        };
+        let (ends, log_key) = (state.log.ends.iter().map(end).collect(), state.log.key().to_string());
+        Ok(Response::new(v1::GetLogKeysResponse { ends, log_key }))
     }
 
     async fn list_records(

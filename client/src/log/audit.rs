@@ -4,6 +4,8 @@
 //! records then say against each other (numbers, times, the chain of control records, stops, details) is found and listed. Memory is
 //! bounded: what is held grows with open numbers and standing stops, not with the log.
 //!
+//! A log that has had several keys is followed from the trusted one, and a record that ends a key which signs on is found.
+//!
 //! Deliberately does not judge who may do what: policy and ceremonies have their own verifiers.
 
 mod chain;
@@ -18,8 +20,8 @@ use proto::proof::ProofError;
 use proto::proof::checkpoint::{Checkpoint, CheckpointError};
 use proto::proof::consistency;
 use proto::proof::frontier::{Frontier, FrontierError};
+use proto::proof::keys::{LogKeys, NotFollowed, ended, read_ends};
 use proto::proof::leaf::leaf_hash;
-use proto::proof::note::Verifier;
 use proto::record::Record;
 use proto::time::Time;
 
@@ -77,6 +79,9 @@ pub enum AuditError {
     /// The checkpoint is not the log's.
     #[error("the checkpoint cannot be believed: {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// The header's log keys do not lead from a known key to others.
+    #[error("the log keys in the header cannot be believed: {0}")]
+    Keys(#[from] NotFollowed),
     /// The frontier is not one of that many records.
     #[error("the header's frontier is not one: {0}")]
     Frontier(#[from] FrontierError),
@@ -127,13 +132,14 @@ impl Audited {
     }
 }
 
-/// Checks an export, line by line. `progress` hears of every record.
+/// Checks an export, line by line, by the keys of the log that are known; an export brings along what leads from them to others.
+/// `progress` hears of every record.
 ///
 /// # Errors
 /// [`AuditError`]: the file is not what the log key signed, and nothing in it is to be believed.
 pub fn audit(
     mut file: impl BufRead,
-    key: &Verifier,
+    known: &LogKeys,
     mut progress: impl FnMut(&Header, u64),
 ) -> Result<Audited, AuditError> {
     let mut line = String::new();
@@ -143,9 +149,10 @@ pub fn audit(
     if header.format != FORMAT || header.start > header.end {
         return Err(AuditError::Header(format!("expected the format `{FORMAT}` and a range")));
     }
-    let checkpoint = Checkpoint::verify(&header.checkpoint, key)?;
+    let keys = keys(known, &header)?;
+    let checkpoint = keys.verify(&header.checkpoint)?;
     let mut frontier = Frontier::from_nodes(header.start, header.frontier.clone())?;
-    let mut reading = Reading::begin(&header, checkpoint);
+    let mut reading = Reading::begin(&header, checkpoint, keys);
     let mut bytes = Vec::new();
     for number in 2_u64.. {
         bytes.clear();
@@ -178,16 +185,29 @@ pub fn audit(
     Ok(reading.end())
 }
 
+/// The log's keys: as they are known, or as far as the header leads from them.
+fn keys(known: &LogKeys, header: &Header) -> Result<LogKeys, AuditError> {
+    if header.log_keys.is_empty() {
+        return Ok(known.clone());
+    }
+    let ends = read_ends(&header.log_keys.concat())?;
+    // Whichever of the known keys is among those of the header vouches for them.
+    let mut led = known.iter().map(|key| LogKeys::of_ends(key, &ends));
+    let first = led.next().ok_or_else(|| AuditError::Header("expected a log key".to_owned()))?;
+    Ok(led.fold(first, |found, next| found.or(next))?)
+}
+
 /// What is known after some records.
 struct Reading {
     audited: Audited,
+    keys: LogKeys,
     chain: Chain,
     numbers: Numbers,
     stops: Stops,
 }
 
 impl Reading {
-    fn begin(header: &Header, checkpoint: Checkpoint) -> Self {
+    fn begin(header: &Header, checkpoint: Checkpoint, keys: LogKeys) -> Self {
         let audited = Audited {
             checkpoint,
             start: header.start,
@@ -202,6 +222,7 @@ impl Reading {
         };
         Self {
             audited,
+            keys,
             chain: Chain::new(header.start),
             numbers: Numbers::new(header.start),
             stops: Stops::default(),
@@ -250,6 +271,13 @@ impl Reading {
             {
                 self.find(Some(index), words);
             }
+        }
+        if let Record::Control(control) = &record
+            && let Some((replaces, _)) = ended(control)
+            && self.keys.iter().any(|key| key == replaces)
+            && self.keys.end_of(replaces).is_none_or(|end| end > index + 1)
+        {
+            self.find(Some(index), format!("ends the log key {replaces}, which signs on after it"));
         }
         for words in self.stops.record(index, &record, line.detail) {
             self.find(Some(index), words);

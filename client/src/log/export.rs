@@ -35,6 +35,9 @@ impl Export {
         patience: Patience,
     ) -> Result<Self, CallError> {
         let head = head(connection, patience).await?;
+        // Whoever verifies it may trust another key of the log than this client.
+        connection.follow(patience).await?;
+        let log_keys = connection.trail()?.followed().ends.iter().map(ToString::to_string).collect();
         let size = head.checkpoint.size;
         let end = end.unwrap_or(size);
         if start >= end || end > size {
@@ -49,6 +52,7 @@ impl Export {
             frontier: frontier.nodes(),
             consistency,
             checkpoint: head.text.clone(),
+            log_keys,
         };
         Ok(Self { header, frontier, head })
     }

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! `record` and `detail` are the log's exact bytes, never written anew, so that every line can be hashed as it stands. `frontier` is
-//! the compact range of the records before `start` (largest subtree first), `consistency` the proof from `end` to the checkpoint.
+//! the compact range of the records before `start` (largest subtree first), `consistency` the proof from `end` to the checkpoint;
+//! where the log has had more than one key, `log_keys` leads from each to the next.
 //! Invariant: what `write` writes, `read` gives back byte for byte; held by `lines_keep_every_byte`.
 
 use proto::hash::Hash;
@@ -33,6 +34,9 @@ pub struct Header {
     pub consistency: Vec<Hash>,
     /// The signed checkpoint.
     pub checkpoint: String,
+    /// Where each key of the log but the one in force ended, oldest first, as receipts; absent where there was one key alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_keys: Vec<String>,
 }
 
 /// One record, borrowed from its line.

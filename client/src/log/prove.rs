@@ -58,7 +58,7 @@ pub async fn believe(
         path: parts.path,
         checkpoint: parts.checkpoint,
     };
-    let verified = receipt.verify(connection.trail()?.key()).map_err(|cause| {
+    let verified = receipt.verify_by(connection.trail()?.keys()).map_err(|cause| {
         CallError::Answer(format!("the receipt proves nothing: {}", crate::refused::chain(&cause)))
     })?;
     Ok(Proven { receipt, verified })

@@ -5,9 +5,10 @@
 //! word; whose they are is not, see [`Open::signed`].
 
 use ceremonies::act::{Outcome, VerifiedAct};
+use ceremonies::outputs::{Outputs, OutputsError};
 use ceremonies::roster::{Roster, RosterError};
 use ceremonies::session::deviations_digest;
-use ceremonies::statement::{CeremonyId, Statement, StatementError, Target};
+use ceremonies::statement::{CeremonyId, Kind, Statement, StatementError, Target};
 use proto::hash::Hash;
 use proto::record::ceremony::document;
 use proto::wire::v1;
@@ -49,6 +50,9 @@ pub enum Unusable {
     /// The next roster is none.
     #[error("the next roster cannot be read: {0}")]
     Roster(#[from] RosterError),
+    /// What came of it is not what its statement asks for.
+    #[error("what came of it is not what the statement asks for: {0}")]
+    Outputs(#[from] OutputsError),
     /// The deviations are others than those that the daemon names.
     #[error("the deviations that are shown are not those that the daemon names: one is missing or too many")]
     Deviations,
@@ -137,10 +141,15 @@ impl Open {
     /// What an attestation after names: outputs and deviations, computed from what is shown. None before an execution.
     ///
     /// # Errors
-    /// [`Unusable::Deviations`] where the daemon names others.
+    /// [`Unusable::Deviations`] where the daemon names others; [`Unusable::Outputs`] where two log keys should have signed and
+    /// have not.
     pub fn outcome(&self) -> Result<Option<Outcome>, Unusable> {
         if self.wire.outputs.is_empty() {
             return Ok(None);
+        }
+        if self.statement.kind() == Kind::LogRekey {
+            // Whether both log keys have signed is nothing that a person could see.
+            Outputs::parse(&self.wire.outputs, &self.statement)?;
         }
         let mut digests = Vec::new();
         for act in self.deviations() {

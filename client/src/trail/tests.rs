@@ -149,3 +149,43 @@ fn a_memory_that_somebody_changed_is_not_believed() {
     std::fs::write(&file, text).unwrap();
     assert!(matches!(Trail::begin(key(), memory), Err(TrailError::Memory(MemoryError::Damaged { .. }))));
 }
+
+#[test]
+fn what_an_ended_key_signed_beyond_its_end_is_an_alarm_also_where_it_was_believed() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = crate::fixture::Log::new();
+    for number in 0..4_u8 {
+        log.push_control(proto::record::Body::Anchor { place: number.to_string() }, Vec::new());
+    }
+    let memory = || Memory::at(&directory.path().join("state"));
+    let mut trail = Trail::begin(log.key(), memory()).unwrap();
+    // Signed by the trusted key, and believed: nobody knew yet that it would end before.
+    let beyond = Checkpoint { origin: ORIGIN.to_owned(), size: 9, root: Hash::of(b"fork"), control: None };
+    let text = beyond.sign(&log.signer).unwrap();
+    trail.settle(&Seen { text, checkpoint: beyond }, &[]).unwrap();
+    log.rekey(2);
+    let followed = Followed::of(trail.key(), log.ends.clone()).unwrap();
+    let error = trail.follow(followed.clone()).unwrap_err();
+    let TrailError::Contradiction(alarm) = error else { panic!("no alarm: {error}") };
+    assert!(matches!(alarm.cause, Cause::Ended(_)), "{}", alarm.cause);
+    assert_eq!(memory().followed(&log.signer_of(1)).unwrap().ends, [], "nothing is remembered");
+    // Whoever followed the log elsewhere before is told.
+    let other = tempfile::tempdir().unwrap();
+    let memory = || Memory::at(&other.path().join("state"));
+    let mut elsewhere = crate::fixture::Log::new();
+    elsewhere.rekey(3);
+    let mut trail = Trail::begin(log.signer_of(1), memory()).unwrap();
+    trail.follow(Followed::of(trail.key(), elsewhere.ends.clone()).unwrap()).unwrap();
+    // Or whoever hides an end that was seen.
+    for other in [followed, Followed::none(&log.signer_of(1))] {
+        let error = trail.follow(other).unwrap_err();
+        assert!(matches!(error, TrailError::Memory(MemoryError::OtherKeys { .. })), "{error}");
+        assert_eq!(trail.followed().ends, elsewhere.ends);
+    }
+    assert_eq!(memory().followed(&log.signer_of(1)).unwrap().ends, elsewhere.ends);
+    std::fs::write(memory().file(&log.signer_of(1)).with_extension("keys"), "x").unwrap();
+    assert!(matches!(
+        Trail::begin(log.signer_of(1), memory()),
+        Err(TrailError::Memory(MemoryError::Keys { .. }))
+    ));
+}

@@ -8,6 +8,7 @@ use proto::digest::Digest;
 use proto::hash::Hash;
 use proto::proof::encoding::Curve;
 use proto::proof::encoding::EcdsaDer;
+use proto::proof::keys::LogKeys;
 use proto::proof::note::{Ed25519Signer, NoteSigner};
 use proto::purpose::Kind;
 use proto::reason::Reason;
@@ -44,12 +45,12 @@ impl Case {
     }
 
     fn check(&self) -> Result<Verdict, NotVerified> {
-        self.check_with(&self.log.key(), None, None, None)
+        self.check_with(&self.log.keys(), None, None, None)
     }
 
     fn check_with(
         &self,
-        log_key: &Verifier,
+        log_keys: &LogKeys,
         key: Option<&ExpectedKey>,
         detail: Option<&[u8]>,
         caller: Option<&str>,
@@ -59,7 +60,7 @@ impl Case {
             algorithm: None,
             signature: &self.signature,
             content: &self.content,
-            receipt: Some(WithReceipt { receipt: &self.receipt, log_key, key, detail, caller }),
+            receipt: Some(WithReceipt { receipt: &self.receipt, log_keys, key, detail, caller }),
         })
     }
 }
@@ -150,7 +151,7 @@ fn clone(case: &Case) -> Case {
 }
 
 fn check(original: &Case, tampered: &Case) -> Result<Verdict, NotVerified> {
-    let log_key = original.log.key();
+    let log_keys = original.log.keys();
     verify(&Claim {
         key: &original.key.public,
         algorithm: None,
@@ -158,7 +159,7 @@ fn check(original: &Case, tampered: &Case) -> Result<Verdict, NotVerified> {
         content: &tampered.content,
         receipt: Some(WithReceipt {
             receipt: &tampered.receipt,
-            log_key: &log_key,
+            log_keys: &log_keys,
             key: None,
             detail: None,
             caller: None,
@@ -205,7 +206,10 @@ fn other_bytes_digests_keys_and_logs_are_refused() {
     let other_key = Ed25519Signer::from_seed(ORIGIN, &[2; 32]).unwrap();
     let other_origin = Ed25519Signer::from_seed("rehearsal.example.com", &[1; 32]).unwrap();
     for signer in [other_key, other_origin] {
-        assert!(matches!(case.check_with(signer.verifier(), None, None, None), Err(NotVerified::Receipt(_))));
+        assert!(matches!(
+            case.check_with(&signer.verifier().clone().into(), None, None, None),
+            Err(NotVerified::Receipt(_))
+        ));
     }
 }
 
@@ -240,7 +244,7 @@ fn a_receipt_of_another_record_or_outcome_is_refused() {
 #[test]
 fn key_names_versions_and_callers_are_held_against_the_record() {
     let case = Case::new();
-    let key = case.log.key();
+    let key = case.log.keys();
     let expected = |name: &str, version| ExpectedKey { key: name.parse().unwrap(), version };
     let with = |expected: &ExpectedKey| case.check_with(&key, Some(expected), None, None);
     with(&expected("release/linux", None)).unwrap();

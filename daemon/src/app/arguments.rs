@@ -42,6 +42,8 @@ pub enum Task {
     Anchor(Anchor),
     /// Copy the log while the daemon runs, verify the copy, and print the checkpoint that it ends at.
     Backup(Backup),
+    /// Make the next key of the log, for a `log.rekey`, in a file that is not there yet, and print the key that verifies it.
+    LogKey(LogKey),
     /// Backends.
     #[command(subcommand)]
     Backends(Backends),
@@ -202,6 +204,17 @@ pub struct Backup {
     /// Directory for the copy; it must be empty or not there.
     pub directory: PathBuf,
     /// Configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// `countersignd log-key`.
+#[derive(Debug, clap::Args)]
+pub struct LogKey {
+    /// Where the private key goes, readable by its owner alone.
+    #[arg(long, value_name = "FILE")]
+    pub new: PathBuf,
+    /// Configuration file: the key is made for the log whose present key it names.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
 }

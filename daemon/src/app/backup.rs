@@ -15,8 +15,8 @@ pub(super) fn run(config: &Config, directory: &Path) -> Result<(), Failed> {
             directory.display()
         )));
     }
-    let key = log_key::read(&config.log.key)?;
-    let done = log::copy(&config.instance.state_directory, directory, &key, |_, _| {})?;
+    let signers = log_key::signers(&config.log)?;
+    let done = log::copy(&config.instance.state_directory, directory, &signers, |_, _| {})?;
     println!("{} records are in {}, verified up to this checkpoint:\n", done.size, directory.display());
     print!("{}", done.checkpoint);
     Ok(())

@@ -19,15 +19,19 @@ pub(super) struct Booted {
 
 /// Opens the instance and holds it against the configuration.
 pub(super) fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Booted, Failed> {
-    let key = log_key::read(&config.log.key)?;
-    let verifier = key.verifier().to_string();
+    let signers = log_key::signers(&config.log)?;
     let mut folded = None;
-    let opened = log::open_waiting(reach::log_settings(config), clock, key, |history, mark| {
+    let opened = log::open_waiting(reach::log_settings(config), clock, signers, |history, mark| {
         let state = folded.insert(fold(history));
         state.as_ref().ok()?.due(mark)
     })?;
     let state = folded.unwrap_or_else(|| fold(&opened.history))?;
-    belongs(config, &state, &verifier)?;
+    belongs(config, &state)?;
+    if state.log_keys() != &*opened.log.keys() {
+        return Err(Failed::new(
+            "the log's control records name other log keys than its ceremonies have put in force",
+        ));
+    }
     Ok(Booted { log: opened.log, controls: opened.controls, state })
 }
 
@@ -43,7 +47,7 @@ fn fold(history: &[Control]) -> Result<State, Failed> {
 }
 
 /// Whether the log is the one that the configuration names.
-fn belongs(config: &Config, state: &State, verifier: &str) -> Result<(), Failed> {
+fn belongs(config: &Config, state: &State) -> Result<(), Failed> {
     let (found, named) = (state.genesis_sha256(), config.instance.genesis_sha256);
     if found != named {
         return Err(Failed::new(format!(
@@ -57,12 +61,6 @@ fn belongs(config: &Config, state: &State, verifier: &str) -> Result<(), Failed>
             "the genesis names the instance {}, and the configuration {}",
             genesis.instance(),
             config.instance.name
-        )));
-    }
-    if genesis.log_key() != verifier {
-        return Err(Failed::new(format!(
-            "the genesis names the log key {}, and the configured one is {verifier}: put the right key back",
-            genesis.log_key()
         )));
     }
     if genesis.mode() == Mode::Rehearsal {

@@ -31,6 +31,7 @@ use crate::clock::Clock;
 use crate::keyring::RulesError;
 use crate::log::{self, AnchorPlace, ControlDraft, Fresh, LogKey, Settings};
 use files::Files;
+pub(super) use files::secret;
 
 /// Why an instance is not made.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +119,7 @@ where
 }
 
 /// A new key of the log, as a verifier key, and as the text of its file.
-fn new_key(origin: &Origin) -> Result<(LogKey, Line, Zeroizing<String>), InitError> {
+pub(super) fn new_key(origin: &Origin) -> Result<(LogKey, Line, Zeroizing<String>), InitError> {
     let seed = random()?;
     let key = LogKey::from_seed(origin.as_str(), seed.as_ref()).map_err(|e| InitError::Log(e.to_string()))?;
     let line = name("the log's key", &key.verifier().to_string())?;

@@ -1,16 +1,21 @@
-//! The log's private key as a file: `PRIVATE+KEY+<origin>+<hash>+<base64>`.
+//! The log's private keys as files, `PRIVATE+KEY+<origin>+<hash>+<base64>`, and `countersignd log-key`, which makes the next one.
 //!
 //! The form is that of Go's `golang.org/x/mod/sumdb/note`, so that other tools can use the key if they must: base64 of the
 //! algorithm byte 1 and the Ed25519 seed; the hash is the key id of the verifier key.
 
+use std::path::Path;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use proto::origin::Origin;
 use zeroize::Zeroizing;
 
-use crate::log::LogKey;
+use crate::config::{Config, LogSection};
+use crate::log::{LogKey, Signers};
 use crate::secret::{Secret, SecretReference};
 
 use super::Failed;
+use super::init;
 
 const BEGIN: &str = "PRIVATE+KEY+";
 const EXPECTED: &str =
@@ -33,6 +38,32 @@ pub(super) fn encode(key: &LogKey, seed: &[u8; 32]) -> Zeroizing<String> {
 pub(super) fn read(reference: &SecretReference) -> Result<LogKey, Failed> {
     let secret = reference.read()?.without_line_end();
     parse(&secret).map_err(|why| Failed::new(format!("{reference}: {why}")))
+}
+
+/// Reads the keys that the configuration names: the one in force, and the next one while a `log.rekey` is held.
+pub(super) fn signers(section: &LogSection) -> Result<Signers, Failed> {
+    let next = section.next_key.as_ref().map(read).transpose()?;
+    Ok(Signers::new(read(&section.key)?, next)?)
+}
+
+/// Makes the next key of the configured log, in a file that was not there, and says what to do with it.
+pub(super) fn make(config: &Config, file: &Path) -> Result<(), Failed> {
+    let origin: Origin = read(&config.log.key)?.origin().parse()?;
+    let file = std::path::absolute(file)?;
+    let (key, _line, secret) = init::new_key(&origin)?;
+    init::secret(file.clone(), secret.as_bytes())?;
+    say(&key, &file);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of the task")]
+fn say(key: &LogKey, file: &Path) {
+    println!("The next log key is in {}. Nothing signs with it yet.\n", file.display());
+    println!("  log key   {}\n", key.verifier());
+    println!(
+        "Next: name it in [log], restart the daemon, and hold the ceremony `log.rekey`, whose statement names it:\n"
+    );
+    println!("  next_key = {{ file = {file:?} }}");
 }
 
 fn parse(secret: &Secret) -> Result<LogKey, String> {

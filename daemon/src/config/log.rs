@@ -17,6 +17,8 @@ use crate::secret::SecretReference;
 pub struct LogSection {
     /// Where the log's private key is.
     pub key: SecretReference,
+    /// Where the next one is, while a `log.rekey` is held; and after it, where the old one still is or the new one already.
+    pub next_key: Option<SecretReference>,
     /// State directory, anchors, bounds.
     pub settings: Settings,
     /// The anchors that are data objects in tokens, by their names in `settings`.
@@ -40,7 +42,12 @@ pub(super) struct Known<'a> {
 }
 
 pub(super) fn read(form: &mut Form<'_, '_>, state: Option<PathBuf>, known: &Known<'_>) -> Option<LogSection> {
-    let key = form.required("key", "{ file = \"…\" } or { credential = \"…\" }");
+    let key: Option<SecretReference> = form.required("key", "{ file = \"…\" } or { credential = \"…\" }");
+    let line = form.line_of("next_key");
+    let next_key: Option<SecretReference> = form.optional("next_key");
+    if next_key.is_some() && next_key == key {
+        form.problem_on(line, "next_key: is the same as key; expected where the next key of the log is");
+    }
     let (places, tokens) = anchors::read(form, state.as_deref(), known);
     let mut settings = Settings::new(state.unwrap_or_default(), places);
     let limits = &mut settings.limits;
@@ -49,5 +56,5 @@ pub(super) fn read(form: &mut Form<'_, '_>, state: Option<PathBuf>, known: &Know
     }
     let seconds = |period: &Period| (Period::milliseconds(100)..=Period::seconds(300)).contains(period);
     limits.skew = form.checked("clock_skew", Period::of(limits.skew), seconds, "100ms to 300s").duration();
-    Some(LogSection { key: key?, settings, tokens })
+    Some(LogSection { key: key?, next_key, settings, tokens })
 }

@@ -64,6 +64,18 @@ fn the_documented_configuration_is_read() {
 }
 
 #[test]
+fn the_next_log_key_is_another_one_or_none() {
+    assert_eq!(check(GOOD).unwrap().log.next_key, None);
+    let with = |line: &str| GOOD.replace("anchors = [{", &format!("{line}\nanchors = [{{"));
+    let config = check(&with("next_key = { file = \"/var/lib/countersign/next.key\" }")).unwrap();
+    let next = SecretReference::File { path: "/var/lib/countersign/next.key".into() };
+    assert_eq!(config.log.next_key, Some(next));
+    let said = problems(&with("next_key = { credential = \"log.key\" }"));
+    assert!(said.len() == 1 && said[0].contains("next_key: is the same as key"), "{said:?}");
+    assert_eq!(problems(&with("next_key = \"next.key\"")).len(), 1);
+}
+
+#[test]
 fn what_may_be_chosen_otherwise_is_taken() {
     let more =
         "[limits]\nconnections = 10\nlongest = \"5s\"\n[telemetry]\nformat = \"json\"\nfilter = \"debug\"\n";

@@ -10,7 +10,6 @@ use ceremonies::session::State;
 use ceremonies::statement::{CeremonyId, Target};
 use ceremonies::transcript::{Files, Transcript};
 use proto::hash::Hash;
-use proto::proof::receipt::Receipt;
 use proto::reason::Reason;
 use proto::record::ceremony::{Completed, Effect, Failed, NoEffect, document};
 use proto::record::{Actor, ActorKind, Body, Ceremony, ControlRecord, Times};
@@ -75,6 +74,7 @@ impl Council {
             let why = "another version came into force first: this one follows nothing".to_owned();
             return Err(Incomplete::Never(NoEffect::Overtaken, why));
         }
+        self.can_sign_after(&effect)?;
         if let Effect::Grants { .. } | Effect::Guardrails { .. } = &effect {
             self.offer(held).await?;
         }
@@ -180,16 +180,12 @@ impl Council {
                            changed or erased";
             return Err(internal(message));
         }
-        let proven = self.log.receipt(completion.index, None).await.map_err(|error| unlogged(&error))?;
-        let checkpoint = proven.checkpoint.ok_or_else(|| {
-            Refusal::new(Reason::ChangedMeanwhile, "the log grew while its receipt was made; ask again")
+        let receipt = self.log.receipt_of_its_key(completion.index).await.map_err(|error| match error {
+            LogError::Overtaken => {
+                Refusal::new(Reason::ChangedMeanwhile, "the log grew while its receipt was made; ask again")
+            }
+            other => unlogged(&other),
         })?;
-        let receipt = Receipt {
-            leaf: proven.leaf.to_vec(),
-            index: proven.index,
-            path: proven.path,
-            checkpoint: checkpoint.to_string(),
-        };
         Ok(transcript.with_completion(receipt.to_string()))
     }
 }

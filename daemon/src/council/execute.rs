@@ -205,6 +205,7 @@ impl Council {
                     Leftover::Abandon => Outputs::Destroyed(Vec::new()),
                 }
             }
+            Target::LogRekey(target) => self.rekeyed(target)?,
             _ => Outputs::Done,
         };
         self.executed(statement, &outputs).await

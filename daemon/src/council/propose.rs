@@ -277,6 +277,7 @@ impl Council {
             Target::BackendRebind(target) => {
                 self.may_be_rebound(snapshot, target, statement.common().ceremony)
             }
+            Target::LogRekey(target) => self.may_be_rekeyed(snapshot, target, statement.common().ceremony),
             Target::GrantChange(change) if change.replaces != state.grants().sha256 => no(
                 "other-grants",
                 format!(

@@ -1,5 +1,5 @@
-//! Rosters and guardrails that follow each other: what their changes must bring, and the ceremonies that later transcripts
-//! stand on.
+//! Rosters, guardrails and log keys that follow each other: what their changes must bring, and the ceremonies that later
+//! transcripts stand on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,14 +7,13 @@ use std::sync::Arc;
 use ceremonies::session::{Seats, Session};
 use ceremonies::statement::{CeremonyId, Statement};
 use ceremonies::succession::proof;
-use proto::proof::checkpoint::Checkpoint;
 use proto::reason::Reason;
 use proto::record::ceremony::{Effect, document};
 use proto::refusal::Refusal;
 
 use super::complete::internal;
 use super::propose::{invalid, text};
-use super::{Brought, Council, refused};
+use super::{Brought, Council, refused, unlogged};
 use crate::keyring::Snapshot;
 use crate::keys::sessions::Held;
 use crate::log::{Forebear, Material};
@@ -85,13 +84,16 @@ impl Council {
         Ok(texts.into_iter().collect())
     }
 
-    /// Whether a roster or guardrails would follow some that are not in force any more: two ceremonies made them, and the other
-    /// one's came first. Whatever was decided about this one has no effect.
+    /// Whether a roster, guardrails or a log key would follow some that are not in force any more: two ceremonies made them,
+    /// and the other one's came first. Whatever was decided about this one has no effect.
     pub(super) fn is_overtaken(&self, effect: &Effect) -> bool {
         let snapshot = self.keyring.snapshot();
         let (in_force, version) = match effect {
             Effect::Roster { version, .. } => (snapshot.state().roster_version().version, *version),
             Effect::Guardrails { version, .. } => (snapshot.state().guardrails_version().version, *version),
+            Effect::LogKey { key, replaces } => {
+                return snapshot.state().log_keys().may_follow(replaces, key).is_err();
+            }
             _ => return false,
         };
         in_force.checked_add(1) != Some(version)
@@ -127,25 +129,28 @@ impl Council {
         let checkpoint = documents
             .get(document::CHECKPOINT)
             .ok_or_else(|| internal(format!("record {completion} has no checkpoint")))?;
-        let head = Checkpoint::verify(checkpoint, self.log.verifier()).map_err(internal)?;
+        let head = self.log.keys().verify(checkpoint).map_err(internal)?;
         let newest = head.control.ok_or_else(|| internal("a checkpoint without control record"))?.0;
         Ok(Ending { newest, size: head.size, checkpoint: Arc::from(checkpoint.as_str()) })
     }
 
-    /// The ceremonies that made the rosters and guardrails before this end, in their order.
+    /// The ceremonies that made the rosters, guardrails and log keys before this end, in their order.
     ///
-    /// The receipt of each is by the checkpoint of the first completion after it, of whatever ceremony: so it has the same
-    /// bytes in every transcript, and the manifest of each later change's transcript names them.
+    /// The receipt of each is by the checkpoint of the first completion after it, of whatever ceremony, and that of a
+    /// `log.rekey` by the one that both keys have signed: so it has the same bytes in every transcript, and the manifest of each
+    /// later change's transcript names them.
     pub(super) async fn earlier(&self, snapshot: &Snapshot, end: &Ending) -> Result<Vec<Forebear>, Refusal> {
         let state = snapshot.state();
         let completions = || {
             let all = state.sessions().iter();
             all.filter_map(|(_, held)| held.completion.map(|completion| completion.index))
         };
+        let ends = self.log.key_ends().await.map_err(|error| unlogged(&error))?;
         let mut earlier = Vec::new();
         for made in state.made().iter().filter(|made| made.index <= end.newest) {
             let held = self.held(snapshot, made.ceremony)?;
             let own = self.ending(made.index).await?;
+            let ended = ends.iter().find(|end| end.index == made.index);
             let (proven, proven_size) = match completions().filter(|index| *index > made.index).min() {
                 // It may be after this end, where that is the first completion since.
                 Some(next) if next <= end.newest => {
@@ -153,6 +158,10 @@ impl Council {
                     (next.checkpoint, next.size)
                 }
                 _ => (Arc::clone(&end.checkpoint), end.size),
+            };
+            let (proven, proven_size) = match ended {
+                Some(own) => (Arc::from(own.checkpoint.as_str()), own.index + 1),
+                None => (proven, proven_size),
             };
             earlier.push(Forebear {
                 what: made.what,

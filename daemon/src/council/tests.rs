@@ -5,6 +5,7 @@ mod clock;
 mod destroy;
 mod people;
 mod refusals;
+mod rekey;
 mod room;
 mod rules;
 mod stories;

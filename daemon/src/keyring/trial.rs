@@ -19,7 +19,7 @@ use crate::backend::{Backend, Deadline, GenerateSpec};
 use crate::clock::{Clock, Monotonic, SystemClock};
 use crate::keys::fold::State;
 use crate::keys::trial;
-use crate::log::{self, AnchorPlace, ControlDraft, Fresh, Log, LogKey, Settings};
+use crate::log::{self, AnchorPlace, ControlDraft, Fresh, Log, LogKey, Settings, Signers};
 
 const ORIGIN: &str = "rehearsal.log.example";
 
@@ -115,7 +115,8 @@ impl Trial {
         let directory = tempfile::tempdir().unwrap();
         let key = || LogKey::from_seed(ORIGIN, &[7; 32]).unwrap();
         let settings = begin(directory.path(), &key(), leaves, grants, clock.as_ref());
-        let opened = log::open(settings, Arc::clone(&clock), key()).unwrap();
+        let signers = Signers::new(key(), Some(Self::next_log_key())).unwrap();
+        let opened = log::open(settings, Arc::clone(&clock), signers).unwrap();
         let mut history = opened.history.iter();
         let genesis = history.next().unwrap();
         let mut state = State::genesis(genesis.hash, &genesis.record, genesis.detail.as_deref()).unwrap();
@@ -152,6 +153,11 @@ impl Trial {
     /// Its one backend.
     pub(crate) fn backend(&self) -> &Arc<Software> {
         &self.backend
+    }
+
+    /// The key of the log that may follow the first one.
+    pub(crate) fn next_log_key() -> LogKey {
+        LogKey::from_seed(ORIGIN, &[8; 32]).unwrap()
     }
 
     /// The people of the instance, with their keys.

@@ -16,7 +16,7 @@ mod stops;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ceremonies::genesis::Genesis;
+use ceremonies::genesis::{Genesis, GenesisError};
 use ceremonies::record;
 use ceremonies::roster::Roster;
 use ceremonies::rules::Rules;
@@ -26,6 +26,7 @@ use ceremonies::suspension::Suspensions;
 use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::name::{KeyName, VersionName};
+use proto::proof::keys::LogKeys;
 use proto::record::{Arrived, Body, ControlRecord, Lift, StopTarget};
 use proto::term::Term;
 use proto::time::Time;
@@ -52,8 +53,10 @@ pub struct State {
     anchors: Vec<String>,
     /// Who decides now.
     roster: Arc<Roster>,
-    /// The rosters and guardrails that ceremonies made, in the order of the log.
+    /// The rosters, guardrails and log keys that ceremonies made, in the order of the log.
     made: Vec<Made>,
+    /// Which keys sign which checkpoints.
+    log_keys: LogKeys,
     /// Whose acts count no more.
     suspensions: Suspensions,
     /// Indices of the records of what officers signed outside of ceremonies, those without effect too.
@@ -120,6 +123,8 @@ pub enum Effect {
     Roster(u64),
     /// Versions are on another device.
     Rebound(Vec<KeyId>),
+    /// Another key signs the log.
+    LogKey,
     /// A step of a ceremony.
     Step(CeremonyId),
     /// Other people are suspended.
@@ -144,6 +149,7 @@ impl State {
         }
         refuse::stops_and_lifts(0, record)?;
         let genesis = Genesis::of_record(statement, detail, record.time.sealed)?;
+        let log_keys = LogKeys::new(genesis.log_key().parse().map_err(GenesisError::from)?);
         let in_force = |sha256| InForce { sha256, index: 0, version: 1, proposed: None };
         Ok(Self {
             rings: BTreeMap::new(),
@@ -154,6 +160,7 @@ impl State {
             anchors: Vec::new(),
             roster: Arc::new(genesis.roster().clone()),
             made: Vec::new(),
+            log_keys,
             suspensions: Suspensions::default(),
             words: Vec::new(),
             sessions: Sessions::default(),
@@ -321,6 +328,11 @@ impl State {
     /// Who may come by a certificate.
     pub const fn invitations(&self) -> &Invitations {
         &self.invitations
+    }
+
+    /// The keys of the log, oldest first.
+    pub const fn log_keys(&self) -> &LogKeys {
+        &self.log_keys
     }
 
     /// The newest control record.

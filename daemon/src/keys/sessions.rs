@@ -155,6 +155,14 @@ impl Sessions {
         })
     }
 
+    /// Whether another ceremony is about to end the log key.
+    pub fn is_being_rekeyed(&self, but: CeremonyId) -> bool {
+        self.open().filter(|(id, _)| *id != but).any(|(_, held)| {
+            let same = matches!(held.session.statement().target(), Target::LogRekey(_));
+            same && !matches!(held.session.state().step(), Step::Proposed | Step::Armed)
+        })
+    }
+
     /// Whether other ceremonies are against the start of the one with this id and target.
     fn blocks(&self, target: &Target, id: CeremonyId) -> bool {
         let brought = |arrival: Arrival<'_>| self.is_being_brought(&arrival, id);
@@ -163,6 +171,7 @@ impl Sessions {
                 target.arrival().is_some_and(brought) || self.keeps_out(adopt.key_id, adopt.locator.as_str())
             }
             Target::BackendRebind(rebind) => self.is_being_rebound(rebind.backend.as_str(), id),
+            Target::LogRekey(_) => self.is_being_rekeyed(id),
             Target::KeyDestroy(destroy) => {
                 self.quarantined(destroy).is_none() || self.is_at_work_on(destroy.key_id, id)
             }

@@ -15,7 +15,7 @@ use proto::proof::leaf::leaf_hash;
 use super::anchor::{Anchor, AnchorPlace, Kept, OffHost};
 use super::error::{LoadError, LogError};
 use super::settings::Settings;
-use super::signer::LogKey;
+use super::signer::Signers;
 use super::stops::StopFile;
 use super::tree::detailed;
 use super::{Log, load};
@@ -50,7 +50,7 @@ impl Log {
         let shared = Arc::clone(&self.shared);
         let readers = shared.readers.load_full().ok_or_else(|| LogError::unavailable("it is not loaded"))?;
         let copied =
-            tokio::task::spawn_blocking(move || verified(&readers, &directory, &shared.key, progress));
+            tokio::task::spawn_blocking(move || verified(&readers, &directory, &shared.signers, progress));
         match copied.await {
             Ok(Ok(backup)) => Ok(backup),
             Ok(Err(error)) => Err(LogError::unavailable(detailed(&error))),
@@ -63,12 +63,12 @@ impl Log {
 pub(super) fn verified(
     readers: &Readers,
     directory: &Path,
-    key: &LogKey,
+    signers: &Signers,
     progress: impl FnMut(u64, u64),
 ) -> Result<Backup, LoadError> {
     let backup = copy(readers, directory, progress)?;
     let settings = Settings::new(directory, vec![AnchorPlace::File(directory.join("anchor"))]);
-    load::load(&settings, key, None, &OffHost::none())?;
+    load::load(&settings, signers, None, &OffHost::none())?;
     Ok(backup)
 }
 

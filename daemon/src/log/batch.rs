@@ -15,6 +15,7 @@ use bytes::Bytes;
 use proto::hash::Hash;
 use proto::operation::OperationId;
 use proto::proof::checkpoint::CheckpointError;
+use proto::proof::keys::{LogKeys, ended};
 use proto::proof::leaf::leaf_hash;
 use proto::reason::Reason;
 use proto::record::{Body as ControlBody, Draft, Times, Untrusted};
@@ -23,6 +24,7 @@ use proto::time::Time;
 use super::error::LogError;
 use super::fence::{StopSet, Touches};
 use super::intent::{Body, Closure, Earlier, End};
+use super::keys;
 use super::queue::{ControlJob, Jobs};
 use super::seal::Prepared;
 use super::shared::Shared;
@@ -81,6 +83,8 @@ pub(super) struct Batch {
     pub(super) sealed: Time,
     pub(super) touches: Option<Touches>,
     pub(super) head: Option<Arc<Head>>,
+    /// The log's keys, where its last record ends one.
+    pub(super) keys: Option<Arc<LogKeys>>,
     pub(super) closed: usize,
     pub(super) withheld: u32,
     /// The watch by which it was stamped.
@@ -130,6 +134,7 @@ pub(super) fn write(open: &mut Open, shared: &Shared, jobs: &mut Jobs) -> Result
             sealed,
             touches: None,
             head: None,
+            keys: None,
             closed: 0,
             withheld: 0,
             clock,
@@ -174,7 +179,12 @@ pub(super) fn write(open: &mut Open, shared: &Shared, jobs: &mut Jobs) -> Result
             append.insert_tile(tile.level, tile.number, &tile.to_bytes())?;
         }
         let root = frontier.root();
-        let checkpoint = shared.key.checkpoint(frontier.size(), root, control)?;
+        let keys = batch.keys.clone().unwrap_or_else(|| shared.keys.load_full());
+        let checkpoint = shared.signers.checkpoint(&keys, frontier.size(), root, control)?;
+        if batch.keys.is_some() {
+            // Nobody can make it again when the key that ends is gone.
+            append.insert_meta(&keys::row(control.0), &checkpoint)?;
+        }
         append.set_head(&HeadRow {
             size: frontier.size(),
             root: *root.as_bytes(),
@@ -274,6 +284,10 @@ impl Writing<'_> {
             if let Some(erased) = &job.erases {
                 self.append.erase_detail(erased.index)?;
                 self.append.forget_requests(erased.request.as_slice(), i64::MAX)?;
+            }
+            if ended(&job.record).is_some() {
+                let mut keys = LogKeys::clone(&self.shared.keys.load());
+                self.batch.keys = keys.take(index, &job.record).then(|| Arc::new(keys));
             }
             touches.apply(index, &job.record);
             stops.raise(job.record.operation, Some(index), &job.record.stops);

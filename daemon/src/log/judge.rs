@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use proto::hash::Hash;
-use proto::proof::checkpoint::Checkpoint;
+use proto::proof::keys::LogKeys;
 
 use super::anchor::{AnchorFailure, Kept, OffHost, Reading};
 use super::error::LoadError;
 use super::load::broken;
-use super::signer::LogKey;
 use super::tree::{EdgeTiles, Tree, detailed};
 use crate::store::{HeadRow, View};
 
@@ -19,7 +18,7 @@ pub(super) struct Stored<'a> {
     pub(super) head: &'a HeadRow,
     /// The highest operation number given out.
     pub(super) counter: u64,
-    pub(super) key: &'a LogKey,
+    pub(super) keys: &'a LogKeys,
 }
 
 impl Stored<'_> {
@@ -39,7 +38,9 @@ impl Stored<'_> {
     /// The tree extends a checkpoint of this log that `name` holds.
     pub(super) fn covers(&self, checkpoint: &str, name: &str) -> Result<u64, LoadError> {
         let (view, head) = (self.view, self.head);
-        let anchored = Checkpoint::verify(checkpoint, self.key.verifier())
+        let anchored = self
+            .keys
+            .verify(checkpoint)
             .map_err(|e| broken(format!("{name} holds no checkpoint of this log: {}", detailed(&e))))?;
         if anchored.size > head.size {
             return Err(broken(format!(

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use proto::operation::OperationId;
-use proto::proof::checkpoint::Checkpoint;
+use proto::proof::checkpoint::CheckpointError;
 use proto::time::Time;
 
 use super::judge::Stored;
@@ -167,15 +167,22 @@ fn look_off_host(shared: &Shared) {
     let Some(readers) = shared.readers.load_full() else { return };
     for (place, round, kept) in places.found() {
         let name = places.name(place);
-        if let Err(error) = Checkpoint::verify(&kept.checkpoint, shared.key.verifier()) {
+        let keys = shared.keys.load_full();
+        if let Err(error) = keys.verify(&kept.checkpoint) {
             let why = super::tree::detailed(&error);
+            if matches!(error, CheckpointError::OutOfReign { .. }) {
+                // Somebody has a key of this log and goes on by it where this log does not.
+                places.alarm(place, &why);
+                close_for_good(shared, format!("the anchor {name}: {why}"), &kept.checkpoint);
+                continue;
+            }
             places.alarm(place, &format!("it holds no checkpoint of this log, and is not written: {why}"));
             places.judged(place, round, None);
             continue;
         }
         let judged = readers.snapshot(|view| {
             let head = view.head()?.ok_or(StoreError::Shape("the log has no head"))?;
-            let stored = Stored { view, head: &head, counter: view.counter()?, key: &shared.key };
+            let stored = Stored { view, head: &head, counter: view.counter()?, keys: &keys };
             Ok(stored.extends(&kept, &name))
         });
         match judged {

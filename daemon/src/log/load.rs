@@ -1,8 +1,9 @@
 //! Loading: the one path by which a log comes to life, at start and after every failed commit.
 //!
-//! In this order: empty the WAL, check the checkpoint's signature, compute the root again from the tiles and the newest
-//! leaves, walk the chain of control records, hold the tree against every anchor. It reads O(log n) tiles and the
-//! control records, never the log. It creates nothing and repairs nothing; what contradicts itself is an error.
+//! In this order: empty the WAL, check the checkpoint's signature by the keys that its control records name, compute the root
+//! again from the tiles and the newest leaves, walk the chain of control records, hold the tree against every anchor. It reads
+//! O(log n) tiles and the control records, never the log. It creates nothing and repairs nothing; what contradicts itself is an
+//! error.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use proto::hash::Hash;
 use proto::operation::OperationId;
 use proto::proof::checkpoint::Checkpoint;
 use proto::proof::frontier::Frontier;
+use proto::proof::keys::LogKeys;
 use proto::proof::leaf::leaf_hash;
 use proto::proof::tile;
 use proto::record::ControlRecord;
@@ -20,11 +22,11 @@ use serde::Deserialize;
 
 use super::anchor::{Anchor, Kept, OffHost};
 use super::error::LoadError;
-use super::judge;
 use super::settings::Settings;
-use super::signer::LogKey;
+use super::signer::Signers;
 use super::tree::detailed;
 use super::watch::{Control, Head};
+use super::{judge, keys};
 use crate::store::{HeadRow, Store, StoreError, View};
 
 /// How long a start waits for the anchors off the host: as long as they may take.
@@ -43,6 +45,8 @@ pub(super) struct Loaded {
     /// When the newest record was sealed.
     pub(super) sealed: Time,
     pub(super) history: Vec<Control>,
+    /// Which keys sign which checkpoints.
+    pub(super) keys: LogKeys,
     pub(super) anchors: Vec<Anchor>,
     /// What each anchor off the host keeps, where it has answered.
     pub(super) off_host: Vec<Option<Kept>>,
@@ -63,7 +67,7 @@ pub(super) fn broken(what: impl Into<String>) -> LoadError {
 /// anchor that the process keeps in memory, which nobody can replace together with the store.
 pub(super) fn load(
     settings: &Settings,
-    key: &LogKey,
+    signers: &Signers,
     released: Option<&str>,
     off_host: &OffHost,
 ) -> Result<Loaded, LoadError> {
@@ -71,14 +75,16 @@ pub(super) fn load(
     let reading = off_host.read();
     let store = Store::open(&settings.state_directory)?;
     let view = store.view();
-    let (head, checkpoint) = signed_head(view, key)?;
+    let keys = keys::named(view, signers)?;
+    let (head, checkpoint) = signed_head(view, signers, &keys)?;
     let frontier = edge(view, &head, &checkpoint)?;
     let sealed = newest_time(view, head.size)?;
     let counter = view.counter()?;
     let control =
         checkpoint.control.ok_or_else(|| broken("the newest checkpoint names no control record"))?;
     let history = chain(view, control, head.control)?;
-    let stored = judge::Stored { view, head: &head, counter, key };
+    keys::check(&keys, &history, view, signers)?;
+    let stored = judge::Stored { view, head: &head, counter, keys: &keys };
     let mut anchors = Vec::new();
     for path in settings.files() {
         let (anchor, kept) = Anchor::open(path)?;
@@ -105,19 +111,25 @@ pub(super) fn load(
         checkpoint: head_row.checkpoint.into(),
         control,
     });
-    Ok(Loaded { store, frontier, head, epoch: head_row.epoch, counter, sealed, history, anchors, off_host })
+    let epoch = head_row.epoch;
+    Ok(Loaded { store, frontier, head, epoch, counter, sealed, history, keys, anchors, off_host })
 }
 
-/// The head row, and the checkpoint in it, signed by our key and equal to the row.
-fn signed_head(view: View<'_>, key: &LogKey) -> Result<(HeadRow, Checkpoint), LoadError> {
+/// The head row, and the checkpoint in it, signed by the keys in force at its size and equal to the row.
+fn signed_head(
+    view: View<'_>,
+    signers: &Signers,
+    keys: &LogKeys,
+) -> Result<(HeadRow, Checkpoint), LoadError> {
     let head =
         view.head()?.ok_or_else(|| broken("the log has no head: it was never finished; make it again"))?;
     if let Some(origin) = view.meta("origin")?
-        && origin != key.origin()
+        && origin != signers.origin()
     {
-        return Err(broken(format!("the log's origin is {origin}, the log key's is {}", key.origin())));
+        return Err(broken(format!("the log's origin is {origin}, the log key's is {}", signers.origin())));
     }
-    let checkpoint = Checkpoint::verify(&head.checkpoint, key.verifier())
+    let checkpoint = keys
+        .verify(&head.checkpoint)
         .map_err(|e| broken(format!("the newest checkpoint: {}", detailed(&e))))?;
     if checkpoint.size != head.size || checkpoint.root.as_bytes() != &head.root {
         return Err(broken("the head row and its checkpoint differ"));

@@ -8,7 +8,7 @@ use super::anchor::{Anchor, AnchorFailure, AnchorPlace, Client, Kept};
 use super::backup::{self, Backup};
 use super::error::LoadError;
 use super::settings::Settings;
-use super::signer::LogKey;
+use super::signer::Signers;
 use crate::clock::Clock;
 use crate::store::Store;
 
@@ -68,8 +68,8 @@ fn not_made(place: &AnchorPlace, failure: &AnchorFailure) -> LoadError {
 pub fn copy(
     state_directory: &Path,
     directory: &Path,
-    key: &LogKey,
+    signers: &Signers,
     progress: impl FnMut(u64, u64),
 ) -> Result<Backup, LoadError> {
-    backup::verified(&Store::readers_of(state_directory), directory, key, progress)
+    backup::verified(&Store::readers_of(state_directory), directory, signers, progress)
 }

@@ -21,7 +21,7 @@ use super::queue::{ControlJob, Queue};
 use super::replay::Requests;
 use super::settings::Settings;
 use super::shared::Shared;
-use super::signer::LogKey;
+use super::signer::Signers;
 use super::stops::{Found, StopFile};
 use super::tree::EdgeTiles;
 use super::watch::{Control, Controls, Feed, LogHealth};
@@ -46,8 +46,12 @@ pub struct Opened {
 ///
 /// # Errors
 /// [`LoadError`].
-pub fn open(settings: Settings, clock: Arc<dyn Clock>, key: LogKey) -> Result<Opened, LoadError> {
-    open_waiting(settings, clock, key, |_, _| None)
+pub fn open(
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    signers: impl Into<Signers>,
+) -> Result<Opened, LoadError> {
+    open_waiting(settings, clock, signers.into(), |_, _| None)
 }
 
 /// The same. `due` says, by the control records and the newest time in the log, the first moment after that at which something
@@ -58,7 +62,7 @@ pub fn open(settings: Settings, clock: Arc<dyn Clock>, key: LogKey) -> Result<Op
 pub fn open_waiting(
     settings: Settings,
     clock: Arc<dyn Clock>,
-    key: LogKey,
+    signers: Signers,
     due: impl FnOnce(&[Control], Time) -> Option<Time>,
 ) -> Result<Opened, LoadError> {
     let lock = StoreLock::take(&settings.state_directory)?;
@@ -67,7 +71,7 @@ pub fn open_waiting(
     })?;
     let (stop_file, found) = StopFile::open(&stop_path)?;
     let off_host = OffHost::start(&settings, &clock)?;
-    let mut loaded = load::load(&settings, &key, None, &off_host)?;
+    let mut loaded = load::load(&settings, &signers, None, &off_host)?;
     let logged = loaded.operations();
     let queue = Arc::new(Queue::new(settings.limits.clone()));
     let due = due(&loaded.history, loaded.sealed);
@@ -78,7 +82,8 @@ pub fn open_waiting(
     }
     let feed = Arc::new(Feed::default());
     let shared = Arc::new(Shared {
-        key,
+        signers,
+        keys: ArcSwap::from_pointee(loaded.keys.clone()),
         owner: Owner(random()?),
         queue,
         fence: Fence::default(),
@@ -162,7 +167,7 @@ pub(super) fn stop_everything(shared: &Shared) -> Result<ControlJob, LoadError> 
     let now = shared.clock.wall();
     let draft = ControlDraft {
         operation: OperationId::new(now.milliseconds(), random()?),
-        actor: Actor { id: shared.key.origin().to_owned(), kind: ActorKind::Daemon },
+        actor: Actor { id: shared.signers.origin().to_owned(), kind: ActorKind::Daemon },
         body: Body::Stopped { act: None, target: StopTarget::All },
         stops: vec![Term::All],
         lifts: Vec::new(),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proto::hash::Hash;
-use proto::proof::checkpoint::Checkpoint;
+use proto::proof::checkpoint::CheckpointError;
 
 use super::Log;
 use super::error::LogError;
@@ -25,12 +25,13 @@ pub enum Presented {
         /// Consistency path from the presented size (RFC 6962, 2.1.2).
         path: Vec<Hash>,
     },
-    /// It is not validly signed by this log's key: nothing was looked at.
+    /// It is not validly signed by a key of this log: nothing was looked at.
     NotOurs {
         /// Why not.
         cause: String,
     },
-    /// It is signed by this log and the tree does not extend it: the log was rolled back or forked. Signing has stopped,
+    /// It is signed by a key of this log, and the tree does not extend it or the key has ended before it: the log was rolled
+    /// back or forked. Signing has stopped,
     /// and what was presented is kept, so that a restart refuses too.
     Forked,
 }
@@ -41,8 +42,18 @@ impl Log {
     /// # Errors
     /// [`LogError::Unavailable`] where the tree cannot be read now.
     pub async fn present(&self, checkpoint: &str) -> Result<Presented, LogError> {
-        let shown = match Checkpoint::verify(checkpoint, self.verifier()) {
+        let shown = match self.keys().verify(checkpoint) {
             Ok(shown) => shown,
+            // A key of this log has signed what this log never signs by it: the tree cannot extend that.
+            Err(error @ CheckpointError::OutOfReign { .. }) => {
+                let cause = format!(
+                    "a checkpoint was presented, and {}. Find out who has that key; then put the right store back and restart, \
+                     or recover the log",
+                    detailed(&error)
+                );
+                close_for_good(&self.shared, cause, checkpoint);
+                return Ok(Presented::Forked);
+            }
             Err(error) => return Ok(Presented::NotOurs { cause: detailed(&error) }),
         };
         // Read after the signature was checked: what was released before it was shown is at most this.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use proto::proof::keys::LogKeys;
 use tokio::sync::watch;
 
 use super::anchor::OffHost;
@@ -13,7 +14,7 @@ use super::keeper::Signals;
 use super::queue::Queue;
 use super::replay::Requests;
 use super::settings::Settings;
-use super::signer::LogKey;
+use super::signer::Signers;
 use super::stops::StopFile;
 use super::tree::EdgeTiles;
 use super::watch::{Feed, Head, LogHealth};
@@ -22,7 +23,10 @@ use crate::store::{Owner, Readers};
 
 pub(super) struct Shared {
     pub(super) settings: Settings,
-    pub(super) key: LogKey,
+    /// What this process can sign checkpoints with.
+    pub(super) signers: Signers,
+    /// Which keys sign which checkpoints.
+    pub(super) keys: ArcSwap<LogKeys>,
     pub(super) clock: Arc<dyn Clock>,
     /// What the newest batch was stamped by.
     pub(super) watch: ArcSwap<Watch>,
@@ -47,7 +51,7 @@ impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shared")
             .field("settings", &self.settings)
-            .field("key", &self.key)
+            .field("signers", &self.signers)
             .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ mod basic;
 mod disk;
 mod erase;
 mod index;
+mod keys;
 mod model;
 mod oracle;
 mod owe;

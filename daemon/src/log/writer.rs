@@ -160,7 +160,17 @@ impl Writer {
         }
     }
 
+    /// Writes jobs in one batch, or, where a record among them ends a log key, in two: what came with that is after it.
     fn commit(&mut self, mut jobs: Jobs) {
+        while let Some(rest) = jobs.after_an_end() {
+            self.commit_batch(std::mem::replace(&mut jobs, rest));
+        }
+        if !jobs.is_empty() {
+            self.commit_batch(jobs);
+        }
+    }
+
+    fn commit_batch(&mut self, mut jobs: Jobs) {
         let Some(open) = &mut self.open else {
             return self.fail(jobs, &LogError::unavailable("it is not loaded"));
         };
@@ -224,6 +234,11 @@ impl Writer {
                 record: job.record.clone(),
                 detail: detail.flatten(),
             });
+        }
+        if let Some(keys) = &batch.keys {
+            // First, so that nobody sees a head without the keys that have signed it.
+            self.shared.keys.store(Arc::clone(keys));
+            tracing::warn!(key = %keys.newest(), size = open.head.size, "the log has another key from here on");
         }
         if batch.head.is_some() {
             self.shared.head.send_replace(head);

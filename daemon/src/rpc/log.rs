@@ -126,6 +126,16 @@ impl LogService for Service {
         }
     }
 
+    async fn get_log_keys(
+        &self,
+        _request: Request<v1::GetLogKeysRequest>,
+    ) -> Result<Response<v1::GetLogKeysResponse>, Status> {
+        // Before the ends: what is in force is then never older than they are.
+        let log_key = self.0.log.verifier().to_string();
+        let ends = self.0.log.key_ends().await.map_err(|error| unread(&error))?;
+        Ok(Response::new(v1::GetLogKeysResponse { ends: ends.iter().map(proof::end).collect(), log_key }))
+    }
+
     type ListRecordsStream = Events<v1::ListRecordsResponse>;
 
     async fn list_records(

@@ -62,6 +62,17 @@ impl<'a> Append<'a> {
             .map_err(|e| StoreError::of("reading an intent", e))
     }
 
+    /// Inserts a `meta` row.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn insert_meta(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        self.statement("insert into meta(name, value) values(?1, ?2)")?
+            .execute(params![name, value])
+            .map_err(|e| StoreError::of("writing what the log is", e))?;
+        Ok(())
+    }
+
     /// Inserts open intents.
     ///
     /// # Errors

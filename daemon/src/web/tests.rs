@@ -40,7 +40,7 @@ async fn checkpoint_tiles_and_entries_are_those_of_the_log() {
     let checkpoint = show(&router, "/log/checkpoint").await;
     assert_eq!((checkpoint.status, checkpoint.kind.as_str()), (StatusCode::OK, "text/plain; charset=utf-8"));
     let text = String::from_utf8(checkpoint.bytes).unwrap();
-    let checkpoint = Checkpoint::verify(&text, site.log.verifier()).unwrap();
+    let checkpoint = Checkpoint::verify(&text, &site.log.verifier()).unwrap();
 
     let width = usize::try_from(checkpoint.size).unwrap();
     let tile = show(&router, &format!("/log/tile/0/000.p/{width}")).await;

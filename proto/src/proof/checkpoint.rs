@@ -58,6 +58,22 @@ pub enum CheckpointError {
         /// The origin in the checkpoint.
         found: String,
     },
+    /// A key of this log has signed it, and signs no tree of that size.
+    #[error(
+        "the checkpoint of {size} records is signed by the log key {key}, which signs trees of {from} {}: it was signed by \
+         whoever has that key, and not by this log",
+        until.map_or("records and more".to_owned(), |until| format!("to {until} records alone"))
+    )]
+    OutOfReign {
+        /// The key's name and id.
+        key: String,
+        /// The checkpoint's size.
+        size: u64,
+        /// The smallest tree that the key signs.
+        from: u64,
+        /// The largest one.
+        until: Option<u64>,
+    },
 }
 
 const ORIGIN: &str = "the log's origin, a name without spaces or plus signs";
@@ -133,16 +149,19 @@ impl Checkpoint {
     /// [`CheckpointError`]; nothing in the text is to be believed then.
     pub fn verify(text: &str, log_key: &Verifier) -> Result<Checkpoint, CheckpointError> {
         let note = note::parse(text)?;
-        let checkpoint = Checkpoint::parse(note.verify(&[log_key])?)?;
-        checkpoint.is_of(log_key)?;
-        Ok(checkpoint)
+        Checkpoint::parse(note.verify(&[log_key])?)?.of(log_key.name())
     }
 
     fn is_of(&self, log_key: &Verifier) -> Result<(), CheckpointError> {
-        if log_key.name() == self.origin {
-            return Ok(());
+        self.clone().of(log_key.name()).map(|_itself| ())
+    }
+
+    /// Itself, if it is of the log with this name.
+    pub(super) fn of(self, origin: &str) -> Result<Self, CheckpointError> {
+        if origin == self.origin {
+            return Ok(self);
         }
-        Err(CheckpointError::Origin { expected: log_key.name().to_owned(), found: self.origin.clone() })
+        Err(CheckpointError::Origin { expected: origin.to_owned(), found: self.origin })
     }
 }
 

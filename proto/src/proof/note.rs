@@ -171,11 +171,22 @@ impl SignedNote {
                 signed = true;
             }
         }
-        if signed {
-            return Ok(&self.text);
-        }
+        if signed { Ok(&self.text) } else { Err(NoteError::unsigned(keys)) }
+    }
+
+    /// The same note with the lines of this key alone.
+    #[must_use]
+    pub fn only(mut self, key: &Verifier) -> Self {
+        self.signatures.retain(|line| key.name() == line.name && key.key_id() == line.key_id);
+        self
+    }
+}
+
+impl NoteError {
+    /// None of these keys has signed.
+    pub(super) fn unsigned(keys: &[&Verifier]) -> Self {
         let expected = keys.iter().map(|key| key.label()).collect::<Vec<_>>().join(" or ");
-        Err(NoteError::Unsigned { expected })
+        Self::Unsigned { expected }
     }
 }
 

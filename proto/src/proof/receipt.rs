@@ -24,6 +24,7 @@ use crate::hash::Hash;
 use super::ProofError;
 use super::checkpoint::{Checkpoint, CheckpointError, base64_hash, decimal};
 use super::inclusion;
+use super::keys::LogKeys;
 use super::leaf::leaf_hash;
 use super::note::{NOTE_LIMIT, Verifier};
 use super::tile::bundle::ENTRY_LIMIT;
@@ -32,7 +33,8 @@ mod check;
 
 pub use check::{CheckError, Checked, Expected, check};
 
-const HEADER: &str = "c2sp.org/tlog-proof@v1";
+/// The first line of every receipt.
+pub const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// A tree of 2^64 leaves is that high.
 const PATH_LIMIT: usize = 64;
 
@@ -124,13 +126,24 @@ impl Receipt {
     /// [`ReceiptError::Checkpoint`] when the checkpoint is not signed by this log, [`ReceiptError::Inclusion`] when
     /// the record is not in its tree.
     pub fn verify(&self, log_key: &Verifier) -> Result<VerifiedReceipt, ReceiptError> {
-        let checkpoint = Checkpoint::verify(&self.checkpoint, log_key)?;
+        self.proven(Checkpoint::verify(&self.checkpoint, log_key)?)
+    }
+
+    /// Checks the same by whichever of the log's keys are in force at the checkpoint's size.
+    ///
+    /// # Errors
+    /// As [`Receipt::verify`].
+    pub fn verify_by(&self, log_keys: &LogKeys) -> Result<VerifiedReceipt, ReceiptError> {
+        self.proven(log_keys.verify(&self.checkpoint)?)
+    }
+
+    fn proven(&self, checkpoint: Checkpoint) -> Result<VerifiedReceipt, ReceiptError> {
         inclusion::verify(&leaf_hash(&self.leaf), self.index, checkpoint.size, &self.path, &checkpoint.root)?;
         Ok(VerifiedReceipt { leaf: self.leaf.clone(), index: self.index, checkpoint })
     }
 }
 
-/// A record that is proven to be in the log. Only [`Receipt::verify`] makes one.
+/// A record that is proven to be in the log. Only [`Receipt::verify`] and [`Receipt::verify_by`] make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedReceipt {
     leaf: Vec<u8>,

@@ -14,6 +14,7 @@ use crate::ceremony_id::CeremonyId;
 use crate::hash::Hash;
 use crate::key_id::KeyId;
 use crate::name::KeyName;
+use crate::proof::note::Verifier;
 use crate::purpose::Purpose;
 use crate::time::Time;
 
@@ -291,6 +292,14 @@ pub enum Effect {
     Key(Box<Arrived>),
     /// Stops end: the record's `lifts`.
     Lifts,
+    /// Another key signs the log: the one that ends signs the tree that this record is the last of together with it, and none
+    /// that is larger.
+    LogKey {
+        /// The key from now on.
+        key: Verifier,
+        /// The key until now.
+        replaces: Verifier,
+    },
     /// Keys are on another device of the same backend; nothing else of them changes.
     Rebound {
         /// The backend.

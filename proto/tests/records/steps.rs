@@ -2,6 +2,7 @@
 
 use proto::hash::Hash;
 use proto::key_id::KeyId;
+use proto::proof::note::{Ed25519Signer, NoteSigner as _};
 use proto::record::ceremony::*;
 use proto::record::{Body, Ceremony};
 
@@ -38,6 +39,11 @@ pub fn all(born: Arrived) -> Vec<(&'static str, Body)> {
     let destroyed = Effect::Destroyed { key: born.key.clone(), key_id: born.key_id, version: 1 };
     let keys = vec![Rebound { key_id: born.key_id, locator: "pkcs11:serial=SN-0124;object=linux".into() }];
     let rebound = Effect::Rebound { backend: "hsm-a".into(), keys, serial: "SN-0124".into() };
+    let log_key = |seed| {
+        let signer = Ed25519Signer::from_seed("rehearsal.example.org", &[seed; 32]).unwrap();
+        signer.verifier().clone()
+    };
+    let rekeyed = Effect::LogKey { key: log_key(2), replaces: log_key(1) };
     let steps = [
         ("ceremony.proposed", Ceremony::Proposed(proposed)),
         ("ceremony.act", acted(Decided::Approve, None, None)),
@@ -65,6 +71,7 @@ pub fn all(born: Arrived) -> Vec<(&'static str, Body)> {
         ("ceremony.completed-destroyed", completed(destroyed)),
         ("ceremony.completed-grants", completed(Effect::Grants { sha256: Hash::of(b"grants") })),
         ("ceremony.completed-lifts", completed(Effect::Lifts)),
+        ("ceremony.completed-log-key", completed(rekeyed)),
         ("ceremony.completed-rebound", completed(rebound)),
         ("ceremony.completed-resolved", completed(Effect::Resolved { ceremony, destroyed: true })),
         ("ceremony.completed-roster", completed(Effect::Roster { sha256: Hash::of(b"roster"), version: 2 })),

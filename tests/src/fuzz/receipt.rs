@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use prost::Message as _;
+use proto::proof::keys::{LogKeys, MOST, read_ends, write_ends};
 use proto::proof::note::Verifier;
 use proto::proof::receipt::Receipt;
 use proto::wire::{receipt, v1};
@@ -48,6 +49,13 @@ pub fn fuzz_one(bytes: &[u8]) -> bool {
         assert_eq!(receipt.to_string(), text, "a receipt written again");
         believed(&receipt);
         read = true;
+    }
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(ends) = read_ends(text)
+        && ends.len() <= MOST
+    {
+        assert_eq!(write_ends(&ends), text, "a file of ends written again");
+        assert!(ends.is_empty() || LogKeys::of_ends(&TRUE.0, &ends).is_err(), "an end that nobody signed");
     }
     if let Ok(wire) = v1::Receipt::decode(bytes)
         && let Ok(parts) = receipt::parts(wire)

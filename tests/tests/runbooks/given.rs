@@ -46,6 +46,7 @@ impl Given {
         {
             variables.insert(name, room.world.place().join(file).display().to_string());
         }
+        variables.insert("CONFIG", room.world.config().display().to_string());
         // Her key is made by the page.
         for ending in ["", ".pub"] {
             std::fs::remove_file(room.world.place().join(format!("people/dora{ending}"))).unwrap();

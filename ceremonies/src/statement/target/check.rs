@@ -170,6 +170,11 @@ impl Target {
                     "target.log_key",
                     "verifier keys of `log.origin`: they begin with the origin and `+`",
                 )?;
+                hold(
+                    rekey.keys().is_some(),
+                    "target.log_key",
+                    "signed-note verifier keys, whole: `<origin>+<8 hexadecimal digits>+<base64>`",
+                )?;
                 hold(rekey.log_key != rekey.replaces, "target.log_key", "another key than `target.replaces`")
             }
             Self::LogRecover(recover) => {

@@ -5,6 +5,7 @@ use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::name::KeyName;
 use proto::origin::Origin;
+use proto::proof::note::Verifier;
 use proto::term::Term;
 use proto::time::Time;
 use serde::{Deserialize, Serialize};
@@ -108,6 +109,13 @@ pub struct LogRekey {
     pub log_key: Line,
     /// The key until now.
     pub replaces: Line,
+}
+
+impl LogRekey {
+    /// The key from now on and the key until now; none where they are no verifier keys.
+    pub fn keys(&self) -> Option<(Verifier, Verifier)> {
+        Some((self.log_key.as_str().parse().ok()?, self.replaces.as_str().parse().ok()?))
+    }
 }
 
 /// `log.recover`: a new log whose first record commits to the lost one. Every key stays stopped.

@@ -1,7 +1,10 @@
-//! The rosters and guardrails after the first: each was made by a ceremony whose transcript is valid, in the order of the log.
+//! The rosters, guardrails and log keys after the first: each was made by a ceremony whose transcript is valid, in the order of
+//! the log.
 
 use std::collections::BTreeSet;
 
+use proto::proof::keys::LogKeys;
+use proto::proof::note::Verifier;
 use proto::record::Body;
 use proto::record::ceremony::{Ceremony, Effect};
 
@@ -17,10 +20,10 @@ use crate::transcript::course::Course;
 use crate::transcript::invalid::{At, hold};
 use crate::transcript::{Deviation, Files, Governs, Invalid, Step, name};
 
-/// Most changes of roster and guardrails of a transcript.
+/// Most changes of roster, guardrails and log key of a transcript.
 const MOST: usize = 1000;
 
-/// A roster, or guardrails, that a ceremony made.
+/// A roster, guardrails or a log key that a ceremony made.
 pub(super) struct Made {
     pub(super) what: Governs,
     /// Index of the completion that put it in force.
@@ -30,14 +33,25 @@ pub(super) struct Made {
     pub(super) leaf: Vec<u8>,
     /// The roster, where it is one.
     pub(super) roster: Option<Roster>,
+    /// The log key that ended and the next one, where it is one.
+    log_key: Option<(Verifier, Verifier)>,
     pub(super) deviations: Vec<Deviation>,
 }
 
 impl Made {
     pub(super) fn of(what: Governs, judged: &Judged, next: Option<Roster>) -> Result<Self, Invalid> {
-        let makes = governs(&judged.end.completed.effect);
+        let effect = &judged.end.completed.effect;
         let roster = next.filter(|roster| Governs::Roster(roster.version()) == what);
-        let whole = makes == Some(what) && (roster.is_some() || matches!(what, Governs::Guardrails(_)));
+        let log_key = match (effect, what) {
+            (Effect::LogKey { key, replaces }, Governs::LogKey(_)) => Some((replaces.clone(), key.clone())),
+            _ => None,
+        };
+        let whole = match what {
+            Governs::Roster(_) => roster.is_some() && governs(effect) == Some(what),
+            Governs::Guardrails(_) => governs(effect) == Some(what),
+            // Which one it is follows from those before it.
+            Governs::LogKey(_) => log_key.is_some(),
+        };
         hold(whole, what.step(), || format!("{} does not make {what}", what.directory()))?;
         let of_others = |found: &&Deviation| !matches!(found, Deviation::Of { .. });
         let own = judged.verified.deviations.iter().filter(of_others);
@@ -47,12 +61,13 @@ impl Made {
             proposed: judged.proposed,
             leaf: judged.end.leaf.clone(),
             roster,
+            log_key,
             deviations: own.cloned().collect(),
         })
     }
 }
 
-/// What a completed ceremony makes of what governs an instance.
+/// The roster or the guardrails that a completed ceremony makes.
 fn governs(effect: &Effect) -> Option<Governs> {
     match effect {
         Effect::Roster { version, .. } => Some(Governs::Roster(*version)),
@@ -61,14 +76,38 @@ fn governs(effect: &Effect) -> Option<Governs> {
     }
 }
 
-/// The completions in these control records that made a roster or guardrails, each with the index of its record and its leaf.
+/// The completions in these control records that made a roster, guardrails or a log key, each with the index of its record and
+/// its leaf.
 fn completed(control: &Control) -> impl Iterator<Item = (Governs, u64, &[u8])> {
-    control.lines().iter().filter_map(|line| match &line.record.body {
+    let mut keys = first_key(control).map(LogKeys::new);
+    control.lines().iter().filter_map(move |line| match &line.record.body {
         Body::Ceremony(Ceremony::Completed(completed)) => {
-            Some((governs(&completed.effect)?, line.index, line.leaf.as_slice()))
+            let what = match (&completed.effect, &mut keys) {
+                (Effect::LogKey { .. }, Some(keys)) => {
+                    keys.take(line.index, &line.record).then(|| Governs::LogKey(keys.count() as u64))
+                }
+                (effect, _) => governs(effect),
+            };
+            Some((what?, line.index, line.leaf.as_slice()))
         }
         _ => None,
     })
+}
+
+/// The log key that the genesis of these records names; none where it names none, which whoever judges the genesis says.
+fn first_key(control: &Control) -> Option<Verifier> {
+    let Body::Genesis { statement } = &control.first().record.body else { return None };
+    statement.pointer("/target/log_key")?.as_str()?.parse().ok()
+}
+
+/// The keys of the log as far as these changes go.
+pub(super) fn log_keys(made: &[Made], instance: &Instance) -> Result<LogKeys, Invalid> {
+    let mut keys = LogKeys::new(instance.log_key.clone());
+    for made in made {
+        let Some((replaces, next)) = &made.log_key else { continue };
+        keys.follow(made.index, replaces, next.clone()).at(Step::LogKeys, made.what)?;
+    }
+    Ok(keys)
 }
 
 /// The changes whose transcripts must be in here, in the order of the log; exactly those are. None where there are no control
@@ -77,7 +116,9 @@ pub(super) fn order(files: &Files) -> Result<Vec<Governs>, Invalid> {
     let read = files::find(files, name::CONTROL).and_then(Control::parse);
     let Ok(control) = read else { return Ok(Vec::new()) };
     let order: Vec<Governs> = completed(&control).map(|(what, ..)| what).collect();
-    hold(order.len() <= MOST, Step::Files, || format!("more than {MOST} changes of roster and guardrails"))?;
+    hold(order.len() <= MOST, Step::Files, || {
+        format!("more than {MOST} changes of roster, guardrails and log key")
+    })?;
     let mut found = BTreeSet::new();
     for path in files.keys().filter(|path| Governs::is_of_one(path)) {
         let what = Governs::of_path(path).filter(|what| order.contains(what));

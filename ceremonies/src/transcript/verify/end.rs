@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use proto::hash::Hash;
 use proto::proof::checkpoint::Checkpoint;
+use proto::proof::keys::LogKeys;
 use proto::proof::note;
 use proto::proof::receipt::Receipt;
 use proto::record::ceremony::{Ceremony, Completed, Effect, document};
@@ -20,12 +21,17 @@ use crate::transcript::course::Course;
 use crate::transcript::invalid::{At, hold};
 use crate::transcript::{Deviation, Files, Invalid, Manifest, Step, name};
 
-/// A note with one signature, the log key's: further lines would be bytes that nothing covers.
-fn is_bare(text: &str, step: Step, what: &str) -> Result<(), Invalid> {
+/// A checkpoint with the signatures of the log keys in force at its size and no other: further lines would be bytes that
+/// nothing covers.
+fn bare(text: &str, keys: &LogKeys, step: Step, what: &str) -> Result<Checkpoint, Invalid> {
+    let checkpoint = keys.verify(text).at(step, what)?;
     let note = note::parse(text).at(step, what)?;
-    hold(note.signatures().len() == 1 && note.to_string() == text, step, || {
-        format!("{what} carries more than the signature of the log key, or is written in another form")
-    })
+    hold(keys.are_the_lines_of(&note, checkpoint.size) && note.to_string() == text, step, || {
+        format!(
+            "{what} carries more than the signature of the log key in force, or less, or is written in another form"
+        )
+    })?;
+    Ok(checkpoint)
 }
 
 /// The checkpoint of a tree that holds every control record of the transcript, and none after them.
@@ -33,11 +39,11 @@ pub(super) fn checkpoint(
     files: &Files,
     control: &Control,
     instance: &Instance,
+    keys: &LogKeys,
 ) -> Result<Checkpoint, Invalid> {
     let step = Step::Checkpoint;
     let text = files::text(files, name::CHECKPOINT, step)?;
-    is_bare(text, step, name::CHECKPOINT)?;
-    let checkpoint = Checkpoint::verify(text, &instance.log_key).at(step, name::CHECKPOINT)?;
+    let checkpoint = bare(text, keys, step, name::CHECKPOINT)?;
     hold(checkpoint.origin == instance.genesis.origin().as_str(), step, || {
         "the checkpoint is another log's".to_owned()
     })?;
@@ -66,15 +72,21 @@ impl End {
         course: &Course,
         manifest: &Manifest,
         checkpoint: &Checkpoint,
-        instance: &Instance,
+        keys: &LogKeys,
     ) -> Result<Self, Invalid> {
         let step = Step::Completion;
         let text = files::text(files, name::COMPLETED, step)?;
         let receipt = Receipt::from_str(text).at(step, name::COMPLETED)?;
         // What was read is written again, so that no byte of it is free.
         hold(receipt.to_string() == text, step, || "the receipt is not written in its one form".to_owned())?;
-        is_bare(&receipt.checkpoint, step, "the receipt's checkpoint")?;
-        let proven = receipt.verify(&instance.log_key).at(step, name::COMPLETED)?;
+        let keys = after(keys, course.statement.target(), receipt.index)?;
+        let proven = receipt.verify_by(&keys).at(step, name::COMPLETED)?;
+        let head = bare(&receipt.checkpoint, &keys, step, "the receipt's checkpoint")?;
+        if matches!(course.statement.target(), Target::LogRekey(_)) {
+            hold(receipt.index.checked_add(1) == Some(head.size), step, || {
+                "the receipt is not by the checkpoint with which the log key ended".to_owned()
+            })?;
+        }
         let (leaf, index) = (proven.leaf().to_vec(), proven.index());
         let record = ControlRecord::parse(&leaf).at(step, "the record of the receipt")?;
         let completed = match &record.body {
@@ -160,6 +172,16 @@ impl End {
         hold(self.record.stops.is_empty(), step, || "the completion stops something".to_owned())?;
         Ok(deviation)
     }
+}
+
+/// The log keys after the completion of a ceremony with this target, which has this index.
+fn after(keys: &LogKeys, target: &Target, index: u64) -> Result<LogKeys, Invalid> {
+    let mut keys = keys.clone();
+    if let Target::LogRekey(rekey) = target {
+        let (next, replaces) = rekey.keys().at(Step::LogKeys, "the statement names no verifier keys")?;
+        keys.follow(index, &replaces, next).at(Step::LogKeys, "the next log key")?;
+    }
+    Ok(keys)
 }
 
 /// Whether a stop with these terms was in force up to the completion: it is in the log, and nothing has lifted one of them.

@@ -21,6 +21,8 @@ pub enum LogCommand {
     Tail(Tail),
     /// Records by digest, key, version, caller and time
     Search(Search),
+    /// The keys of the log, one after the other, and what proves that they are
+    Keys(Keys),
     /// Fetch the receipt of a record and check it
     Prove(Prove),
     /// Check a receipt, an exported range or a whole exported log, offline
@@ -51,6 +53,17 @@ pub struct Tail {
     /// Then each new one as it is written
     #[arg(long, short = 'f')]
     pub follow: bool,
+}
+
+/// The keys of the log, one after the other, and what proves that they are.
+#[derive(Debug, Args)]
+pub struct Keys {
+    /// Where what proves it goes, for `verify --log-keys` and `log verify --log-keys`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Replace a file that exists
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Records by digest, key, version, caller and time.
@@ -108,6 +121,10 @@ pub struct Prove {
 pub struct VerifyFile {
     /// A receipt, or what `log export` wrote; `-` is standard input
     pub file: PathBuf,
+    /// How the log's keys follow each other, as `log keys --out` writes it: for what is signed by another key than --log-key
+    /// names. An export brings it along; where it is not given, what this client has followed counts
+    #[arg(long, value_name = "FILE")]
+    pub log_keys: Option<PathBuf>,
 }
 
 /// Write records with everything that checking them offline needs.

@@ -102,6 +102,10 @@ pub struct Verify {
     /// Receipt of the signature; needs --log-key
     #[arg(long, value_name = "FILE")]
     pub receipt: Option<PathBuf>,
+    /// How the log's keys follow each other, as `log keys --out` writes it: for a receipt by another key than --log-key names.
+    /// Where it is not given, what this client has followed counts
+    #[arg(long, value_name = "FILE", requires = "receipt")]
+    pub log_keys: Option<PathBuf>,
     /// The record's detail, as `log prove --detail` writes it: it says who asked
     #[arg(long, value_name = "FILE", requires = "receipt")]
     pub detail: Option<PathBuf>,

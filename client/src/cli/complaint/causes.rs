@@ -128,6 +128,11 @@ impl From<CallError> for Complaint {
                 complaint.alarm = Some("THE LOG KEY DID NOT SIGN WHAT THE DAEMON SHOWS.".to_owned());
                 complaint.advise("check --log-key and --address; if both are right, do not use this instance and tell its operators")
             }
+            CallError::Keys(cause) => {
+                let mut complaint = Self::failed("the log's other keys cannot be believed").because(cause.to_string());
+                complaint.alarm = Some("THE LOG KEY DID NOT SIGN WHAT THE DAEMON SHOWS.".to_owned());
+                complaint.advise("check --log-key and --address; if both are right, do not use this instance and tell its operators")
+            }
             CallError::Answer(words) => Self::failed("the daemon's answer cannot be used").because(words),
             CallError::OutsideLog { .. } => {
                 Self::usage(error.to_string()).advise("ask for indices within the newest checkpoint: `countersign log head` names its size")
@@ -190,13 +195,24 @@ impl From<MemoryError> for Complaint {
     fn from(error: MemoryError) -> Self {
         let advice = match &error {
             MemoryError::Io { .. } => "check the directory's permissions, or give another with --state",
+            MemoryError::Keys { .. } => {
+                "look at the file: it must lead from your log key to others of the same log. Only if you know why it does not, \
+                 remove it; what the daemon shows is then followed anew"
+            }
+            MemoryError::OtherKeys { .. } => {
+                "do not use this instance: two logs go on from one key, and one of them is not yours. Keep the file, and tell its \
+                 operators"
+            }
             MemoryError::Damaged { .. } => {
                 "look at the file: it must be a checkpoint signed by this log key. Only if you know why it is not, remove it"
             }
         };
-        Self::failed("the newest checkpoint that was seen cannot be used")
-            .because(error.to_string())
-            .advise(advice)
+        let mut complaint = Self::failed("what was seen of the log before cannot be used");
+        if matches!(error, MemoryError::OtherKeys { .. }) {
+            complaint.alarm =
+                Some("THE SIGNING LOG CONTRADICTS ITSELF. NOTHING OF THIS ANSWER WAS USED.".to_owned());
+        }
+        complaint.because(error.to_string()).advise(advice)
     }
 }
 

@@ -53,6 +53,7 @@ impl From<Unusable> for Complaint {
             Unusable::Other { .. }
             | Unusable::Kind { .. }
             | Unusable::Digest { .. }
+            | Unusable::Outputs(_)
             | Unusable::Deviations => {
                 alarm(complaint).advise("tell the operators and the other people of this ceremony")
             }

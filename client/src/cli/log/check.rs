@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use proto::proof::note::Verifier;
+use proto::proof::keys::LogKeys;
 use proto::proof::receipt::Receipt;
 use proto::wire::v1;
 use serde_json::json;
@@ -17,7 +17,6 @@ use crate::cli::screen::{Screen, Tone};
 use crate::cli::{input, records};
 use crate::exit::Exit;
 use crate::log::audit::{Audited, audit};
-use crate::settings;
 
 /// The first bytes of a receipt.
 const RECEIPT: &[u8] = b"c2sp.org/tlog-proof@v1";
@@ -34,7 +33,7 @@ pub fn run(
     look: &dyn Fn(&str) -> Option<String>,
     screen: &mut Screen,
 ) -> Result<Exit, Complaint> {
-    let key = input::log_key(settings::log_key(&places(flags, look)?)?)?;
+    let trusted = input::log_keys(&places(flags, look)?, arguments.log_keys.as_deref())?;
     let source: Box<dyn Read> = if arguments.file == Path::new("-") {
         Box::new(std::io::stdin())
     } else {
@@ -48,17 +47,17 @@ pub fn run(
     if is_receipt {
         let mut text = String::new();
         source.take(LARGEST_RECEIPT).read_to_string(&mut text).map_err(unreadable)?;
-        return receipt(&text, &key, &name, screen);
+        return receipt(&text, &trusted.keys, &name, screen);
     }
-    export(source, &key, &name, screen)
+    export(source, &trusted.keys, &name, screen)
 }
 
-fn receipt(text: &str, key: &Verifier, name: &str, screen: &mut Screen) -> Result<Exit, Complaint> {
+fn receipt(text: &str, keys: &LogKeys, name: &str, screen: &mut Screen) -> Result<Exit, Complaint> {
     let receipt: Receipt = text.parse().map_err(|cause| {
         Complaint::failed(format!("NOT VERIFIED: {name} is not a receipt")).because(format!("{cause}"))
     })?;
     let verified =
-        receipt.verify(key).map_err(|cause| Complaint::from(crate::verify::NotVerified::from(cause)))?;
+        receipt.verify_by(keys).map_err(|cause| Complaint::from(crate::verify::NotVerified::from(cause)))?;
     let checkpoint = verified.checkpoint();
     let record = v1::Record {
         log_index: verified.index(),
@@ -89,9 +88,9 @@ fn receipt(text: &str, key: &Verifier, name: &str, screen: &mut Screen) -> Resul
     Ok(Exit::Done)
 }
 
-fn export(source: impl BufRead, key: &Verifier, name: &str, screen: &mut Screen) -> Result<Exit, Complaint> {
+fn export(source: impl BufRead, keys: &LogKeys, name: &str, screen: &mut Screen) -> Result<Exit, Complaint> {
     let mut progress: Option<Progress> = None;
-    let audited = audit(source, key, |header, _done| {
+    let audited = audit(source, keys, |header, _done| {
         progress.get_or_insert_with(|| Progress::over(screen, header.end - header.start, "checking")).more(1);
     });
     drop(progress);

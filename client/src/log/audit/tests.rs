@@ -8,7 +8,7 @@ use super::*;
 use crate::fixture::{Key, Log};
 
 fn run(log: &Log, text: &str) -> Result<Audited, AuditError> {
-    audit(text.as_bytes(), &log.key(), |_, _| {})
+    audit(text.as_bytes(), &log.keys(), |_, _| {})
 }
 
 fn log(signatures: usize) -> (Log, Key) {
@@ -142,4 +142,42 @@ fn a_second_record_of_one_operation_is_found() {
     log.push(record.draft().unwrap(), Some(detail));
     let audited = run(&log, &log.export(0, log.size())).unwrap();
     assert!(words(&audited).contains("operation number 2 has a second record"), "{}", words(&audited));
+}
+
+#[test]
+fn a_log_that_has_had_several_keys_verifies_by_each_of_them() {
+    let (mut log, key) = log(5);
+    let first = log.key();
+    log.rekey(2);
+    log.sign(&key, b"later");
+    log.rekey(3);
+    let at_the_end = log.export(0, log.size());
+    log.sign(&key, b"last");
+    for text in [at_the_end, log.export(0, log.size()), log.export(3, log.size() - 1)] {
+        for trusted in [1, 2, 3] {
+            let known = LogKeys::new(log.signer_of(trusted));
+            let audited = audit(text.as_bytes(), &known, |_, _| {}).unwrap();
+            assert_eq!(audited.findings, [], "{trusted}");
+        }
+        let stranger = LogKeys::new(log.signer_of(4));
+        assert!(matches!(audit(text.as_bytes(), &stranger, |_, _| {}), Err(AuditError::Keys(_))));
+    }
+    // Without what leads from one to the other the newest one alone is good, or whoever has followed it.
+    let mut header = log.header(0, log.size());
+    header.log_keys.clear();
+    let text = log.export(0, log.size());
+    let text = format!("{}\n{}", serde_json::to_string(&header).unwrap(), text.split_once('\n').unwrap().1);
+    assert!(matches!(
+        audit(text.as_bytes(), &first.clone().into(), |_, _| {}),
+        Err(AuditError::Checkpoint(_))
+    ));
+    assert_eq!(run(&log, &text).unwrap().findings, []);
+    // Whoever has the first key goes on with it, and the records say that it had ended.
+    let mut thief = crate::fixture::Log::new();
+    thief.rekey(2);
+    (thief.signer, thief.ended) = (thief.ended.take().unwrap().0, None);
+    thief.ends.clear();
+    thief.sign(&key, b"forged");
+    let audited = run(&thief, &thief.export(0, thief.size())).unwrap();
+    assert!(words(&audited).contains("which signs on after it"), "{}", words(&audited));
 }

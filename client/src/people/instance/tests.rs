@@ -39,7 +39,7 @@ impl Room {
     }
 
     fn read(&self, answer: &v1::GetInstanceResponse) -> Result<Instance, Foreign> {
-        let seen = Seen::read(&self.log.checkpoint(), &self.log.key()).unwrap();
+        let seen = Seen::read(&self.log.checkpoint(), &self.log.key().into()).unwrap();
         Instance::read(answer, self.council.genesis.digest(), &seen)
     }
 
@@ -63,7 +63,7 @@ fn an_instance_is_the_one_whose_genesis_is_pinned() {
     let instance = room.read(&room.answer()).unwrap();
     assert_eq!((instance.head.size, instance.setting().instance), (1, "signing.example.org"));
     let other = Hash::of(b"another genesis");
-    let seen = Seen::read(&room.log.checkpoint(), &room.log.key()).unwrap();
+    let seen = Seen::read(&room.log.checkpoint(), &room.log.key().into()).unwrap();
     let error = Instance::read(&room.answer(), other, &seen).unwrap_err();
     assert!(matches!(error, Foreign::Genesis { pinned, .. } if pinned == other), "{error}");
     assert!(error.to_string().contains("ANOTHER INSTANCE"));

@@ -41,17 +41,25 @@ impl Files {
     }
 
     fn create(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), InitError> {
-        let path = self.path(name);
-        let write = || {
-            if let Some(parent) = path.parent() {
-                std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
-            }
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?;
-            file.write_all(bytes)?;
-            // What is safe now: the file. A crash before leaves a directory that `init` refuses, and nothing in use.
-            file.sync_all()?;
-            path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
-        };
-        write().map_err(|source| InitError::File { path: path.clone(), source })
+        create(self.path(name), bytes, mode)
     }
+}
+
+/// Writes a file that only its owner may read.
+pub(crate) fn secret(path: PathBuf, bytes: &[u8]) -> Result<(), InitError> {
+    create(path, bytes, 0o600)
+}
+
+fn create(path: PathBuf, bytes: &[u8], mode: u32) -> Result<(), InitError> {
+    let write = || {
+        if let Some(parent) = path.parent() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?;
+        file.write_all(bytes)?;
+        // What is safe now: the file. A crash before leaves a directory that `init` refuses, and nothing in use.
+        file.sync_all()?;
+        path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    };
+    write().map_err(|source| InitError::File { path: path.clone(), source })
 }

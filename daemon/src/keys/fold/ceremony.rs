@@ -8,7 +8,8 @@ use ceremonies::record;
 use ceremonies::rules::Rules;
 use ceremonies::session::{self, Event, Stamp};
 use ceremonies::statement::target::{BackendRebind, KeyResume};
-use ceremonies::statement::{Kind, Statement, Target, Version};
+use ceremonies::statement::{CeremonyId, Kind, Statement, Target, Version};
+use ceremonies::transcript::Governs;
 use proto::canonical;
 use proto::hash::Hash;
 use proto::name::KeyName;
@@ -16,7 +17,7 @@ use proto::record::ceremony::{Completed, Effect as InForceNow, Proposed, Rebound
 use proto::record::{Ceremony, ControlDetail, ControlRecord, Lift};
 use proto::term::Term;
 
-use super::{Effect, FoldError, State, refuse};
+use super::{Effect, FoldError, Made, State, refuse};
 use crate::keys::ring::Ring;
 use crate::keys::sessions::Unheld;
 use crate::keys::state::KeyVersion;
@@ -137,7 +138,7 @@ impl State {
     }
 
     fn step(&mut self, step: &Ceremony, stamp: Stamp, outputs: Option<Arc<[u8]>>) -> Result<(), Unheld> {
-        let (rings, key_ids) = (&self.rings, &self.key_ids);
+        let (rings, key_ids, log_keys) = (&self.rings, &self.key_ids, &self.log_keys);
         self.sessions.step(step, stamp, outputs, |target| match (target.arrival(), target) {
             (Some(arrival), _) => {
                 rings.contains_key(arrival.key) || arrival.adopts.is_some_and(|id| key_ids.contains_key(&id))
@@ -147,6 +148,9 @@ impl State {
                 version.is_some_and(|version| is_bound_to(version, rebind))
             }),
             (None, Target::KeyDestroy(destroy)) => key_ids.contains_key(&destroy.key_id),
+            (None, Target::LogRekey(rekey)) => {
+                rekey.keys().is_none_or(|(next, old)| log_keys.may_follow(&old, &next).is_err())
+            }
             _ => false,
         })
     }
@@ -186,6 +190,11 @@ impl State {
                 return Err(no("makes a roster that does not follow the one in force"));
             }
         }
+        if let (InForceNow::LogKey { key, replaces }, true) = (&body.effect, first)
+            && self.log_keys.may_follow(replaces, key).is_err()
+        {
+            return Err(no("ends a log key that is not in force, or brings one that was there"));
+        }
         if let InForceNow::Rebound { backend, .. } = &body.effect
             && !record.touches.contains(&Term::Backend(backend.clone()))
         {
@@ -206,12 +215,23 @@ impl State {
             InForceNow::Guardrails { sha256, .. } => self.amend(*sha256, body.ceremony, proposed, stamp),
             InForceNow::Rebound { keys, serial, .. } => self.rebind(keys, serial),
             InForceNow::Lifts => self.lift(lifts, index),
+            InForceNow::LogKey { .. } => self.rekey(body.ceremony, index, record),
             InForceNow::Roster { .. } => match next {
                 Some(next) => self.succeed(next, body.ceremony, stamp),
                 None => Effect::Step(body.ceremony),
             },
             InForceNow::Destroyed { .. } | InForceNow::Resolved { .. } => Effect::Step(body.ceremony),
         })
+    }
+
+    /// Another key signs the log.
+    fn rekey(&mut self, by: CeremonyId, index: u64, record: &ControlRecord) -> Effect {
+        if !self.log_keys.take(index, record) {
+            return Effect::Step(by);
+        }
+        let what = Governs::LogKey(self.log_keys.count() as u64);
+        self.made.push(Made { ceremony: by, index, what });
+        Effect::LogKey
     }
 
     /// Versions are on another device, each in its place there.

@@ -22,7 +22,7 @@ use proto::record::{ControlDetail, ControlRecord, Suspend};
 use super::{Effect, FoldError, State, refuse};
 use crate::keys::sessions::Unheld;
 
-/// A roster, or guardrails, that a ceremony made, and where that is completed.
+/// A roster, guardrails or a log key that a ceremony made, and where that is completed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Made {
     /// The ceremony.
@@ -83,7 +83,7 @@ impl State {
         Version { sha256: self.roster.digest(), version: self.roster.version() }
     }
 
-    /// The rosters and guardrails that ceremonies made, in the order of the log.
+    /// The rosters, guardrails and log keys that ceremonies made, in the order of the log.
     pub fn made(&self) -> &[Made] {
         &self.made
     }

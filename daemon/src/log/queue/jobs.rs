@@ -2,6 +2,7 @@
 
 use proto::hash::Hash;
 use proto::operation::OperationId;
+use proto::proof::keys::ended;
 use proto::record::{Body, ControlRecord, Draft};
 use tokio::sync::oneshot;
 
@@ -116,6 +117,19 @@ impl Jobs {
             && self.intends.is_empty()
             && self.plains.is_empty()
             && self.forget.is_none()
+    }
+}
+
+impl Jobs {
+    /// Keeps the control records before the first one that ends a log key, or that one alone where it is the first, and gives the
+    /// rest: such a record is the last one of its tree, so that which key signs which tree follows from the records alone. None
+    /// where there is no such record.
+    pub(in crate::log) fn after_an_end(&mut self) -> Option<Self> {
+        let end = self.controls.iter().position(|job| ended(&job.record).is_some())?;
+        let controls = self.controls.split_off(end.max(1));
+        let first = Self { controls: std::mem::take(&mut self.controls), ..Self::default() };
+        let rest = std::mem::replace(self, first);
+        Some(Self { controls, ..rest })
     }
 }
 

@@ -13,8 +13,11 @@ use proto::operation::OperationId;
 use proto::proof::checkpoint::Checkpoint;
 use proto::proof::inclusion;
 use proto::purpose::Kind;
+use proto::record::ceremony::{Completed, Effect};
 use proto::record::kind::SignTag;
-use proto::record::{Actor, ActorKind, Body, Outcome, SignRecord, SignatureEntry, Signed, StopTarget, Times};
+use proto::record::{
+    Actor, ActorKind, Body, Ceremony, Outcome, SignRecord, SignatureEntry, Signed, StopTarget, Times,
+};
 use proto::term::Term;
 
 use crate::clock::{Clock, ManualClock};
@@ -58,6 +61,29 @@ impl Site {
 
     pub(super) fn key(&self) -> LogKey {
         LogKey::from_seed(ORIGIN, &[7; 32]).unwrap()
+    }
+
+    /// The key that may follow.
+    pub(super) fn next(&self) -> LogKey {
+        LogKey::from_seed(ORIGIN, &[8; 32]).unwrap()
+    }
+
+    /// Opens it with these keys.
+    pub(super) fn open_with(&self, key: LogKey, next: Option<LogKey>) -> Result<Opened, LoadError> {
+        open(self.settings.clone(), self.clock.clone(), Signers::new(key, next).unwrap())
+    }
+
+    /// The completion by which the next key follows.
+    pub(super) fn rekey(&self) -> ControlDraft {
+        let (key, replaces) = (self.next().verifier().clone(), self.key().verifier().clone());
+        let completed = Completed {
+            ceremony: "a7".repeat(16).parse().unwrap(),
+            effect: Effect::LogKey { key, replaces },
+            manifest: Hash::of(b"manifest"),
+            outputs: Hash::of(b"outputs"),
+            statement: Hash::of(b"statement"),
+        };
+        self.control(Body::Ceremony(Ceremony::Completed(Box::new(completed))), vec![])
     }
 
     pub(super) fn open(&self) -> Opened {
@@ -216,7 +242,11 @@ pub(super) async fn until(log: &Log, wanted: impl Fn(&LogHealth) -> bool) -> Log
 }
 
 pub(super) fn genesis() -> Body {
-    Body::Genesis { statement: serde_json::json!({"instance": "test", "mode": "rehearsal"}) }
+    let log_key = LogKey::from_seed(ORIGIN, &[7; 32]).unwrap().verifier().to_string();
+    let target = serde_json::json!({ "log_key": log_key });
+    Body::Genesis {
+        statement: serde_json::json!({"instance": "test", "mode": "rehearsal", "target": target}),
+    }
 }
 
 pub(super) fn request_key(id: &str) -> RequestKey {

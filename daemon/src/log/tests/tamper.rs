@@ -136,7 +136,7 @@ async fn missing_anchors_stop_files_stores_and_other_keys_are_refused() {
     let site = written().await;
     let key = LogKey::from_seed(ORIGIN, &[8; 32]).unwrap();
     let other = open(site.settings.clone(), site.clock.clone(), key).unwrap_err();
-    assert!(other.to_string().contains("checkpoint"), "{other}");
+    assert!(other.to_string().contains("the log key in force is"), "{other}");
     std::fs::rename(site.anchor(), site.directory.path().join("elsewhere")).unwrap();
     assert!(site.refused().contains("is missing"));
     std::fs::rename(site.directory.path().join("elsewhere"), site.anchor()).unwrap();

@@ -57,7 +57,8 @@ impl Writer {
         self.backoff = self.backoff.saturating_mul(2).min(LONGEST);
         let released = Arc::clone(&self.shared.head.borrow());
         let shared = &self.shared;
-        let loaded = load::load(&shared.settings, &shared.key, Some(&released.checkpoint), &shared.off_host);
+        let loaded =
+            load::load(&shared.settings, &shared.signers, Some(&released.checkpoint), &shared.off_host);
         match loaded.and_then(|loaded| self.adopt(loaded, true)) {
             Ok(()) => self.begin(),
             Err(error) => {
@@ -96,6 +97,8 @@ impl Writer {
         );
         self.shared.signals.equip(tools.0, tools.1);
         self.shared.readers.store(Some(Arc::new(loaded.store.readers())));
+        // First, so that nobody sees a head without the keys that have signed it.
+        self.shared.keys.store(Arc::new(loaded.keys.clone()));
         self.shared.head.send_replace(Arc::clone(&loaded.head));
         let Loaded { store, frontier, head, epoch, counter, sealed, anchors, off_host, .. } = loaded;
         let newest = Kept { checkpoint: head.checkpoint.to_string(), number: counter };

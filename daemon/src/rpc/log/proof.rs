@@ -1,5 +1,7 @@
 //! Proofs as messages.
 
+use proto::proof::leaf::leaf_hash;
+use proto::proof::receipt::Receipt;
 use proto::wire::{receipt as wire, v1};
 
 use crate::log::{Extension, Proven};
@@ -12,6 +14,11 @@ fn text(checkpoint: Option<&std::sync::Arc<str>>) -> String {
 pub fn receipt(proven: Proven) -> v1::Receipt {
     let checkpoint = text(proven.checkpoint.as_ref());
     wire::full(proven.index, &proven.leaf_hash, proven.leaf, &proven.path, &checkpoint)
+}
+
+/// The end of a log key.
+pub fn end(end: &Receipt) -> v1::Receipt {
+    wire::full(end.index, &leaf_hash(&end.leaf), end.leaf.clone().into(), &end.path, &end.checkpoint)
 }
 
 /// Inclusion alone.

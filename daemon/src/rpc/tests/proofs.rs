@@ -59,6 +59,15 @@ async fn a_leaf_is_proven_by_its_hash_to_whoever_asks() {
 }
 
 #[tokio::test]
+async fn the_keys_of_the_log_are_told_to_whoever_asks() {
+    let site = Site::new(&everything()).await;
+    let mut stranger = Client::connect(&site.running, None).await;
+    let told: v1::GetLogKeysResponse =
+        stranger.call("/countersign.v1.LogService/GetLogKeys", &v1::GetLogKeysRequest {}).await.message();
+    assert_eq!((told.ends.len(), told.log_key), (0, site.log_key.to_string()));
+}
+
+#[tokio::test]
 async fn a_hash_of_no_leaf_and_no_hash_at_all_are_told_apart() {
     let site = Site::new(&everything()).await;
     let mut stranger = Client::connect(&site.running, None).await;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::hash::Hash;
 
@@ -100,7 +101,7 @@ impl Verifier {
     }
 
     /// Name and id, for messages.
-    pub(super) fn label(&self) -> String {
+    pub(in crate::proof) fn label(&self) -> String {
         format!("{}+{}", self.name, hex::encode(self.key_id))
     }
 }
@@ -109,6 +110,18 @@ impl fmt::Display for Verifier {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let typed = [&[ED25519_TYPE], self.key.as_slice()].concat();
         write!(out, "{}+{}+{}", self.name, hex::encode(self.key_id), STANDARD.encode(typed))
+    }
+}
+
+impl Serialize for Verifier {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Verifier {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::canonical::parse_str(deserializer)
     }
 }
 

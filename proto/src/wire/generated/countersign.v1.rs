@@ -2933,6 +2933,20 @@ pub struct PresentCheckpointResponse {
     pub path: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetLogKeysRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetLogKeysResponse {
+    /// Oldest first: the receipt of each `ceremony.completed` record by which a `log.rekey` ended a key, in
+    /// the tree whose last record it is. The checkpoint is signed by the key that ends and by the next one;
+    /// the record names both. Empty while the log has had one key alone.
+    #[prost(message, repeated, tag = "1")]
+    pub ends: ::prost::alloc::vec::Vec<Receipt>,
+    /// The key in force, as a signed-note verifier key (`origin+hash+base64`). For convenience; `ends`
+    /// prove it.
+    #[prost(string, tag = "2")]
+    pub log_key: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListRecordsRequest {
     /// First index.
     #[prost(uint64, tag = "1")]
@@ -3165,7 +3179,7 @@ pub mod log_service_client {
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
     /// Reads of the log. They need the auditor right and are themselves recorded (`audit.read`, one per
-    /// reader, hour and kind), except GetCheckpoint, PresentCheckpoint and proofs, which are open, and
+    /// reader, hour and kind), except GetCheckpoint, PresentCheckpoint, GetLogKeys and proofs, which are open, and
     /// GetReceipt of the caller's own operations.
     #[derive(Debug, Clone)]
     pub struct LogServiceClient<T> {
@@ -3288,6 +3302,32 @@ pub mod log_service_client {
                 .insert(
                     GrpcMethod::new("countersign.v1.LogService", "PresentCheckpoint"),
                 );
+            self.inner.unary(req, path, codec).await
+        }
+        /// What leads from each key of this log to the next: where each ended. Open to every caller, with or without a certificate,
+        /// as checkpoints and proofs are.
+        pub async fn get_log_keys(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetLogKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetLogKeysResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.LogService/GetLogKeys",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("countersign.v1.LogService", "GetLogKeys"));
             self.inner.unary(req, path, codec).await
         }
         /// Records of a range of tree indices, in order.
@@ -3479,6 +3519,15 @@ pub mod log_service_server {
             tonic::Response<super::PresentCheckpointResponse>,
             tonic::Status,
         >;
+        /// What leads from each key of this log to the next: where each ended. Open to every caller, with or without a certificate,
+        /// as checkpoints and proofs are.
+        async fn get_log_keys(
+            &self,
+            request: tonic::Request<super::GetLogKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetLogKeysResponse>,
+            tonic::Status,
+        >;
         /// Server streaming response type for the ListRecords method.
         type ListRecordsStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::ListRecordsResponse, tonic::Status>,
@@ -3543,7 +3592,7 @@ pub mod log_service_server {
         >;
     }
     /// Reads of the log. They need the auditor right and are themselves recorded (`audit.read`, one per
-    /// reader, hour and kind), except GetCheckpoint, PresentCheckpoint and proofs, which are open, and
+    /// reader, hour and kind), except GetCheckpoint, PresentCheckpoint, GetLogKeys and proofs, which are open, and
     /// GetReceipt of the caller's own operations.
     #[derive(Debug)]
     pub struct LogServiceServer<T> {
@@ -3696,6 +3745,51 @@ pub mod log_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PresentCheckpointSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.LogService/GetLogKeys" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetLogKeysSvc<T: LogService>(pub Arc<T>);
+                    impl<
+                        T: LogService,
+                    > tonic::server::UnaryService<super::GetLogKeysRequest>
+                    for GetLogKeysSvc<T> {
+                        type Response = super::GetLogKeysResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetLogKeysRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LogService>::get_log_keys(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetLogKeysSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
