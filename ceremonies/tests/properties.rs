@@ -55,6 +55,8 @@ enum Move {
         approve: usize,
         attest: usize,
     },
+    /// Everybody does all of his part, from consent to the second attestation.
+    Straight,
     /// An act of before, again, or one that was signed and not sent yet.
     Replay(prop::sample::Index),
     /// An act is signed and kept for later.
@@ -85,6 +87,7 @@ fn moves() -> impl Strategy<Value = Move> {
     prop_oneof![
         6 => (who.clone(), 0..7u8, 0..24u8).prop_map(|(who, decision, twist)| Move::Act { who, decision, twist }),
         8 => (0..6usize, 0..5usize).prop_map(|(approve, attest)| Move::Honest { approve, attest }),
+        1 => Just(Move::Straight),
         3 => any::<prop::sample::Index>().prop_map(Move::Replay),
         2 => (who.clone(), 0..7u8).prop_map(|(who, decision)| Move::Keep { who, decision }),
         3 => prop_oneof![4 => 1..90u16, 1 => 90..2000u16].prop_map(Move::Wait),
@@ -205,6 +208,12 @@ impl Stage {
                 for who in 0..*attest {
                     self.act(5 + who, 1, u8::MAX);
                 }
+            }
+            Move::Straight => {
+                self.play(&Move::Honest { approve: 5, attest: 4 });
+                self.play(&Move::Start { operator: Some(10), found: 0 });
+                self.play(&Move::Output);
+                self.play(&Move::After(4));
             }
             Move::Replay(index) => {
                 if !self.acts.is_empty() {

@@ -25,6 +25,8 @@ pub struct Effect {
     pub latest: Time,
     pub before: Step,
     pub after: State,
+    /// Who was suspended before it.
+    suspended: BTreeSet<PersonId>,
 }
 
 /// The records of one ceremony that had an effect.
@@ -74,6 +76,7 @@ impl Oracle {
         if self.sound {
             self.now = self.now.max(stamp.time);
         }
+        let suspended = self.suspended.clone();
         match event {
             Event::Roster(roster) => {
                 self.present = roster.clone();
@@ -83,7 +86,7 @@ impl Oracle {
             _ => {}
         }
         let (event, after) = (event.clone(), session.state().clone());
-        self.effects.push(Effect { event, stamp, latest: self.now, before, after });
+        self.effects.push(Effect { event, stamp, latest: self.now, before, after, suspended });
         self.c1_executing_has_its_people(session);
         self.c2_no_act_counts_twice(session);
         self.c3_it_executes_once_an_arming(session);
@@ -315,6 +318,8 @@ impl Oracle {
         assert!(starts <= 2, "C3: it started {starts} times");
     }
 
+    /// What was done and attested is decided, also while it waits: who is suspended after that has attested. Time settles before
+    /// a record does what it does, so the very record that finds it decided comes after that, too.
     fn c4_completed_was_seen_before_and_after(&self, session: &Session) {
         let newest = self.newest();
         let State::Completed { outputs, witnesses, deviations } = &newest.after else { return };
@@ -329,12 +334,16 @@ impl Oracle {
         });
         assert_eq!(recorded, Some(*outputs), "C4: other outputs than those recorded");
         assert!(witnesses.len() >= usize::from(session.rule().witnesses), "C4: too few attested after");
+        let decided = self.effects[start..].iter().position(|effect| effect.after.step() == Step::Waiting);
+        let decided = decided.map_or(self.effects.len() - 1, |at| start + at);
+        let too_late = matches!(self.effects[decided].event, Event::Suspended(_));
+        let settled = &self.effects[start..=decided - usize::from(too_late)];
         for witness in witnesses {
             assert!(
                 execution.witnesses.contains_key(witness),
                 "C4: {witness} attested after, and not before"
             );
-            let after = self.effects[start..].iter().rev().find_map(|effect| match &effect.event {
+            let after = settled.iter().rev().find_map(|effect| match &effect.event {
                 Event::Act(act) if act.person == *witness => match &act.decision {
                     Decision::AttestAfter { outputs, deviations } => Some(Some((*outputs, *deviations))),
                     _ => None,
@@ -348,7 +357,7 @@ impl Oracle {
                 Some(Some((*outputs, deviations_digest(deviations)))),
                 "C4: {witness} attested something else"
             );
-            assert!(!self.suspended.contains(witness), "C4: {witness} is suspended");
+            assert!(!self.effects[decided].suspended.contains(witness), "C4: {witness} is suspended");
         }
         let noted: Vec<_> = self.effects[start..]
             .iter()

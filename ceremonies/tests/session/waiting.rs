@@ -177,3 +177,16 @@ fn what_follows_guardrails_that_are_in_force_no_more_lapses_wherever_it_stands()
     late.append(next).unwrap();
     assert_eq!(late.step(), Step::Superseded);
 }
+
+#[test]
+fn who_is_suspended_in_that_day_has_attested_and_only_a_veto_ends_it() {
+    let mut room = waiting();
+    room.append(Event::Suspended([person("wanda")].into())).unwrap();
+    assert_eq!(room.step(), Step::Waiting);
+    let mut vetoed = room.clone();
+    vetoed.does("ada", Veto).unwrap();
+    assert_eq!(vetoed.step(), Step::Vetoed);
+    room.wait(24);
+    room.append(Event::Tick).unwrap();
+    assert_eq!(room.step(), Step::Completed);
+}

@@ -72,7 +72,7 @@ impl People {
             ("ada", Deed::Approve { decision, statement }),
             ("bob", Deed::Approve { decision, statement }),
             ("wanda", Deed::Attest { decision, outcome: None, statement }),
-            ("carl", Deed::Veto { statement }),
+            ("carol", Deed::Veto { statement }),
         ] {
             let act = Some(self.signed(who, deed, &head));
             self.client.submit_act(v1::SubmitActRequest { act }).await?;
