@@ -204,14 +204,16 @@ fn the_steps_of_the_readme_notice_what_was_changed() {
 fn verified(from: &Path, directory: &str, environment: &[(&str, &str)]) -> (String, Trace) {
     let genesis = Hash::of(&std::fs::read(golden().join("genesis.json")).unwrap()).to_string();
     let mut command = Command::new(program("countersign"));
-    command
-        .args(["ceremony", "verify", directory, "--genesis-sha256", &genesis])
-        .current_dir(from)
-        .env_clear();
-    command.envs(environment.iter().copied());
+    command.args(["ceremony", "verify", directory, "--genesis-sha256", &genesis]).current_dir(from);
     let notes = tempfile::tempdir().unwrap();
     let trace = notes.path().join("trace");
-    let mut watched = Process::start(watched(&command, &["openat", "open", "socket", "connect"], &trace));
+    let mut watching = watched(&command, &["openat", "open", "socket", "connect"], &trace);
+    // Nothing of what cargo or a person has set; strace itself is found.
+    watching
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .envs(environment.iter().copied());
+    let mut watched = Process::start(watching);
     assert!(watched.ended(PATIENCE).success(), "{}", watched.said());
     watched.silent(PATIENCE);
     (watched.said(), Trace::read(&trace))

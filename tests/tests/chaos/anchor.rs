@@ -119,12 +119,14 @@ fn what_is_signed_is_kept_off_the_host_and_exactly_after_a_clean_stop() {
     let ledger = accounted(&world, [&received], "an anchor off the host");
     assert_eq!(read(&shelf), Kept { checkpoint: ledger.checkpoint.clone(), number: ledger.counter });
     assert!(ledger.asked() >= 6);
-    // What was not said since is not written: nothing new is there.
+    // A start is a record, and that is kept; what was not said since is not written.
     let puts = shelf.count("PUT");
     world.start();
     until(&world, &shelf, false);
     assert!(world.stop().success());
-    assert_eq!(shelf.count("PUT"), puts);
+    assert_eq!(shelf.count("PUT"), puts + 1);
+    let begun = accounted(&world, [&received], "the record of a start");
+    assert_eq!(read(&shelf).checkpoint, begun.checkpoint);
 }
 
 #[test]
@@ -142,7 +144,7 @@ fn an_instance_rolled_back_with_its_file_anchor_is_found_out() {
     let later = roll_back(&world, &earlier);
     let said = refuses_to_start(&mut world);
     assert!(said.contains(&format!("the anchor {} holds a checkpoint of", shelf.url(PATH))), "{said}");
-    assert!(said.contains("1 are missing"), "{said}");
+    assert!(said.contains("2 are missing"), "the record of the second start, and a signature: {said}");
     assert_eq!(read(&shelf), evidence, "it is not written over");
     put_in_place(&world, &later);
     world.start();

@@ -93,12 +93,14 @@ fn what_is_signed_is_kept_in_the_token_and_exactly_after_a_clean_stop() {
     assert_eq!(read(&world), Kept { checkpoint: ledger.checkpoint.clone(), number: ledger.counter });
     assert_eq!(versions(&world), 1);
     assert!(ledger.asked() >= 6);
-    // What was not said since is not written: nothing new is there.
+    // A start is a record, and that is kept; what was not said since is not written.
     let made = wire.calls("CreateObject").unwrap();
     world.start();
     fares(&world, &uri(&world), false);
     assert!(world.stop().success());
-    assert_eq!(wire.calls("CreateObject").unwrap(), made);
+    assert_eq!(wire.calls("CreateObject").unwrap(), made + 1);
+    let begun = accounted(&world, [&received], "the record of a start");
+    assert_eq!(read(&world).checkpoint, begun.checkpoint);
 }
 
 #[test]
@@ -116,7 +118,7 @@ fn an_instance_rolled_back_or_an_object_that_is_not_its_own_refuses_the_start() 
     let uri = uri(&world);
     let said = refuses_to_start(&mut world);
     assert!(said.contains(&format!("the anchor {uri} holds a checkpoint of")), "{said}");
-    assert!(said.contains("1 are missing"), "{said}");
+    assert!(said.contains("2 are missing"), "the record of the second start, and a signature: {said}");
     assert_eq!(read(&world), evidence, "it is not written over");
     put_in_place(&world, &later);
     let ahead = evidence.to_string().replace(&format!("number {}", evidence.number), "number 99");
