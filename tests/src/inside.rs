@@ -105,8 +105,8 @@ impl Inside {
         let (routes, board) = services.routes().unwrap();
         let (listen, limits) = (&config.listen, config.limits.clone());
         let edge =
-            Edge::start(listen, &mut Inherited::default(), &authorities, routes, board, limits, clock).await;
-        let edge = edge.unwrap();
+            Edge::bind(listen, &mut Inherited::default(), &authorities, routes, board, limits, clock).await;
+        let edge = edge.unwrap().serve();
         let local = listen.local.as_ref().unwrap().socket.clone();
         let addresses = serde_json::json!({ "network": edge.address().unwrap(), "local": local });
         let run = config.instance.state_directory.join("run");

@@ -4,7 +4,16 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
+#[cfg(unix)]
+use clap::Parser as _;
+#[cfg(unix)]
+use proto::proof::note::Verifier;
+
+#[cfg(unix)]
+use super::args::Arguments;
 use super::screen::{Output, Screen};
+#[cfg(unix)]
+use crate::exit::Exit;
 
 /// A screen of 80 columns that remembers what was written.
 pub struct Paper {
@@ -47,6 +56,28 @@ impl Paper {
     pub fn err(&self) -> String {
         String::from_utf8(self.err.0.lock().unwrap().clone()).unwrap()
     }
+}
+
+/// Runs a command of somebody who trusts this log key; a word that begins with `@` is a file in the daemon's directory.
+#[cfg(unix)]
+pub fn trusting(daemon: &crate::fake::Daemon, trusted: &Verifier, line: &str) -> (Exit, String, String) {
+    let place = format!("{}/", daemon.directory.path().display());
+    let mut words = vec!["countersign".to_owned()];
+    let placed =
+        |word: &str| word.strip_prefix('@').map_or_else(|| word.to_owned(), |name| format!("{place}{name}"));
+    words.extend(line.split_whitespace().map(placed));
+    for (flag, value) in [
+        ("--address", format!("unix:{place}sock")),
+        ("--log-key", trusted.to_string()),
+        ("--state", format!("{place}state")),
+        ("--deadline", "20s".to_owned()),
+    ] {
+        words.extend([flag.to_owned(), value]);
+    }
+    let arguments = Arguments::try_parse_from(words).unwrap();
+    let paper = Paper::new(Output::Table);
+    let exit = crate::cli::execute(&arguments, &mut paper.screen(), &|_| None);
+    (exit, paper.out(), paper.err())
 }
 
 /// Compares with the file under `client/snapshots`; `COUNTERSIGN_SNAPSHOTS=write` writes it anew.

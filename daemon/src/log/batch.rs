@@ -1,8 +1,8 @@
 //! One batch: everything that arrived during the last commit becomes one transaction.
 //!
-//! Order inside it: control records (in order of arrival, chained), what comes beside them, what is owed, seals (fence, then intent, then request id), closures,
-//! plain records, intents. Only what is accepted gets an index, is stamped and hashed, so what drops out leaves no hole,
-//! and time grows with the index.
+//! Order inside it: control records (in order of arrival, chained), what comes beside them, what is owed, seals (fence,
+//! then intent, then request id), closures, plain records, intents. Only what is accepted gets an index, is stamped and
+//! hashed, so what drops out leaves no hole, and time grows with the index.
 //!
 //! Nothing here is released: the writer does that after the commit.
 

@@ -44,15 +44,20 @@ pub(super) fn named(view: View<'_>, signers: &Signers) -> Result<LogKeys, LoadEr
             let Some(stored) = view.record(row.index)? else { continue };
             // One that cannot be read ends the walk along their chain, which comes after this.
             let Ok(record) = ControlRecord::parse(&stored.leaf) else { continue };
-            match &mut keys {
-                Some(keys) => {
-                    keys.take(row.index, &record);
-                }
-                None => keys = Some(begin(&record, signers)),
-            }
+            follow(&mut keys, row.index, &record, signers);
         }
     }
     keys.ok_or_else(|| broken("the log has no control record"))
+}
+
+/// The keys after one more control record.
+fn follow(keys: &mut Option<LogKeys>, index: u64, record: &ControlRecord, signers: &Signers) {
+    match keys {
+        Some(keys) => {
+            keys.take(index, record);
+        }
+        None => *keys = Some(begin(record, signers)),
+    }
 }
 
 /// The keys as of the first record: the one that the genesis names. Every instance's does; a log whose first record names
@@ -75,12 +80,7 @@ pub(super) fn check(
 ) -> Result<(), LoadError> {
     let mut found: Option<LogKeys> = None;
     for control in history {
-        match &mut found {
-            Some(found) => {
-                found.take(control.index, &control.record);
-            }
-            None => found = Some(begin(&control.record, signers)),
-        }
+        follow(&mut found, control.index, &control.record, signers);
     }
     if found.as_ref() != Some(keys) {
         return Err(broken("the control records name other log keys than their table led to"));

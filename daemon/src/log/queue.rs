@@ -1,8 +1,8 @@
 //! What waits for the writer: lanes, bounds, and the one wait.
 //!
-//! Control records head a batch, and then what is owed; seals and closures are always taken, because their intents were; what is new is bounded
-//! in count and bytes, *before* anything is signed; summaries come last. There is no timer: what arrives during a commit
-//! is the next batch.
+//! Control records head a batch, and then what is owed; seals and closures are always taken, because their intents were;
+//! what is new is bounded in count and bytes, *before* anything is signed; summaries come last. There is no timer: what
+//! arrives during a commit is the next batch.
 
 mod jobs;
 mod lanes;

@@ -70,23 +70,6 @@ impl Bound {
 }
 
 impl Edge {
-    /// Binds the listeners and begins to serve.
-    ///
-    /// # Errors
-    /// [`StartError`]; nothing is served then.
-    pub async fn start(
-        settings: &Settings,
-        inherited: &mut Inherited,
-        authorities: &[CertificateDer<'static>],
-        routes: Routes,
-        board: Board,
-        limits: Limits,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, StartError> {
-        let bound = Self::bind(settings, inherited, authorities, routes, board, limits, clock).await?;
-        Ok(bound.serve())
-    }
-
     /// Binds the listeners, and serves nobody.
     ///
     /// # Errors

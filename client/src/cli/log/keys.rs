@@ -66,35 +66,13 @@ pub async fn run(
 #[cfg(all(test, unix))]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-    use clap::Parser;
-    use proto::proof::note::{self, Verifier};
+    use proto::proof::note;
 
-    use crate::cli::args::Arguments;
-    use crate::cli::screen::Output;
-    use crate::cli::tests::Paper;
+    use crate::cli::tests::trusting as run;
     use crate::exit::Exit;
     use crate::fake::Daemon;
     use crate::fixture::{Key, Log};
     use crate::seen::{Followed, Memory};
-
-    /// Runs a command of somebody who trusts this log key.
-    fn run(daemon: &Daemon, trusted: &Verifier, line: &str) -> (Exit, String, String) {
-        let place = format!("{}/", daemon.directory.path().display());
-        let mut words = vec!["countersign".to_owned()];
-        words.extend(line.split_whitespace().map(|word| word.replace('@', &place)));
-        for (flag, value) in [
-            ("--address", format!("unix:{place}sock")),
-            ("--log-key", trusted.to_string()),
-            ("--state", format!("{place}state")),
-            ("--deadline", "20s".to_owned()),
-        ] {
-            words.extend([flag.to_owned(), value]);
-        }
-        let arguments = Arguments::try_parse_from(words).unwrap();
-        let paper = Paper::new(Output::Table);
-        let exit = crate::cli::execute(&arguments, &mut paper.screen(), &|_| None);
-        (exit, paper.out(), paper.err())
-    }
 
     fn grow(log: &mut Log, records: usize) {
         let key = Key::new();

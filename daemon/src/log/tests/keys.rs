@@ -70,17 +70,7 @@ async fn the_old_key_signs_up_to_its_end_both_sign_that_and_the_new_one_goes_on(
 async fn what_comes_at_the_same_time_is_after_the_end() {
     let site = written().await;
     let log = site.open_with(site.key(), Some(site.next())).unwrap().log;
-    let faults = std::sync::Arc::clone(&site.settings.faults);
-    let (ready, is_ready) = tokio::sync::oneshot::channel();
-    let (let_go, held) = std::sync::mpsc::channel::<()>();
-    let holding = std::thread::Builder::new()
-        .spawn(move || {
-            let _slow = faults.slow.lock().unwrap();
-            ready.send(()).unwrap();
-            held.recv().unwrap();
-        })
-        .unwrap();
-    is_ready.await.unwrap();
+    let held = site.hold_back().await;
     // The first keeps the writer busy; the others wait for one batch.
     let first = tokio::spawn({
         let (log, seal) = (log.clone(), site.software("a", None, 0));
@@ -101,8 +91,7 @@ async fn what_comes_at_the_same_time_is_after_the_end() {
         async move { log.control(draft).await.unwrap() }
     });
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    let_go.send(()).unwrap();
-    holding.join().unwrap();
+    held.let_go();
     let (first, rekey) = (first.await.unwrap(), rekey.await.unwrap());
     stop.await.unwrap();
     let keys = log.keys();

@@ -1,6 +1,5 @@
 //! Records that are owed come before what is asked for after them, whatever happens to the log in between.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use proto::hash::Hash;
@@ -56,26 +55,16 @@ async fn what_is_owed_comes_before_every_seal_that_is_asked_for_after_it() {
     let log = site.open().log;
     let intent = intend(&log, site.draft("a", None)).await;
     // Another thread holds the writer back, so that everything is one batch, or two.
-    let faults = Arc::clone(&site.settings.faults);
-    let (go, held) = std::sync::mpsc::channel::<()>();
-    let (ready, is_ready) = tokio::sync::oneshot::channel();
-    let holding = std::thread::Builder::new().spawn(move || {
-        let _slow = faults.slow.lock().unwrap();
-        ready.send(()).unwrap();
-        held.recv().unwrap();
-    });
-    let holding = holding.unwrap();
-    is_ready.await.unwrap();
+    let held = site.hold_back().await;
     let owed = owe(&site, &log);
     let (external, software) = (site.seal(intent, "a", 0), site.software("b", None, 0));
     let grant = site.control(Body::Grant { sha256: Hash::ZERO }, vec![]);
     let all = async { tokio::join!(seal(&log, external), seal(&log, software), log.control(grant)) };
     let freeing = async {
         tokio::task::yield_now().await;
-        go.send(()).unwrap();
+        held.let_go();
     };
     let ((first, second, grant), ()) = tokio::join!(all, freeing);
-    holding.join().unwrap();
     assert!(matches!((first, second), (Sealed::Released(_), Sealed::Released(_))));
     grant.unwrap();
     let index = owed.attempt().await.unwrap().index;

@@ -120,18 +120,7 @@ async fn what_waits_is_bounded_and_what_cannot_be_in_time_is_refused() {
     let mut site = Site::new();
     site.settings.limits.queued = 2;
     let log = site.open().log;
-    let faults = Arc::clone(&site.settings.faults);
-    // Another thread holds every commit back until it is told.
-    let (go, held) = std::sync::mpsc::channel::<()>();
-    let (ready, is_ready) = tokio::sync::oneshot::channel();
-    let holding = std::thread::Builder::new()
-        .spawn(move || {
-            let _slow = faults.slow.lock().unwrap();
-            ready.send(()).unwrap();
-            held.recv().unwrap();
-        })
-        .unwrap();
-    is_ready.await.unwrap();
+    let held = site.hold_back().await;
     // However many of them the writer takes before it is held back, those after them wait.
     let mut writing = Vec::new();
     let refused = loop {
@@ -143,8 +132,7 @@ async fn what_waits_is_bounded_and_what_cannot_be_in_time_is_refused() {
         }
     };
     assert!(matches!(refused, LogError::Busy { retry_after } if !retry_after.is_zero()), "{refused}");
-    go.send(()).unwrap();
-    holding.join().unwrap();
+    held.let_go();
     let mut done = 0;
     for task in writing {
         match task.await.unwrap() {

@@ -33,7 +33,35 @@ pub(super) struct Site {
     operations: AtomicU64,
 }
 
+/// Every commit is held back until this is let go.
+pub(super) struct HeldBack {
+    go: std::sync::mpsc::Sender<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl HeldBack {
+    pub(super) fn let_go(self) {
+        self.go.send(()).unwrap();
+        self.thread.join().unwrap();
+    }
+}
+
 impl Site {
+    /// Another thread holds every commit back from now on.
+    pub(super) async fn hold_back(&self) -> HeldBack {
+        let faults = Arc::clone(&self.settings.faults);
+        let (go, held) = std::sync::mpsc::channel::<()>();
+        let (ready, is_ready) = tokio::sync::oneshot::channel();
+        let holding = move || {
+            let _slow = faults.slow.lock().unwrap();
+            ready.send(()).unwrap();
+            held.recv().unwrap();
+        };
+        let thread = std::thread::Builder::new().spawn(holding).unwrap();
+        is_ready.await.unwrap();
+        HeldBack { go, thread }
+    }
+
     /// A place with a new log in it.
     pub(super) fn new() -> Self {
         let site = Self::empty();

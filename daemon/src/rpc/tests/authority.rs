@@ -133,8 +133,9 @@ pub async fn start_with(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let authorities = [authority.certificate.clone()];
     let edge =
-        Edge::start(&settings, &mut Inherited::default(), &authorities, routes, board.clone(), limits, clock)
+        Edge::bind(&settings, &mut Inherited::default(), &authorities, routes, board.clone(), limits, clock)
             .await
-            .unwrap();
+            .unwrap()
+            .serve();
     Running { edge, authority, directory, board }
 }
