@@ -302,8 +302,7 @@ impl Outputs {
 fn signed_by_both(text: &str, rekey: &LogRekey) -> Option<Checkpoint> {
     let (next, replaces) = rekey.keys()?;
     let note = note::parse(text).ok()?;
-    let lines = note.signatures().iter().map(|line| (line.name.as_str(), line.key_id));
-    let bare = lines.eq([(replaces.name(), replaces.key_id()), (next.name(), next.key_id())]);
+    let bare = note.has_lines_of([&replaces, &next]);
     let said = Checkpoint::verify(text, &replaces).ok().filter(|said| said.body() == note.text())?;
     Checkpoint::verify(text, &next).ok().filter(|_| bare && note.to_string() == text && said.size > 0)
 }

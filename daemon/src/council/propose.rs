@@ -15,7 +15,7 @@ use proto::record::ceremony::{Proposed, document};
 use proto::refusal::Refusal;
 use proto::time::Time;
 
-use super::{Brought, Council, admit, refused};
+use super::{Brought, Council, admit, no, refused};
 use crate::keyring::Snapshot;
 use crate::keys::sessions::Held;
 use crate::keys::signed::{self, Signed};
@@ -223,9 +223,6 @@ impl Council {
     /// Whether what a statement is about is as it says: judged when it is proposed, and again when it starts.
     pub(super) fn fits(&self, snapshot: &Snapshot, statement: &Statement) -> Result<(), Refusal> {
         let state = snapshot.state();
-        let no = |guard, message: String| {
-            Err(Refusal::new(Reason::StatementRefused, message).with("guard", guard))
-        };
         match statement.target() {
             Target::KeyGenerate(_) | Target::KeyAdopt(_) => {
                 let Some(key) = statement.target().arrival() else { return Ok(()) };

@@ -10,7 +10,6 @@ use ceremonies::statement::CeremonyId;
 use ceremonies::statement::target::LogRekey;
 use proto::proof::keys::NoSuccession;
 use proto::proof::note::Verifier;
-use proto::reason::Reason;
 use proto::record::ceremony::Effect;
 use proto::refusal::Refusal;
 
@@ -68,8 +67,7 @@ impl Council {
         let (next, replaces) = target.keys().ok_or_else(|| internal("a statement without log keys"))?;
         self.is_next_there(&next)?;
         if *self.log.keys().newest() != replaces {
-            let message = format!("the log key {replaces} is not in force any more");
-            return Err(Refusal::new(Reason::StatementRefused, message).with("guard", "other-log-key"));
+            return no("other-log-key", format!("the log key {replaces} is not in force any more"));
         }
         Ok(Outputs::Rekeyed(self.log.signed_with(&next).map_err(|error| unlogged(&error))?))
     }

@@ -275,8 +275,7 @@ impl LogKeys {
     /// Whether a checkpoint has exactly the signatures of the keys in force at its size, oldest first, and no other line.
     #[must_use]
     pub fn are_the_lines_of(&self, note: &SignedNote, size: u64) -> bool {
-        let lines = note.signatures().iter().map(|line| (line.name.as_str(), line.key_id));
-        lines.eq(self.at(size).map(|key| (key.name(), key.key_id())))
+        note.has_lines_of(self.at(size))
     }
 
     /// The keys that these ends lead to, of which one is the trusted one. Ends before it are checked backwards, by the

@@ -136,6 +136,14 @@ impl SignedNote {
         &self.signatures
     }
 
+    /// Whether it has exactly the lines of these keys, in this order. It does not say that a signature is right: see
+    /// [`Self::verify`].
+    #[must_use]
+    pub fn has_lines_of<'k>(&self, keys: impl IntoIterator<Item = &'k Verifier>) -> bool {
+        let lines = self.signatures.iter().map(|line| (line.name.as_str(), line.key_id));
+        lines.eq(keys.into_iter().map(|key| (key.name(), key.key_id())))
+    }
+
     /// Adds the signature of one more key.
     ///
     /// # Errors
