@@ -12,6 +12,11 @@
 //!
 //! The statement never changes; what it names changes by ceremonies. When the acts were made is the word of whoever made
 //! the log: they all have the time of record 0.
+//!
+//! A log that takes the place of a lost one begins with a statement of kind `log.recover` instead, and with the same check:
+//! the quorum and one witness of the roster that was in force sign it, vetoes are kept as `act.veto_<person>`, and the document
+//! [`Carried`] is among the others. Whether roster, guardrails and grants were those in force is what
+//! [`crate::transcript::recovery`] shows to whoever knows the old log's beginning.
 
 mod count;
 mod draft;
@@ -29,9 +34,10 @@ pub use draft::Draft;
 pub use error::{GenesisError, Lack};
 
 use crate::act::VerifiedAct;
-use crate::roster::Roster;
+use crate::recovery::Carried;
+use crate::roster::{Roster, Terms};
 use crate::rules::Rules;
-use crate::statement::{Name, Statement, target};
+use crate::statement::{Name, Statement, Version};
 use crate::words::Words;
 
 /// What the names of acts in the detail of record 0 begin with; the person's id follows.
@@ -39,6 +45,10 @@ pub const ACT: &str = "act.";
 
 /// What the names of their signatures begin with; the person's id follows.
 pub const SIGNATURE: &str = "signature.";
+
+/// What stands before the person's id in the names of vetoes: whoever says no to a recovery may have approved before. No
+/// person has `_` in his id.
+pub const VETO: &str = "veto_";
 
 /// Whether an instance counts.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -68,9 +78,9 @@ impl std::fmt::Display for Mode {
 
 /// How an instance began.
 ///
-/// Invariant: all officers of the roster approved the statement and enough witnesses attested it, each with a key of the
-/// roster, and the roster, guardrails and grants are those that the statement names (held by
-/// `what_begins_no_instance` and `a_changed_byte_begins_no_instance`).
+/// Invariant: all officers of the roster (of a recovery the quorum) approved the statement and enough witnesses attested it, each
+/// with a key of the roster, and the roster, guardrails and grants are those that the statement names (held by
+/// `what_begins_no_instance`, `a_changed_byte_begins_no_instance` and `what_recovers_no_log`).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Genesis {
     draft: Draft,
@@ -80,7 +90,7 @@ pub struct Genesis {
 impl Genesis {
     /// The instance that this statement and these documents begin, in a log whose record 0 has the time `at`. The
     /// documents are `roster`, `guardrails` and `grants`, and of each person who signed `act.<person>` and
-    /// `signature.<person>`; no others.
+    /// `signature.<person>`; of a recovery `carried` as well, and files that guardrails name. No others.
     ///
     /// # Errors
     /// [`GenesisError`]; of the acts, everything that is wrong or missing at once.
@@ -128,9 +138,9 @@ impl Genesis {
         &self.acts
     }
 
-    /// What is of genesis alone: the log's key, the first grants, what is allowed.
-    pub const fn target(&self) -> &target::Genesis {
-        self.draft.target()
+    /// What came over from a lost log; none where the log began with the instance.
+    pub const fn carried(&self) -> Option<&Carried> {
+        self.draft.carried()
     }
 
     /// Name of the instance, for instance `signing.example.org`.
@@ -149,33 +159,33 @@ impl Genesis {
     }
 
     /// Name of the log.
-    pub const fn origin(&self) -> &Origin {
-        &self.statement().common().log.origin
+    pub fn origin(&self) -> &Origin {
+        self.draft.begins().origin
     }
 
     /// The log's public key, as a signed-note verifier key (`origin+hash+base64`, c2sp.org/signed-note).
     pub fn log_key(&self) -> &str {
-        self.target().log_key.as_str()
+        self.draft.begins().log_key.as_str()
     }
 
     /// Whether production keys may live in the software backend.
-    pub const fn allow_software_backend(&self) -> bool {
-        self.target().allow_software_backend
+    pub fn allow_software_backend(&self) -> bool {
+        self.draft.begins().allow_software_backend
     }
 
-    /// Whether people may hold their keys in software.
-    pub const fn allow_software_officer_keys(&self) -> bool {
-        self.target().allow_software_officer_keys
+    /// What is said of every roster of the instance.
+    pub fn terms(&self) -> Terms {
+        self.draft.begins().terms
     }
 
-    /// SHA-256 of the first guardrails file.
-    pub const fn guardrails(&self) -> Hash {
-        self.statement().common().guardrails.sha256
+    /// The first guardrails of the log.
+    pub const fn guardrails(&self) -> Version {
+        self.statement().common().guardrails
     }
 
-    /// SHA-256 of the first grants file.
-    pub const fn grants(&self) -> Hash {
-        self.target().grants
+    /// SHA-256 of the first grants of the log.
+    pub fn grants(&self) -> Hash {
+        self.draft.begins().grants
     }
 }
 

@@ -5,7 +5,8 @@
 //! what of it counts ([`tally`]); what a ceremony asks for ([`statement`]), how each kind is held ([`rules`]), and how one
 //! goes from proposal to completion ([`session`]); how one roster follows another ([`succession`]), whose acts count no
 //! more meanwhile ([`suspension`]), and how one version of the guardrails follows another ([`amendment`]); what anyone keeps
-//! of a completed one, and verifies offline ([`transcript`]). The daemon decides with exactly this code, and so does whoever checks something at a desk. So far it
+//! of a completed one, and verifies offline ([`transcript`]); and what comes over into a log that takes the place of a lost
+//! one ([`recovery`]). The daemon decides with exactly this code, and so does whoever checks something at a desk. So far it
 //! asks for genesis, guardrails and access alone: nothing outside this crate uses sessions yet. People who have throw-away
 //! keys, for rehearsals and tests, are in [`cast`].
 //!
@@ -27,6 +28,7 @@ pub mod nonce;
 pub mod outputs;
 pub mod person;
 pub mod record;
+pub mod recovery;
 pub mod roster;
 pub mod rules;
 pub mod session;

@@ -310,6 +310,11 @@ fn signed_by_both(text: &str, rekey: &LogRekey) -> Option<Checkpoint> {
 /// Why a ceremony has no effect.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NoEffect {
+    /// A log begins with it, so no daemon can hold it.
+    #[error(
+        "a `{0}` is held over files, by `countersignd init` or `countersignd recover`; nothing was opened"
+    )]
+    Files(Kind),
     /// This version cannot do what its kind asks for.
     #[error("this version holds no ceremonies of kind `{0}` yet; nothing was opened")]
     Kind(Kind),
@@ -352,6 +357,7 @@ pub fn can_be_held(statement: &Statement) -> Result<(), NoEffect> {
             | Target::RosterChange(_),
             None,
         ) => Ok(()),
+        _ if statement.begins().is_some() => Err(NoEffect::Files(statement.kind())),
         _ => Err(NoEffect::Kind(statement.kind())),
     }
 }

@@ -9,6 +9,7 @@
 //! was expected, and no bytes make the parser panic. What it does not do: it does not know whether the log, the roster or
 //! the guardrails that a statement names are those in force.
 
+mod begins;
 pub mod differs;
 mod error;
 
@@ -18,6 +19,7 @@ pub mod target;
 pub mod template;
 mod text;
 
+pub use begins::Begins;
 pub use error::StatementError;
 pub use kind::{Kind, UnknownKind};
 use proto::canonical;

@@ -29,6 +29,7 @@ use proto::time::Time;
 use crate::act::{Deed, VerifiedAct};
 use crate::nonce::Nonce;
 use crate::person::{PersonError, PersonId, Role};
+use crate::recovery::Suspended;
 use crate::session::{Seats, Stamp};
 
 /// What an officer says: that a person's acts shall count no more.
@@ -177,6 +178,27 @@ pub struct Suspensions {
 }
 
 impl Suspensions {
+    /// Those that a log has of the one whose place it takes, from its first record on. Who had asked alone asks anew.
+    pub fn carried(suspended: &[Suspended]) -> Self {
+        let stands = |own: &Suspended| Suspension {
+            by: own.by.iter().cloned().collect(),
+            needs: usize::from(own.needs),
+            since: 0,
+        };
+        let in_force = suspended.iter().map(|own| (own.person.clone(), stands(own))).collect();
+        Self { in_force, ..Self::default() }
+    }
+
+    /// Everybody who is suspended, as another log is to have it.
+    pub fn to_carry(&self) -> Vec<Suspended> {
+        let said = |(person, own): (&PersonId, &Suspension)| Suspended {
+            by: own.by.iter().cloned().collect(),
+            needs: u16::try_from(own.needs).unwrap_or(u16::MAX),
+            person: person.clone(),
+        };
+        self.in_force.iter().map(said).collect()
+    }
+
     /// Everybody who is suspended.
     pub fn people(&self) -> BTreeSet<PersonId> {
         self.in_force.keys().cloned().collect()

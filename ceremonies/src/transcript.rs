@@ -54,7 +54,7 @@ pub use governs::Governs;
 pub use invalid::{Invalid, Step};
 pub use manifest::{Listed, Manifest};
 use proto::proof::span::{BuildError, Nodes};
-pub use verify::{Verdict, Verified, verify};
+pub use verify::{Verdict, Verified, recovery, verify};
 
 use self::control::Control;
 use self::course::Course;

@@ -364,6 +364,9 @@ broken! {
         |_common, recover| recover.origin = "log.example.org".parse().unwrap();
     a_recovered_log_has_its_own_key: LogRecover at "target.log_key",
         |common, recover| recover.log_key = format!("{}+0a1b2c3d+EfGh", common.log.origin).parse().unwrap();
+    a_recovered_log_replaces_the_lost_logs_key: LogRecover at "target.replaces",
+        |_common, recover| recover.replaces = recover.log_key.clone();
+    a_recovered_log_had_a_record: LogRecover at "target.last.size", |_common, recover| recover.last.size = 0;
 }
 
 proptest! {

@@ -16,7 +16,8 @@ use proto::hash::Hash;
 
 const ENVIRONMENTS: [&str; 3] = ["sandbox", "staging", "production"];
 
-/// Kinds that can be held, genesis by files: whatever is held has a ready statement.
+/// Kinds that can be held, genesis by files: whatever is held has a ready statement, but for `log.recover`, of which everything but
+/// words for the day follows from what is left of a log.
 fn kinds() -> Vec<Kind> {
     let held = |kind: &&Kind| **kind == Kind::Genesis || STATED.contains(kind);
     Kind::ALL.iter().filter(held).copied().collect()
@@ -38,7 +39,7 @@ const STATED: &[Kind] = &[
 ];
 
 /// Those whose ready statements follow as soon as they can be held.
-const LATER: &[Kind] = &[Kind::ClockReset, Kind::LogRecover];
+const LATER: &[Kind] = &[Kind::ClockReset];
 
 fn path(environment: &str, kind: Kind) -> PathBuf {
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("statements").join(environment);

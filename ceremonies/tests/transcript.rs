@@ -14,6 +14,7 @@ mod transcript {
     pub mod others;
     pub mod outputs;
     pub mod rebound;
+    pub mod recovered;
     pub mod rekeyed;
     pub mod stage;
     pub mod suspended;
@@ -21,7 +22,7 @@ mod transcript {
 }
 
 use ceremonies::transcript::{Files, Step, Verdict, verify};
-use transcript::{log, stage};
+use transcript::{log, others, rekeyed, stage, suspended};
 
 use self::stage::Stage;
 

@@ -13,6 +13,7 @@ mod harden;
 mod init;
 mod log_key;
 mod reach;
+mod recover;
 mod rehearse;
 mod serve;
 mod unlock;
@@ -77,6 +78,7 @@ fn perform(arguments: Arguments) -> Result<(), Failed> {
         (Some(Task::Anchor(Anchor::Add { place, config: file })), _) => {
             anchor::add(config(&file)?, &place, clock)
         }
+        (Some(Task::Recover(recover)), _) => recover::run(&config(&recover.config)?, &recover, clock),
         (Some(Task::Backup(backup)), _) => backup::run(&config(&backup.config)?, &backup.directory),
         (Some(Task::Backends(Backends::Unlock { name, config: file })), _) => {
             unlock::run(&config(&file)?, &name)

@@ -56,6 +56,7 @@ use crate::sign::Signer;
 pub use admit::Submitted;
 pub use play::Hand;
 pub use propose::Draft;
+pub use succession::{Ending, endings_of, forebears};
 pub use view::{ActView, CeremonyView, SuspensionView};
 
 /// Holds ceremonies over this log and these keys.

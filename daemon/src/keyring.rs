@@ -31,7 +31,7 @@ use crate::clock::Clock;
 use crate::keys::fold::State;
 
 pub use account::Account;
-pub use approved::approved;
+pub use approved::{approved, from_details};
 pub use follow::{Unfoldable, follow};
 pub use rules::{Adopted, Loaded, RulesError, load};
 pub use snapshot::{InForce, Refused, Snapshot};

@@ -7,6 +7,7 @@
 //!
 //! Each kind and version has a golden file. `v` is 0 until the first tagged release.
 
+pub mod carried;
 pub mod ceremony;
 pub mod config;
 pub mod control;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::{self, CanonicalError};
 use crate::time::Time;
 
+pub use carried::{Born, CarriedKey};
 pub use ceremony::{Arrived, Ceremony};
 pub use config::{ConfigDetail, ConfigRecord};
 pub use control::{Actor, ActorKind, Body, ControlRecord, Lift, StopTarget};

@@ -84,6 +84,13 @@ fn arrived() -> Arrived {
     }
 }
 
+fn carried() -> CarriedKey {
+    CarriedKey {
+        born: Born { index: 42, origin: "log.example.org".parse().unwrap(), sealed: time().asked },
+        key: arrived(),
+    }
+}
+
 fn vouched() -> Vouched {
     let Suspend { act, by, expires, key, nonce, .. } = suspend();
     Vouched { act, by, clock: time().asked, expires, key, nonce }
@@ -161,6 +168,7 @@ fn every_kind() -> Vec<(&'static str, Draft)> {
     };
     let key: proto::name::KeyName = "release/linux".parse().unwrap();
     let stop = Body::Stopped { act: None, target: StopTarget::Version { key: key.clone(), version: 3 } };
+    let of_key = Term::Key(key.clone());
     let by_act = Body::Stopped { act: Some(Hash::of(b"act")), target: StopTarget::All };
     let (caller, token) = ("spiffe://example.org/ci/linux".to_owned(), Hash::of(b"token"));
     let invited = Body::Invited { caller: caller.clone(), expires: sealed(), token };
@@ -185,6 +193,7 @@ fn every_kind() -> Vec<(&'static str, Draft)> {
         ("policy", control(Body::Policy { sha256: Hash::of(b"") }, vec![], all()).draft().unwrap()),
         ("incident.stopped", control(stop, vec![Term::KeyId(KeyId::of_spki(&[3]))], vec![]).draft().unwrap()),
         ("incident.stopped-by-act", control(by_act, vec![Term::All], vec![]).draft().unwrap()),
+        ("key.carried", control(Body::Carried(Box::new(carried())), vec![of_key], vec![]).draft().unwrap()),
         ("log.anchor", control(Body::Anchor { place: "anchor".into() }, vec![], vec![]).draft().unwrap()),
         ("caller.invited", control(invited, vec![], vec![]).draft().unwrap()),
         ("caller.enrolled", control(enrolled, vec![], vec![]).draft().unwrap()),

@@ -8,6 +8,7 @@
 
 pub mod act;
 pub mod anchor;
+pub mod carried;
 pub mod change;
 pub mod config;
 pub mod detail;
@@ -54,7 +55,7 @@ macro_rules! targets {
 
 targets! {
     request payload record detail json note receipt uri host_request host_reply config guardrails grants anchor act
-    sshsig outputs transcript
+    sshsig outputs transcript carried
 }
 
 /// The files of a directory of the repository, as seeds.

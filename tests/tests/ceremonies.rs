@@ -15,6 +15,8 @@ mod outsiders;
 mod people;
 #[path = "ceremonies/rebind.rs"]
 mod rebind;
+#[path = "ceremonies/recover.rs"]
+mod recover;
 #[path = "ceremonies/rekey.rs"]
 mod rekey;
 #[path = "ceremonies/rogue.rs"]

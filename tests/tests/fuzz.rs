@@ -56,7 +56,7 @@ macro_rules! driven {
 
 driven! {
     request payload record detail json note receipt uri host_request host_reply config guardrails grants anchor act
-    sshsig outputs transcript
+    sshsig outputs transcript carried
 }
 
 #[test]

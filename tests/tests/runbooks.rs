@@ -98,6 +98,11 @@ fn a_suspect_token_does_no_harm() {
 }
 
 #[test]
+fn a_lost_log_is_recovered() {
+    carried_out("recover-the-log", Given::instance().with_a_key().with_a_lost_log());
+}
+
+#[test]
 fn few_officers_are_noticed() {
     carried_out("few-officers", Given::instance().with_a_key());
 }

@@ -1,4 +1,4 @@
-//! What the acts of a genesis amount to.
+//! What the acts of a beginning amount to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,12 +6,13 @@ use proto::canonical::Map;
 use proto::record::ceremony::document;
 use proto::time::Time;
 
-use super::{ACT, Draft, GenesisError, Lack, SIGNATURE};
+use super::{ACT, Draft, GenesisError, Lack, SIGNATURE, VETO};
 use crate::act::{ActKind, Nonces, VerifiedAct};
 use crate::person::{PersonId, Role};
-use crate::tally::{Ballot, Moment, Need, Tally};
+use crate::rules::Officers;
+use crate::tally::{Ballot, Count, Moment, Need, Tally};
 
-/// The acts, in the order of their people's ids, if all count and they are enough.
+/// The acts, in the order of their names, if all count and they are enough.
 pub(super) fn acts(
     draft: &Draft,
     documents: &Map<String>,
@@ -31,13 +32,13 @@ pub(super) fn acts(
         statement: draft.digest(),
     });
     let mut nonces = Nonces::default();
-    for (person, (act, signature)) in pairs(documents)? {
-        let taken = verified(draft, person, act, signature).and_then(|act| {
+    for (name, (act, signature)) in pairs(draft, documents)? {
+        let taken = verified(draft, name, act, signature).and_then(|act| {
             let person = act.person().clone();
             tally.admit(act, at, &mut nonces).map_err(|cause| Lack::Refused { person, cause })
         });
         if let Err(lack) = taken {
-            wrong.insert(person.to_owned());
+            wrong.insert(name.strip_prefix(VETO).unwrap_or(name).to_owned());
             lacks.push(lack);
         }
     }
@@ -49,20 +50,13 @@ pub(super) fn acts(
         vetoes: rule.vetoes,
         witnesses: rule.witnesses,
     };
-    let nobody = BTreeSet::new();
-    let count = tally.count(need, Moment { now: at, roster: draft.roster(), suspended: &nobody });
-    for (_, person, cause) in count.aside {
+    let suspended = draft.suspended();
+    let count = tally.count(need, Moment { now: at, roster: draft.roster(), suspended: &suspended });
+    for (_, person, cause) in &count.aside {
         wrong.insert(person.as_str().to_owned());
-        lacks.push(Lack::Aside { person, cause });
+        lacks.push(Lack::Aside { person: person.clone(), cause: cause.clone() });
     }
-    let missing = |id: &PersonId| !count.approvals.contains(id) && !wrong.contains(id.as_str());
-    let officers = draft.roster().with(Role::Officer).map(|person| &person.id);
-    lacks.extend(officers.filter(|id| missing(id)).map(|id| Lack::Approval(id.clone())));
-    if count.before.len() < usize::from(need.witnesses) {
-        lacks.push(Lack::Witnesses { needed: need.witnesses, there: count.before.len() });
-    } else if need.other_unit && count.approved && count.independent.is_empty() {
-        lacks.push(Lack::Independent);
-    }
+    lacks.extend(missing(draft, need, &count, &wrong));
     if lacks.is_empty() {
         Ok(tally.acts().map(|(act, _)| act.clone()).collect())
     } else {
@@ -70,16 +64,40 @@ pub(super) fn acts(
     }
 }
 
-/// By person: the act and its signature.
+/// Who has not signed, and who has said no.
+fn missing(draft: &Draft, need: Need, count: &Count, wrong: &BTreeSet<String>) -> Vec<Lack> {
+    let mut lacks = Vec::new();
+    if count.vetoed {
+        lacks.push(Lack::Vetoed(count.vetoes.iter().cloned().collect()));
+    }
+    let missing = |id: &PersonId| !count.approvals.contains(id) && !wrong.contains(id.as_str());
+    let officers = draft.roster().with(Role::Officer).map(|person| &person.id);
+    if draft.rule().officers == Officers::All {
+        lacks.extend(officers.filter(|id| missing(id)).map(|id| Lack::Approval(id.clone())));
+    } else if !count.approved {
+        lacks.push(Lack::Approvals { needed: need.approvals, there: count.approvals.len() });
+    }
+    if count.before.len() < usize::from(need.witnesses) {
+        lacks.push(Lack::Witnesses { needed: need.witnesses, there: count.before.len() });
+    } else if need.other_unit && count.approved && count.independent.is_empty() {
+        lacks.push(Lack::Independent);
+    }
+    lacks
+}
+
+/// By what follows `act.` and `signature.`: the act and its signature.
 type Pairs<'d> = BTreeMap<&'d str, (Option<&'d str>, Option<&'d str>)>;
 
-fn pairs(documents: &Map<String>) -> Result<Pairs<'_>, GenesisError> {
+fn pairs<'d>(draft: &Draft, documents: &'d Map<String>) -> Result<Pairs<'d>, GenesisError> {
     let mut pairs = Pairs::new();
+    let recovers = draft.carried().is_some();
     for (name, text) in documents.iter() {
         if let Some(person) = name.strip_prefix(ACT) {
             pairs.entry(person).or_default().0 = Some(text);
         } else if let Some(person) = name.strip_prefix(SIGNATURE) {
             pairs.entry(person).or_default().1 = Some(text);
+        } else if recovers && (name == document::CARRIED || name.starts_with(document::FILE)) {
+            continue;
         } else if ![document::ROSTER, document::GUARDRAILS, document::GRANTS].contains(&name) {
             return Err(GenesisError::Stranger(name.chars().take(80).collect()));
         }
@@ -89,11 +107,11 @@ fn pairs(documents: &Map<String>) -> Result<Pairs<'_>, GenesisError> {
 
 fn verified(
     draft: &Draft,
-    person: &str,
+    name: &str,
     act: Option<&str>,
     signature: Option<&str>,
 ) -> Result<VerifiedAct, Lack> {
-    let (of_act, of_signature) = (format!("{ACT}{person}"), format!("{SIGNATURE}{person}"));
+    let (of_act, of_signature) = (format!("{ACT}{name}"), format!("{SIGNATURE}{name}"));
     let (act, signature) = match (act, signature) {
         (Some(act), Some(signature)) => (act, signature),
         (Some(_), None) => return Err(Lack::Half { found: of_act, missing: of_signature }),
@@ -101,13 +119,31 @@ fn verified(
     };
     let act = VerifiedAct::verify(act.as_bytes(), signature, draft.setting(), draft.roster())
         .map_err(|cause| Lack::Unverified { name: of_act.clone(), cause: Box::new(cause) })?;
-    if act.person().as_str() != person {
-        return Err(Lack::OtherPerson { name: of_act, person: act.person().clone() });
+    let (person, kind) = (act.person().clone(), act.kind());
+    let recovers = draft.carried().is_some();
+    let taken = match kind {
+        ActKind::Approve | ActKind::Attest => true,
+        ActKind::Veto => recovers,
+        _ => false,
+    };
+    if !taken {
+        return Err(Lack::OtherKind { person, kind });
     }
-    let person = act.person().clone();
-    match (act.kind(), act.act().head.size) {
-        (ActKind::Approve | ActKind::Attest, 0) => Ok(act),
-        (ActKind::Approve | ActKind::Attest, size) => Err(Lack::Head { person, size }),
-        (kind, _) => Err(Lack::OtherKind { person, kind }),
+    if name_of(&act) != name {
+        return Err(Lack::OtherPerson { name: of_act, person });
+    }
+    let (expected, found) = (draft.statement().common().log.head(), &act.act().head);
+    // Whoever says no may have seen another one.
+    if kind != ActKind::Veto && (expected.size != found.size || expected.root != found.root) {
+        return Err(Lack::Head { person, size: found.size, expected: expected.size });
+    }
+    Ok(act)
+}
+
+/// What follows `act.` in the name of this act.
+pub(super) fn name_of(act: &VerifiedAct) -> String {
+    match act.kind() {
+        ActKind::Veto => format!("{VETO}{}", act.person()),
+        _ => act.person().to_string(),
     }
 }

@@ -8,6 +8,7 @@ use proto::time::Time;
 use crate::act::{ActKind, Unverified};
 use crate::form::Problem;
 use crate::person::PersonId;
+use crate::recovery::CarriedError;
 use crate::roster::RosterError;
 use crate::rules::Unruly;
 use crate::statement::{Kind, StatementError};
@@ -23,7 +24,9 @@ pub enum GenesisError {
     #[error("the genesis statement: {0}")]
     Statement(#[from] StatementError),
     /// Of another kind.
-    #[error("the statement is of kind `{0}`: an instance begins with one of kind `genesis`")]
+    #[error(
+        "the statement is of kind `{0}`: a log begins with one of kind `genesis`, or `log.recover` where another one was lost"
+    )]
     Kind(Kind),
     /// The log's key cannot be read.
     #[error("the genesis statement: `target.log_key`: {0}")]
@@ -49,15 +52,23 @@ pub enum GenesisError {
     /// A document that nobody asked for.
     #[error(
         "`{0}` is no document of a genesis: expected roster, guardrails, grants, and for each person act.<person> and \
-         signature.<person>"
+         signature.<person>; of a recovery carried, files, and vetoes as well"
     )]
     Stranger(String),
     /// The roster.
     #[error(transparent)]
     Roster(#[from] RosterError),
-    /// A later roster.
-    #[error("the roster has version {0}, the first one has version 1")]
-    RosterVersion(u64),
+    /// Another version of the roster.
+    #[error("the roster has version {found}, the statement names version {expected}")]
+    RosterVersion {
+        /// What it has.
+        found: u64,
+        /// What the statement names.
+        expected: u64,
+    },
+    /// What comes over from a lost log cannot be read.
+    #[error("the document `carried`: {0}")]
+    Carried(#[from] CarriedError),
     /// The guardrails.
     #[error("the guardrails: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Guardrails(Vec<Problem>),
@@ -85,6 +96,14 @@ pub enum GenesisError {
         not_before: Time,
         /// The statement's end.
         expires: Time,
+    },
+    /// Before the end of the log whose place it takes.
+    #[error("record 0 is of {at}, and the newest record of the old log of {sealed}: put the clock right")]
+    Earlier {
+        /// Time of record 0.
+        at: Time,
+        /// When the old log's newest record was sealed.
+        sealed: Time,
     },
     /// Acts that are wrong or missing.
     #[error("the genesis is not signed by all: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -119,20 +138,26 @@ pub enum Lack {
         person: PersonId,
     },
     /// An act that genesis has no place for.
-    #[error("the act of `{person}` is {kind}: officers approve a genesis and witnesses attest it")]
+    #[error(
+        "the act of `{person}` is {kind}: officers approve and witnesses attest; a recovery may be vetoed besides"
+    )]
     OtherKind {
         /// Whose.
         person: PersonId,
         /// What it is.
         kind: ActKind,
     },
-    /// Made for a log that has begun.
-    #[error("the act of `{person}` names a log of {size} records: before genesis it has none")]
+    /// Made over another head.
+    #[error(
+        "the act of `{person}` names a log of {size} records: expected the head that the statement names, of {expected}"
+    )]
     Head {
         /// Whose.
         person: PersonId,
         /// What it names.
         size: u64,
+        /// What the statement names; none before genesis.
+        expected: u64,
     },
     /// An act that can never count.
     #[error("the act of `{person}`: {cause}")]
@@ -153,6 +178,17 @@ pub enum Lack {
     /// An officer who has not approved.
     #[error("the approval of `{0}` is missing: every officer approves a genesis")]
     Approval(PersonId),
+    /// Too few officers.
+    #[error("{there} of {needed} officers have approved")]
+    Approvals {
+        /// How many it takes.
+        needed: u16,
+        /// How many there are.
+        there: usize,
+    },
+    /// So many have said no that it ends.
+    #[error("it is vetoed by {}: draft another one, or none", people(.0))]
+    Vetoed(Vec<PersonId>),
     /// Too few witnesses.
     #[error("{there} of {needed} witnesses have attested")]
     Witnesses {
@@ -164,4 +200,8 @@ pub enum Lack {
     /// Only witnesses who work with some officer.
     #[error("no witness who has attested is of another unit than every officer: at least one must be")]
     Independent,
+}
+
+fn people(ids: &[PersonId]) -> String {
+    ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(" and ")
 }

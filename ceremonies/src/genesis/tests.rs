@@ -10,7 +10,7 @@ use crate::act::{Act, Decision, Deed, SeenHead};
 use crate::cast::{Beginning, Begun, Cast};
 use crate::person::Role;
 use crate::roster::RosterDocument;
-use crate::statement::{Common, StatementError, Target, Version};
+use crate::statement::{Common, StatementError, Target, Version, target};
 
 const GUARDRAILS: &str = "[log]\nleaves = \"private\"\n";
 
@@ -63,7 +63,10 @@ impl Desk {
         Self {
             mode,
             common: genesis.statement().common().clone(),
-            target: genesis.target().clone(),
+            target: match genesis.statement().target() {
+                Target::Genesis(target) => target.clone(),
+                other => panic!("{other:?}"),
+            },
             roster: genesis.roster().document(),
             guardrails: GUARDRAILS.into(),
             deeds: deeds.collect(),
@@ -141,10 +144,10 @@ fn the_same_people_sign_the_same_genesis() {
             (genesis.instance().as_str(), genesis.environment().as_str()),
             ("signing.example.org", "test")
         );
-        assert_eq!(genesis.guardrails(), Hash::of(GUARDRAILS.as_bytes()));
+        assert_eq!(genesis.guardrails().sha256, Hash::of(GUARDRAILS.as_bytes()));
         assert_eq!(genesis.grants(), Hash::of(b"grants"));
         assert!(genesis.log_key().starts_with(origin(mode)));
-        assert!(!genesis.allow_software_backend() && genesis.allow_software_officer_keys());
+        assert!(!genesis.allow_software_backend() && genesis.terms().allow_software_officer_keys);
         assert_eq!(genesis.roster(), cast(mode).roster());
         let signed: Vec<&str> = genesis.acts().iter().map(|act| act.person().as_str()).collect();
         assert_eq!(signed, ["ada", "bob", "carol", "walter", "wanda"]);
@@ -169,7 +172,7 @@ fn what_begins_no_instance() {
     said("`target.log_key`: the log key's hash is", |desk| {
         desk.target.log_key = desk.target.log_key.as_str().replace("+a1e5", "+a1e6").parse().unwrap();
     });
-    said("has version 2, the first one has version 1", |desk| desk.roster.version = 2);
+    said("has version 2, the statement names version 1", |desk| desk.roster.version = 2);
     said("`grants` has SHA-256", |desk| desk.target.grants = Hash::of(b"others"));
     said("the guardrails: line 1: logs: unknown", |desk| desk.guardrails = "[logs]".into());
     said("takes 3 of 3 officers and 2 witnesses, the statement says 3 of 3 and 1", |desk| {
@@ -206,7 +209,8 @@ fn a_statement_of_another_kind_begins_nothing() {
     let error = Genesis::begin(&other.to_value(), &Map::default(), now()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the statement is of kind `grant.change`: an instance begins with one of kind `genesis`"
+        "the statement is of kind `grant.change`: a log begins with one of kind `genesis`, or `log.recover` where another one \
+         was lost"
     );
 }
 

@@ -9,6 +9,7 @@ use super::course::Course;
 use super::invalid::{At, hold};
 use super::{Files, Invalid, README, Step, name};
 use crate::act::{Setting, namespace};
+use crate::genesis::VETO;
 use crate::roster::{Roster, Terms};
 use crate::statement::{Statement, Target};
 use crate::succession::proof;
@@ -65,12 +66,13 @@ pub(super) fn of(control: &Control, course: &Course, others: &Files) -> Result<F
     put(format!("genesis/{}", name::ALLOWED_SIGNERS), allowed_signers(&[&first]).as_bytes());
     let version = course.statement.common().roster.version;
     // Where officers spoke of people under earlier rosters, those are needed to check it.
-    let earliest = if course.words.is_empty() { version } else { 1 };
+    let begun = first.version();
+    let earliest = if course.words.is_empty() { version } else { begun };
     let mut first = Some(first);
     let mut rosters = Vec::new();
     for earlier in earliest..=version {
-        match (earlier, first.take()) {
-            (1, Some(first)) => rosters.push(first),
+        match first.take() {
+            Some(first) if earlier == begun => rosters.push(first),
             _ => rosters.push(made_roster(others, earlier, terms)?),
         }
     }
@@ -110,12 +112,23 @@ fn genesis_path(document: &str) -> Option<String> {
         document::ROSTER => "genesis/roster.json".to_owned(),
         document::GUARDRAILS => "genesis/guardrails.toml".to_owned(),
         document::GRANTS => "genesis/grants.cedar".to_owned(),
+        document::CARRIED => "genesis/carried.json".to_owned(),
+        file if file.starts_with(document::FILE) && is_plain(file) => format!("genesis/{file}"),
         _ => match document.split_once('.')? {
+            // One person's veto is kept; two end it.
+            (document::ACT, veto) if is_veto(veto) => format!("genesis/vetoes/{}.json", &veto[VETO.len()..]),
+            (document::SIGNATURE, veto) if is_veto(veto) => {
+                format!("genesis/vetoes/{}.json.sig", &veto[VETO.len()..])
+            }
             (document::ACT, person) if is_plain(person) => format!("genesis/acts/{person}.json"),
             (document::SIGNATURE, person) if is_plain(person) => format!("genesis/acts/{person}.json.sig"),
             _ => return None,
         },
     })
+}
+
+fn is_veto(name: &str) -> bool {
+    name.strip_prefix(VETO).is_some_and(is_plain)
 }
 
 /// Whether a name makes one plain file name.
@@ -127,14 +140,8 @@ fn is_plain(name: &str) -> bool {
 /// What the genesis statement says of every roster.
 pub(super) fn terms(genesis: &[u8]) -> Result<Terms, Invalid> {
     let statement = Statement::parse(genesis).at(Step::Genesis, "the genesis statement")?;
-    let Target::Genesis(target) = statement.target() else {
-        return Err(Invalid::new(
-            Step::Genesis,
-            format!("record 0 holds a `{}`, not a genesis", statement.kind()),
-        ));
-    };
-    let mode = statement.common().mode;
-    Ok(Terms { allow_software_officer_keys: target.allow_software_officer_keys, mode })
+    let begins = statement.begins().map(|begins| begins.terms);
+    begins.at(Step::Genesis, format_args!("record 0 holds a `{}`, not a genesis", statement.kind()))
 }
 
 /// The roster that the genesis brings.
@@ -158,11 +165,12 @@ pub(super) fn next_roster(course: &Course, terms: Terms) -> Result<Option<Roster
 fn proven(course: &Course, next: &Roster) -> Result<Vec<(String, Vec<u8>)>, Invalid> {
     let genesis = Statement::parse(&course.genesis.statement).at(Step::Genesis, "the genesis statement")?;
     let common = genesis.common();
+    let begins = genesis.begins().at(Step::Genesis, "the genesis statement begins no log")?;
     let setting = Setting {
         environment: common.environment.as_str(),
         instance: common.instance.as_str(),
         mode: common.mode,
-        origin: &common.log.origin,
+        origin: begins.origin,
     };
     let brought = course.proposal().detail.iter().flat_map(|detail| detail.documents.iter());
     let proofs = brought.filter(|(name, _)| name.starts_with(proof::PREFIX));

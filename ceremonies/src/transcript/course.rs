@@ -109,6 +109,13 @@ fn detail(line: &Line, found: Option<&[u8]>) -> Result<Option<(ControlDetail, Ve
     Ok(Some((read, bytes.to_vec())))
 }
 
+/// The bytes of a detail that has to be there.
+pub(super) fn detail_bytes(line: &Line, found: Option<&[u8]>) -> Result<Vec<u8>, Invalid> {
+    let index = line.index;
+    let found = detail(line, found)?.map(|(_, bytes)| bytes);
+    found.at(Step::Details, format_args!("record {index} names no detail"))
+}
+
 fn text<'d>(detail: Option<&'d ControlDetail>, name: &str, index: u64) -> Result<&'d String, Invalid> {
     let found = detail.and_then(|detail| detail.documents.find(name));
     found.at(Step::Details, format_args!("record {index} does not bring the document `{name}`"))
@@ -120,6 +127,28 @@ fn paper(detail: Option<&ControlDetail>, index: u64) -> Result<Paper, Invalid> {
     let armor = text(detail, document::SIGNATURE, index)?.clone();
     let act = Act::parse(document.as_bytes()).at(Step::Acts, format_args!("the act of record {index}"))?;
     Ok(Paper { act, document, armor })
+}
+
+/// What officers signed outside of ceremonies; the details that say so are put among the others.
+pub(super) fn words<'f>(
+    control: &Control,
+    find: impl Fn(u64) -> Option<&'f [u8]>,
+    details: &mut BTreeMap<u64, Vec<u8>>,
+) -> Result<Vec<Word>, Invalid> {
+    let mut words = Vec::new();
+    for line in control.lines() {
+        let by = match &line.record.body {
+            Body::Suspend(said) => &said.by,
+            Body::Clock(vouched) => &vouched.by,
+            _ => continue,
+        };
+        let index = line.index;
+        let found = detail(line, find(index))?;
+        let paper = paper(found.as_ref().map(|(read, _)| read), index)?;
+        words.push(Word { index, by: by.clone(), paper });
+        details.extend(found.map(|(_, bytes)| (index, bytes)));
+    }
+    Ok(words)
 }
 
 impl Course {
@@ -138,21 +167,9 @@ impl Course {
             return Err(Invalid::new(Step::Control, "record 0 is no genesis"));
         };
         let genesis = canonical::to_vec(statement).at(Step::Control, "the genesis statement")?;
-        let (mut steps, mut words) = (Vec::new(), Vec::new());
+        let mut steps = Vec::new();
+        let words = words(control, &find, &mut details)?;
         for line in control.lines() {
-            let by = match &line.record.body {
-                Body::Suspend(said) => Some(&said.by),
-                Body::Clock(vouched) => Some(&vouched.by),
-                _ => None,
-            };
-            if let Some(by) = by {
-                let index = line.index;
-                let found = detail(line, find(index))?;
-                let paper = paper(found.as_ref().map(|(read, _)| read), index)?;
-                words.push(Word { index, by: by.clone(), paper });
-                details.extend(found.map(|(_, bytes)| (index, bytes)));
-                continue;
-            }
             let Body::Ceremony(step) = &line.record.body else { continue };
             if step.ceremony() != ceremony {
                 continue;

@@ -10,6 +10,7 @@ mod files;
 mod genesis;
 mod play;
 mod rebound;
+pub mod recovery;
 mod suspended;
 
 use std::collections::BTreeMap;
@@ -91,6 +92,12 @@ pub fn verify(files: &Files, genesis_sha256: Hash) -> Verdict {
 
 fn all(files: &Files, genesis_sha256: Hash) -> Result<Verified, Invalid> {
     files::bounded(files)?;
+    let made = made(files, genesis_sha256)?;
+    Ok(whole(files, genesis_sha256, &made)?.0.verified)
+}
+
+/// The rosters and guardrails that ceremonies made, in their order, each by a transcript that is valid.
+fn made(files: &Files, genesis_sha256: Hash) -> Result<Vec<Made>, Invalid> {
     let mut made = Vec::new();
     // Each change's transcript stands on the changes before it, so they are judged in their order, once.
     for what in changes::order(files)? {
@@ -99,7 +106,7 @@ fn all(files: &Files, genesis_sha256: Hash) -> Result<Verified, Invalid> {
             judged.map_err(|invalid| Invalid::new(what.step(), format!("{what}: {invalid}")))?;
         made.push(Made::of(what, &judged, next)?);
     }
-    Ok(whole(files, genesis_sha256, &made)?.0.verified)
+    Ok(made)
 }
 
 /// A transcript that was judged, and where its end is.
@@ -154,7 +161,7 @@ fn whole(files: &Files, genesis_sha256: Hash, made: &[Made]) -> Result<(Judged, 
     let next = changes::next(&course, &instance, pinned)?;
     changes::amended(&course, pinned)?;
     let guardrails = play::guardrails(&control, &course, &instance)?;
-    let suspended = Suspended::read(&control, &course, &instance, made)?;
+    let suspended = Suspended::read(&control, &course.words, &instance, made)?;
     let scene = Scene {
         control: &control,
         course: &course,

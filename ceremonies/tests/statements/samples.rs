@@ -210,10 +210,16 @@ pub fn target(kind: Kind) -> Target {
         }),
         Kind::LogRekey => Target::LogRekey(LogRekey { log_key: log_key(2), replaces: log_key(1) }),
         Kind::LogRecover => Target::LogRecover(LogRecover {
+            allow_software_backend: true,
+            allow_software_officer_keys: true,
+            carried: Hash::of(b"carried"),
             gap: "Records 43 to 57, as receipts show.".parse().unwrap(),
-            last: Head { root: Hash::of(b"last"), size: 43 },
+            genesis: Hash::of(b"genesis"),
+            grants: Hash::of(b"grants"),
+            last: Head { root: Hash::of(b"last"), size: 57 },
             log_key: "rehearsal.second.example.org+0a1b2c3d+EfGh".parse().unwrap(),
             origin: "rehearsal.second.example.org".parse().unwrap(),
+            replaces: "rehearsal.example.org+0a1b2c3d+AbCd".parse().unwrap(),
         }),
     }
 }

@@ -63,7 +63,7 @@ fn births(stage: &mut Stage) -> Files {
 }
 
 /// A key.generate under the second log key.
-fn by_the_second_log_key() -> (Stage, Files) {
+pub fn by_the_second_log_key() -> (Stage, Files) {
     let mut stage = Stage::begin(Mode::Rehearsal);
     rekeys(&mut stage, 78);
     let files = births(&mut stage);

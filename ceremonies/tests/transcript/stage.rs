@@ -140,7 +140,7 @@ pub struct Stage {
     pub next_key: Option<u8>,
     /// The transcripts of what was changed before.
     pub made: BTreeMap<Governs, Files>,
-    nonces: u8,
+    pub nonces: u8,
 }
 
 impl Stage {
@@ -317,7 +317,7 @@ impl Stage {
             environment: common.environment.as_str(),
             instance: common.instance.as_str(),
             mode: common.mode,
-            origin: &common.log.origin,
+            origin: self.genesis.begins().unwrap().origin,
         };
         let by = |roster| VerifiedAct::verify(act.as_bytes(), signature, setting, roster);
         by(&self.roster).or_else(|error| self.next.as_ref().map_or(Err(error), by)).unwrap()

@@ -34,7 +34,7 @@ fn recorded(
     stage.log.control_with(Body::Suspend(Box::new(body)), documents, touches)
 }
 
-fn suspends(stage: &mut Stage, by: &str, whom: &str) -> u64 {
+pub fn suspends(stage: &mut Stage, by: &str, whom: &str) -> u64 {
     let signed = word(stage, by, whom);
     recorded(stage, signed, |_| {}, |_| {})
 }

@@ -3,7 +3,7 @@
 //! Promises: everything that this machine can check is checked before the question is asked, and again before the key is used; whatever
 //! changed while the person was reading is not signed.
 
-mod offline;
+pub(super) mod offline;
 
 use std::path::{Path, PathBuf};
 

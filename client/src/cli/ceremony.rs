@@ -25,8 +25,9 @@ mod watch;
 use std::path::Path;
 
 use ceremonies::genesis::Mode;
-use ceremonies::statement::Statement;
+use ceremonies::statement::{CeremonyId, Statement};
 
+use super::approve::offline as by_file;
 use super::args::ceremony::CeremonyCommand;
 use super::args::connection::Connection as Flags;
 use super::complaint::Complaint;
@@ -56,6 +57,12 @@ pub fn run(
     if let C::Verify { directory } = command {
         return offline(directory, screen);
     }
+    if let C::Veto(veto) = command
+        && veto.what.parse::<CeremonyId>().is_err()
+    {
+        protect::reason(&veto.reason)?;
+        return by_file::veto(Path::new(&veto.what), &veto.reason, flags, look, screen);
+    }
     let key = match command {
         C::New(_) | C::Show(_) | C::List { .. } | C::Submit { .. } | C::Watch(_) | C::Transcript { .. } => {
             None
@@ -84,8 +91,10 @@ pub fn run(
             (C::AcceptClock { reason, yes }, Some(key)) => {
                 clock::accept(reason, *yes, key, desk, screen).await
             }
-            (C::Veto(because), Some(key)) => {
-                protect::act(Protective::Veto, because.id, &because.reason, key, desk, screen).await
+            (C::Veto(veto), Some(key)) => {
+                let id =
+                    veto.what.parse::<CeremonyId>().map_err(|cause| Complaint::usage(cause.to_string()))?;
+                protect::act(Protective::Veto, id, &veto.reason, key, desk, screen).await
             }
             (C::Abort(because), Some(key)) => {
                 protect::act(Protective::Abort, because.id, &because.reason, key, desk, screen).await

@@ -157,7 +157,7 @@ fn configured(config: &ConfigRecord) -> String {
 
 fn control_tone(body: &Body) -> Tone {
     match body {
-        Body::Stopped { .. } | Body::Suspend(_) => Tone::Bad,
+        Body::Carried(_) | Body::Stopped { .. } | Body::Suspend(_) => Tone::Bad,
         _ => Tone::Strong,
     }
 }
@@ -169,6 +169,9 @@ fn changed(control: &ControlRecord) -> String {
         Body::Stopped { .. } => {
             let terms: Vec<String> = control.stops.iter().map(ToString::to_string).collect();
             format!("stops {}", terms.join(", "))
+        }
+        Body::Carried(carried) => {
+            format!("{} comes over from {}, stopped", carried.key.key, carried.born.origin)
         }
         Body::Ceremony(step) => ceremony(step),
         Body::Anchor { place } => format!("checkpoints are kept in {place}"),

@@ -9,6 +9,8 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use ceremonies::act::{Act, Deed, SeenHead};
 use ceremonies::nonce::Nonce;
 use ceremonies::statement::Common;
+use proto::hash::Hash;
+use proto::origin::Origin;
 use proto::time::Time;
 
 /// How long an act is taken at least, where its statement ends before.
@@ -38,6 +40,12 @@ pub fn draft(deed: Deed, common: &Common, head: SeenHead, reason: &str, now: Tim
         nonce: Nonce::from(random),
         reason: reason.to_owned(),
     })
+}
+
+/// The head of a log before its first record, which is there whatever became of the log.
+#[must_use]
+pub fn before_all(origin: &Origin) -> SeenHead {
+    SeenHead { origin: origin.clone(), root: Hash::of(b""), size: 0 }
 }
 
 /// The head that the statement itself names: what can be named where no log is at hand.

@@ -15,7 +15,7 @@ use proto::wire::v1;
 use proto::wire::v1::CeremonyState;
 
 use super::error::PeopleError;
-use super::instance::{Instance, Stage};
+use super::instance::{Foreign, Instance, Stage};
 use super::me::MeError;
 use super::open::Open;
 use super::{act, calls, sign, text};
@@ -223,6 +223,8 @@ fn is_own(owner: Option<PersonId>, person: &PersonId) -> Result<(), PeopleError>
 async fn look(connection: &mut Connection, pinned: Hash) -> Result<Instance, PeopleError> {
     let patience = connection.patience();
     let answer = calls::instance(connection, patience).await?;
+    // Before its head: the log key in the settings is the old one's, where another log took its place.
+    Foreign::is_pinned(&answer.genesis, pinned)?;
     let seen = connection.agree(&answer.checkpoint, patience).await?;
     Ok(Instance::read(&answer, pinned, &seen)?)
 }

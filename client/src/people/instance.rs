@@ -32,11 +32,22 @@ pub enum Foreign {
         /// What the daemon showed.
         found: Hash,
     },
+    /// The instance that is meant, in another log since.
+    #[error(
+        "this instance says that its log was lost and recovered: it goes on as {origin}, with genesis {found}, in place of \
+         the one that genesis_sha256 in the settings names"
+    )]
+    Recovered {
+        /// The new log's name.
+        origin: String,
+        /// What it begins with.
+        found: Hash,
+    },
     /// The genesis is none.
     #[error("the instance's genesis cannot be read: {0}")]
     Unreadable(#[from] StatementError),
     /// A statement of another kind.
-    #[error("the instance begins with a statement of kind {0}, and expected is genesis")]
+    #[error("the instance begins with a statement of kind {0}, and expected is genesis or log.recover")]
     OtherKind(Kind),
     /// The log key in the settings is another log's.
     #[error("the log key in the settings is of `{key}`, and the log of this genesis is `{genesis}`")]
@@ -50,7 +61,7 @@ pub enum Foreign {
     #[error("the instance's roster cannot be read: {0}")]
     Roster(#[from] RosterError),
     /// The first roster is another one than genesis names.
-    #[error("the instance's roster is of version 1 and is not the one that its genesis names")]
+    #[error("the instance's roster is of the version that its genesis names and is not that one")]
     FirstRoster,
     /// Guardrails with another digest.
     #[error("the guardrails that the instance shows are not those that it says are in force")]
@@ -114,6 +125,26 @@ pub enum Unfit {
     Expired(Time),
 }
 
+impl Foreign {
+    /// Whether an instance begins with the statement that is pinned.
+    ///
+    /// # Errors
+    /// [`Foreign::Genesis`]; [`Foreign::Recovered`] where the statement says that it takes the place of the pinned one. That
+    /// it does is shown by whoever decided it, not by its saying so.
+    pub fn is_pinned(genesis: &[u8], pinned: Hash) -> Result<(), Self> {
+        let found = Hash::of(genesis);
+        if found == pinned {
+            return Ok(());
+        }
+        match Statement::parse(genesis).as_ref().map(Statement::target) {
+            Ok(Target::LogRecover(recover)) if recover.genesis == pinned => {
+                Err(Self::Recovered { origin: recover.origin.to_string(), found })
+            }
+            _ => Err(Self::Genesis { pinned, found }),
+        }
+    }
+}
+
 fn short(hash: &Hash) -> String {
     hash.to_string().chars().take(12).collect()
 }
@@ -160,23 +191,16 @@ impl Instance {
     /// # Errors
     /// [`Foreign`].
     pub fn read(answer: &v1::GetInstanceResponse, pinned: Hash, head: &Seen) -> Result<Self, Foreign> {
-        let found = Hash::of(&answer.genesis);
-        if found != pinned {
-            return Err(Foreign::Genesis { pinned, found });
-        }
+        Foreign::is_pinned(&answer.genesis, pinned)?;
         let genesis = Statement::parse(&answer.genesis)?;
-        let Target::Genesis(target) = genesis.target() else {
-            return Err(Foreign::OtherKind(genesis.kind()));
-        };
+        let begins = genesis.begins().ok_or(Foreign::OtherKind(genesis.kind()))?;
         let common = genesis.common();
-        if head.checkpoint.origin != common.log.origin.as_str() {
-            let genesis = common.log.origin.to_string();
+        if head.checkpoint.origin != begins.origin.as_str() {
+            let genesis = begins.origin.to_string();
             return Err(Foreign::Log { key: head.checkpoint.origin.clone(), genesis });
         }
-        let terms =
-            Terms { allow_software_officer_keys: target.allow_software_officer_keys, mode: common.mode };
-        let roster = Roster::parse(&answer.roster, terms)?;
-        if roster.version() == 1 && roster.digest() != common.roster.sha256 {
+        let roster = Roster::parse(&answer.roster, begins.terms)?;
+        if roster.version() == common.roster.version && roster.digest() != common.roster.sha256 {
             return Err(Foreign::FirstRoster);
         }
         let digest = |field, bytes: &[u8]| Hash::try_from(bytes).map_err(|_length| Foreign::Digest(field));
@@ -196,7 +220,7 @@ impl Instance {
             guardrail_documents.extend(files.map(|bytes| (amendment::name(&Hash::of(bytes)), bytes.clone())));
         }
         let head = SeenHead {
-            origin: common.log.origin.clone(),
+            origin: begins.origin.clone(),
             root: head.checkpoint.root,
             size: head.checkpoint.size,
         };
@@ -208,23 +232,20 @@ impl Instance {
     /// Where acts are taken.
     #[must_use]
     pub fn setting(&self) -> Setting<'_> {
-        let Common { environment, instance, mode, log, .. } = self.genesis.common();
+        let Common { environment, instance, mode, .. } = self.genesis.common();
         Setting {
             environment: environment.as_str(),
             instance: instance.as_str(),
             mode: *mode,
-            origin: &log.origin,
+            origin: &self.head.origin,
         }
     }
 
     /// The rosters' terms that genesis sets.
     #[must_use]
     pub fn terms(&self) -> Terms {
-        let allow = match self.genesis.target() {
-            Target::Genesis(target) => target.allow_software_officer_keys,
-            _ => false,
-        };
-        Terms { allow_software_officer_keys: allow, mode: self.genesis.common().mode }
+        let strict = Terms { allow_software_officer_keys: false, mode: self.genesis.common().mode };
+        self.genesis.begins().map_or(strict, |begins| begins.terms)
     }
 
     /// Whether roster and guardrails must be those that the statement names: emergencies go on under another roster, and what was
@@ -243,7 +264,7 @@ impl Instance {
             found.push(Unfit::Mode { found: mode_name(said), here: mode_name(here) });
         }
         for (field, named, own) in [
-            ("log origin", said.log.origin.as_str(), here.log.origin.as_str()),
+            ("log origin", said.log.origin.as_str(), self.head.origin.as_str()),
             ("instance", said.instance.as_str(), here.instance.as_str()),
             ("environment", said.environment.as_str(), here.environment.as_str()),
         ] {

@@ -6,14 +6,14 @@
 use std::path::Path;
 
 use ceremonies::act::Deed;
-use ceremonies::statement::{Kind, Statement};
+use ceremonies::statement::Statement;
 use proto::hash::Hash;
 use proto::name::KeyName;
 use proto::term::Term;
 use proto::wire::v1::stop_target::Target;
 use proto::wire::value;
 
-use super::act::head_of;
+use super::act::before_all;
 use super::calls;
 use super::desk::{SignedAct, sign_act};
 use super::error::PeopleError;
@@ -72,7 +72,7 @@ pub async fn term(connection: &Connection, target: &Target) -> Result<Term, NoTe
     })
 }
 
-/// Signs the stop of a term. The act names the head that genesis names, which is there whatever became of the log.
+/// Signs the stop of a term. The act names the head before the first record, which is there whatever became of the log.
 ///
 /// # Errors
 /// Another instance than the pinned one, no answer, or no signature.
@@ -84,16 +84,10 @@ pub async fn sign(
     reason: &str,
 ) -> Result<SignedAct, PeopleError> {
     let answer = calls::instance(connection, connection.patience()).await?;
-    let found = Hash::of(&answer.genesis);
-    if found != pinned {
-        return Err(Foreign::Genesis { pinned, found }.into());
-    }
+    Foreign::is_pinned(&answer.genesis, pinned)?;
     let genesis = Statement::parse(&answer.genesis)?;
-    if genesis.kind() != Kind::Genesis {
-        return Err(Foreign::OtherKind(genesis.kind()).into());
-    }
-    let common = genesis.common();
-    sign_act(key, Deed::Stop { stops: vec![term] }, common, head_of(common), reason)
+    let begins = genesis.begins().ok_or(Foreign::OtherKind(genesis.kind()))?;
+    sign_act(key, Deed::Stop { stops: vec![term] }, genesis.common(), before_all(begins.origin), reason)
 }
 
 /// Whether a refusal says that this very act has stopped already: its first answer was lost on the way.

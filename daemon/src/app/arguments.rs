@@ -44,6 +44,9 @@ pub enum Task {
     Backup(Backup),
     /// Make the next key of the log, for a `log.rekey`, in a file that is not there yet, and print the key that verifies it.
     LogKey(LogKey),
+    /// Begin a new log in place of one that lies behind what somebody holds of it, in two steps: its people sign in between.
+    /// The daemon must not be running.
+    Recover(Box<Recover>),
     /// Backends.
     #[command(subcommand)]
     Backends(Backends),
@@ -217,6 +220,45 @@ pub struct LogKey {
     /// Configuration file: the key is made for the log whose present key it names.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+}
+
+/// `countersignd recover`.
+#[derive(Debug, clap::Args)]
+pub struct Recover {
+    /// First step: read what is left of the log, make the new log's key and write the statement, for its people to sign.
+    #[arg(long, required_unless_present = "complete",
+        requires_all = ["origin", "gap", "initiator", "justification", "ticket"])]
+    pub draft: bool,
+    /// Second step: check what people have signed, and make the new log and its configuration.
+    #[arg(long, conflicts_with = "draft")]
+    pub complete: bool,
+    /// Configuration file of the log that is lost: whose genesis it names, where its store and its anchors are.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Directory of the new log. It must be empty or not there; with --complete, the one of the draft.
+    #[arg(long, value_name = "DIR")]
+    pub directory: PathBuf,
+    /// With --draft: name of the new log, another one than the lost log's; of a rehearsal it begins with `rehearsal.`.
+    #[arg(long, value_name = "ORIGIN", conflicts_with = "complete")]
+    pub origin: Option<String>,
+    /// With --draft: a checkpoint of the lost log that somebody holds. May be repeated; clients keep theirs as `*.checkpoint`.
+    #[arg(long, value_name = "FILE", conflicts_with = "complete")]
+    pub checkpoint: Vec<PathBuf>,
+    /// With --draft: the lost log's private key is lost or exposed. Without a gap, the one reason to begin a new log.
+    #[arg(long, conflicts_with = "complete")]
+    pub log_key_lost: bool,
+    /// With --draft: what is missing and how that is known, in words; the numbers are put before them.
+    #[arg(long, value_name = "TEXT", conflicts_with = "complete")]
+    pub gap: Option<String>,
+    /// With --draft: who proposes it, an officer or operator of the roster.
+    #[arg(long, value_name = "PERSON", conflicts_with = "complete")]
+    pub initiator: Option<String>,
+    /// With --draft: why there is to be another log.
+    #[arg(long, value_name = "TEXT", conflicts_with = "complete")]
+    pub justification: Option<String>,
+    /// With --draft: where it was asked for, for instance `OPS-4711`.
+    #[arg(long, value_name = "TEXT", conflicts_with = "complete")]
+    pub ticket: Option<String>,
 }
 
 /// `countersignd backends`.

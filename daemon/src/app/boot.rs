@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use ceremonies::genesis::Mode;
+use ceremonies::statement::Target;
+use proto::proof::keys::LogKeys;
 
 use super::{Failed, log_key, reach};
 use crate::clock::Clock;
@@ -27,16 +29,12 @@ pub(super) fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Booted, Fai
     })?;
     let state = folded.unwrap_or_else(|| fold(&opened.history))?;
     belongs(config, &state)?;
-    if state.log_keys() != &*opened.log.keys() {
-        return Err(Failed::new(
-            "the log's control records name other log keys than its ceremonies have put in force",
-        ));
-    }
+    same_keys(&state, &opened.log.keys())?;
     Ok(Booted { log: opened.log, controls: opened.controls, state })
 }
 
 /// The state after these control records.
-fn fold(history: &[Control]) -> Result<State, Failed> {
+pub(super) fn fold(history: &[Control]) -> Result<State, Failed> {
     let mut history = history.iter();
     let first = history.next().ok_or_else(|| Failed::new("the log has no genesis record"))?;
     let mut state = State::genesis(first.hash, &first.record, first.detail.as_deref())?;
@@ -46,13 +44,37 @@ fn fold(history: &[Control]) -> Result<State, Failed> {
     Ok(state)
 }
 
+/// Whether the keys that a log was read by are those that its ceremonies have put in force.
+pub(super) fn same_keys(state: &State, keys: &LogKeys) -> Result<(), Failed> {
+    if state.log_keys() == keys {
+        return Ok(());
+    }
+    Err(Failed::new("the log's control records name other log keys than its ceremonies have put in force"))
+}
+
 /// Whether the log is the one that the configuration names.
 fn belongs(config: &Config, state: &State) -> Result<(), Failed> {
     let (found, named) = (state.genesis_sha256(), config.instance.genesis_sha256);
+    if let Target::LogRecover(recover) = state.instance().statement().target()
+        && recover.genesis == named
+    {
+        return Err(Failed::new(format!(
+            "the log in {} is {}, which took the place of the one that the configuration names: it was recovered, and begins with \
+             genesis {found}. Compare the sixteen words with its people, and name that one (found {named})",
+            config.instance.state_directory.display(),
+            recover.origin
+        )));
+    }
     if found != named {
         return Err(Failed::new(format!(
             "the log in {} begins with genesis {found}, and the configuration names {named}: this is another instance",
             config.instance.state_directory.display()
+        )));
+    }
+    let missing = state.not_carried();
+    if missing > 0 {
+        return Err(Failed::new(format!(
+            "{missing} of the keys and stops that record 0 carries over are not in the log: put the right store back"
         )));
     }
     let genesis = state.instance();

@@ -4,7 +4,7 @@
 //! is made in two steps, from files that people carry: [`draft`] writes the statement, [`complete`] checks what they have
 //! signed and makes the log. Nothing is made over anything that is there, and bad input is refused before anything is made.
 
-mod acts;
+pub(super) mod acts;
 mod certificates;
 mod complete;
 mod draft;
@@ -30,8 +30,7 @@ use super::{Failed, log_key as key_file};
 use crate::clock::Clock;
 use crate::keyring::RulesError;
 use crate::log::{self, AnchorPlace, ControlDraft, Fresh, LogKey, Settings};
-use files::Files;
-pub(super) use files::secret;
+pub(super) use files::{Files, secret};
 
 /// Why an instance is not made.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +72,7 @@ pub enum InitError {
     #[error("the instance cannot begin yet:\n  {}", .0.join("\n  "))]
     Unsigned(Vec<String>),
     /// Another log key than the one that people signed.
-    #[error("state/log.key is the key {found}, and the genesis names {named}: put the drafted key back")]
+    #[error("state/log.key is the key {found}, and the statement names {named}: put the drafted key back")]
     LogKey {
         /// What people signed.
         named: String,
@@ -111,7 +110,7 @@ pub(super) fn run(arguments: &Init, clock: &dyn Clock) -> Result<(), Failed> {
 }
 
 /// A word of the command line, read.
-fn name<T>(of: &'static str, word: &str) -> Result<T, InitError>
+pub(super) fn name<T>(of: &'static str, word: &str) -> Result<T, InitError>
 where
     T: FromStr<Err: std::fmt::Display>,
 {
@@ -128,7 +127,7 @@ pub(super) fn new_key(origin: &Origin) -> Result<(LogKey, Line, Zeroizing<String
 }
 
 /// Bytes that nobody guesses.
-fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, InitError> {
+pub(super) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, InitError> {
     let mut bytes = Zeroizing::new([0; N]);
     aws_lc_rs::rand::fill(bytes.as_mut())
         .map_err(|_nothing_said| InitError::Log("no random numbers".into()))?;
@@ -160,13 +159,13 @@ fn begin(
 }
 
 /// Two lines of eight words, below a digest.
-fn words(genesis: &proto::hash::Hash) -> String {
+pub(super) fn words(genesis: &proto::hash::Hash) -> String {
     let lines = ceremonies::words::Words::of(genesis).lines();
     format!("                  {}\n                  {}", lines[0], lines[1])
 }
 
 /// The directory, made if it is not there, as an absolute path.
-fn empty(directory: &Path) -> Result<PathBuf, InitError> {
+pub(super) fn empty(directory: &Path) -> Result<PathBuf, InitError> {
     let file = |source| InitError::File { path: directory.to_owned(), source };
     std::fs::create_dir_all(directory).map_err(file)?;
     let directory = directory.canonicalize().map_err(file)?;

@@ -206,7 +206,7 @@ impl Council {
     fn can_be_opened(&self, snapshot: &Snapshot, statement: &Statement) -> Result<(), Refusal> {
         let unfit = |error: &outputs::NoEffect| {
             let reason = match error {
-                outputs::NoEffect::Kind(_) => Reason::Unimplemented,
+                outputs::NoEffect::Files(_) | outputs::NoEffect::Kind(_) => Reason::Unimplemented,
                 _ => Reason::StatementRefused,
             };
             Refusal::new(reason, error.to_string()).with("guard", "cannot-be-held")

@@ -1,12 +1,14 @@
 //! Rosters, guardrails and log keys that follow each other: what their changes must bring, and the ceremonies that later
 //! transcripts stand on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ceremonies::session::{Seats, Session};
 use ceremonies::statement::{CeremonyId, Statement};
 use ceremonies::succession::proof;
+use proto::proof::keys::LogKeys;
+use proto::proof::receipt::Receipt;
 use proto::reason::Reason;
 use proto::record::ceremony::{Effect, document};
 use proto::refusal::Refusal;
@@ -15,17 +17,19 @@ use super::complete::internal;
 use super::propose::{invalid, text};
 use super::{Brought, Council, refused, unlogged};
 use crate::keyring::Snapshot;
+use crate::keys::fold::{Made, State};
 use crate::keys::sessions::Held;
 use crate::log::{Forebear, Material};
 
 /// Where a transcript ends.
-pub(super) struct Ending {
+#[derive(Clone, Debug)]
+pub struct Ending {
     /// The newest control record that belongs to it, by index.
-    pub(super) newest: u64,
+    pub newest: u64,
     /// The size of the checkpoint's tree.
-    pub(super) size: u64,
+    pub size: u64,
     /// A signed checkpoint that names that record.
-    pub(super) checkpoint: Arc<str>,
+    pub checkpoint: Arc<str>,
 }
 
 /// What the transcript of a ceremony is made of that ends there, without proofs of possession and the changes before it.
@@ -129,9 +133,8 @@ impl Council {
         let checkpoint = documents
             .get(document::CHECKPOINT)
             .ok_or_else(|| internal(format!("record {completion} has no checkpoint")))?;
-        let head = self.log.keys().verify(checkpoint).map_err(internal)?;
-        let newest = head.control.ok_or_else(|| internal("a checkpoint without control record"))?.0;
-        Ok(Ending { newest, size: head.size, checkpoint: Arc::from(checkpoint.as_str()) })
+        Ending::at(checkpoint, &self.log.keys())
+            .ok_or_else(|| internal("a checkpoint that is not this log's, or names no control record"))
     }
 
     /// The ceremonies that made the rosters, guardrails and log keys before this end, in their order.
@@ -140,37 +143,66 @@ impl Council {
     /// `log.rekey` by the one that both keys have signed: so it has the same bytes in every transcript, and the manifest of each
     /// later change's transcript names them.
     pub(super) async fn earlier(&self, snapshot: &Snapshot, end: &Ending) -> Result<Vec<Forebear>, Refusal> {
-        let state = snapshot.state();
-        let completions = || {
-            let all = state.sessions().iter();
-            all.filter_map(|(_, held)| held.completion.map(|completion| completion.index))
-        };
         let ends = self.log.key_ends().await.map_err(|error| unlogged(&error))?;
-        let mut earlier = Vec::new();
-        for made in state.made().iter().filter(|made| made.index <= end.newest) {
-            let held = self.held(snapshot, made.ceremony)?;
-            let own = self.ending(made.index).await?;
-            let ended = ends.iter().find(|end| end.index == made.index);
-            let (proven, proven_size) = match completions().filter(|index| *index > made.index).min() {
-                // It may be after this end, where that is the first completion since.
-                Some(next) if next <= end.newest => {
-                    let next = self.ending(next).await?;
-                    (next.checkpoint, next.size)
-                }
-                _ => (Arc::clone(&end.checkpoint), end.size),
-            };
-            let (proven, proven_size) = match ended {
-                Some(own) => (Arc::from(own.checkpoint.as_str()), own.index + 1),
-                None => (proven, proven_size),
-            };
-            earlier.push(Forebear {
-                what: made.what,
-                material: material(made.ceremony, &held, state.words(), own),
-                completion: made.index,
-                proven,
-                proven_size,
-            });
+        let mut endings = BTreeMap::new();
+        for index in endings_of(snapshot.state(), end) {
+            endings.insert(index, self.ending(index).await?);
         }
-        Ok(earlier)
+        forebears(snapshot.state(), end, &ends, |index| endings.get(&index).cloned()).ok_or_else(|| {
+            internal("a ceremony that made a roster, guardrails or a log key, and is not known")
+        })
+    }
+}
+
+/// The first completion after this one, of whatever ceremony.
+fn next_completion(state: &State, index: u64) -> Option<u64> {
+    let all = state.sessions().iter();
+    let completions = all.filter_map(|(_, held)| held.completion.map(|completion| completion.index));
+    completions.filter(|next| *next > index).min()
+}
+
+/// The completions whose endings [`forebears`] asks for.
+pub fn endings_of(state: &State, end: &Ending) -> BTreeSet<u64> {
+    let made = state.made().iter().map(|made| made.index).filter(|index| *index <= end.newest);
+    let next = |index| next_completion(state, index).filter(|next| *next <= end.newest);
+    made.flat_map(|index| [Some(index), next(index)]).flatten().collect()
+}
+
+/// What the transcripts of the ceremonies are made of that made the rosters, guardrails and log keys before this end. `ends` are
+/// the receipts by which log keys ended, `ending` says where the transcript of a completion ends. None where one is not known.
+pub fn forebears(
+    state: &State,
+    end: &Ending,
+    ends: &[Receipt],
+    ending: impl Fn(u64) -> Option<Ending>,
+) -> Option<Vec<Forebear>> {
+    let one = |made: &Made| {
+        let held = state.sessions().find(made.ceremony)?;
+        let (proven, proven_size) = match ends.iter().find(|own| own.index == made.index) {
+            Some(own) => (Arc::from(own.checkpoint.as_str()), own.index + 1),
+            None => {
+                // It may be after this end, where that is the first completion since.
+                let next = next_completion(state, made.index).filter(|next| *next <= end.newest);
+                let proven = next.map_or_else(|| Some(end.clone()), &ending)?;
+                (proven.checkpoint, proven.size)
+            }
+        };
+        Some(Forebear {
+            what: made.what,
+            material: material(made.ceremony, held, state.words(), ending(made.index)?),
+            completion: made.index,
+            proven,
+            proven_size,
+        })
+    };
+    state.made().iter().filter(|made| made.index <= end.newest).map(one).collect()
+}
+
+impl Ending {
+    /// Where the transcript ends whose last checkpoint this is; none where these keys have not signed it, or it names no control
+    /// record.
+    pub fn at(checkpoint: &str, keys: &LogKeys) -> Option<Self> {
+        let head = keys.verify(checkpoint).ok()?;
+        Some(Self { newest: head.control?.0, size: head.size, checkpoint: Arc::from(checkpoint) })
     }
 }

@@ -28,9 +28,27 @@ pub async fn approved(
     configured: Result<Loaded, RulesError>,
     grants: &Path,
 ) -> Result<Loaded, RulesError> {
+    let mut details = BTreeMap::new();
+    for index in [state.guardrails().proposed, state.grants().proposed].into_iter().flatten() {
+        let read = log.record(index).await.map_err(|error| error.to_string());
+        details.insert(index, read.map(|stored| stored.detail));
+    }
+    from_details(state, configured, grants, |index| details.get(&index).cloned().unwrap_or(Ok(None)))
+}
+
+/// The same, where `read` gives the details of records.
+///
+/// # Errors
+/// [`RulesError`]; of the configured files only where they decide.
+pub fn from_details(
+    state: &State,
+    configured: Result<Loaded, RulesError>,
+    grants: &Path,
+    read: impl Fn(u64) -> Result<Option<Vec<u8>>, String>,
+) -> Result<Loaded, RulesError> {
     let (guardrails, of_grants) = (state.guardrails(), state.grants());
     let made_grants = match of_grants.proposed {
-        Some(index) => Some(text(log, "the grants", of_grants, index, document::GRANTS).await?.0),
+        Some(index) => Some(text(&read, "the grants", of_grants, index, document::GRANTS)?.0),
         None => None,
     };
     let Some(index) = guardrails.proposed else {
@@ -47,7 +65,9 @@ pub async fn approved(
     if !is_configured {
         aside("guardrails", guardrails.sha256);
     }
-    let (next, documents) = text(log, "the guardrails", guardrails, index, document::NEXT_GUARDRAILS).await?;
+    // What a log has of a lost one is in its record 0, as it was in force there.
+    let name = if index == 0 { document::GUARDRAILS } else { document::NEXT_GUARDRAILS };
+    let (next, documents) = text(&read, "the guardrails", guardrails, index, name)?;
     let grants = match (made_grants, configured) {
         (Some(text), _) => text,
         (None, Ok(configured)) => configured.grants_text,
@@ -65,16 +85,15 @@ fn aside(what: &str, in_force: Hash) {
 }
 
 /// The document that a ceremony put in force, and all that its proposal brought.
-async fn text(
-    log: &Log,
+fn text(
+    read: &impl Fn(u64) -> Result<Option<Vec<u8>>, String>,
     what: &'static str,
     in_force: InForce,
     index: u64,
     name: &str,
 ) -> Result<(String, BTreeMap<String, String>), RulesError> {
     let lost = |cause: String| RulesError::Lost { what, index, cause };
-    let stored = log.record(index).await.map_err(|error| lost(error.to_string()))?;
-    let detail = stored.detail.ok_or_else(|| lost("it has no detail".to_owned()))?;
+    let detail = read(index).map_err(lost)?.ok_or_else(|| lost("it has no detail".to_owned()))?;
     let detail: ControlDetail = canonical::from_slice(&detail).map_err(|error| lost(error.to_string()))?;
     let documents: BTreeMap<String, String> =
         detail.documents.iter().map(|(name, text)| (name.to_owned(), text.clone())).collect();

@@ -125,6 +125,11 @@ impl Loaded {
         forbid.chain(authorities.map(|(named, bytes)| (named.sha256, bytes.as_slice())))
     }
 
+    /// The grants file, as it is.
+    pub fn grants_text(&self) -> &str {
+        &self.grants_text
+    }
+
     /// The rules of both, put in force by the records with these indices.
     pub(super) fn rules(&self, guardrails: u64, grants: u64) -> Rules {
         Rules::of(self.policies.clone(), guardrails, grants)

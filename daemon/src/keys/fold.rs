@@ -18,16 +18,17 @@ use std::sync::Arc;
 
 use ceremonies::genesis::{Genesis, GenesisError};
 use ceremonies::record;
+use ceremonies::recovery::Carried;
 use ceremonies::roster::Roster;
 use ceremonies::rules::Rules;
 use ceremonies::session::Step;
-use ceremonies::statement::CeremonyId;
+use ceremonies::statement::{CeremonyId, Version};
 use ceremonies::suspension::Suspensions;
 use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::name::{KeyName, VersionName};
 use proto::proof::keys::LogKeys;
-use proto::record::{Arrived, Body, ControlRecord, Lift, StopTarget};
+use proto::record::{Arrived, Body, CarriedKey, ControlRecord, Lift, StopTarget};
 use proto::term::Term;
 use proto::time::Time;
 
@@ -150,20 +151,24 @@ impl State {
         refuse::stops_and_lifts(0, record)?;
         let genesis = Genesis::of_record(statement, detail, record.time.sealed)?;
         let log_keys = LogKeys::new(genesis.log_key().parse().map_err(GenesisError::from)?);
-        let in_force = |sha256| InForce { sha256, index: 0, version: 1, proposed: None };
+        let carried = genesis.carried();
+        // What ceremonies of a lost log made is in the detail of record 0.
+        let guardrails_made = carried.is_some_and(|carried| carried.guardrails_made).then_some(0);
+        let grants_made = carried.is_some_and(|carried| carried.grants_made).then_some(0);
+        let Version { sha256, version } = genesis.guardrails();
         Ok(Self {
             rings: BTreeMap::new(),
             key_ids: BTreeMap::new(),
             stops: BTreeMap::new(),
-            guardrails: in_force(genesis.guardrails()),
-            grants: in_force(genesis.grants()),
+            guardrails: InForce { sha256, index: 0, version, proposed: guardrails_made },
+            grants: InForce { sha256: genesis.grants(), index: 0, version: 1, proposed: grants_made },
             anchors: Vec::new(),
             roster: Arc::new(genesis.roster().clone()),
             made: Vec::new(),
             log_keys,
-            suspensions: Suspensions::default(),
+            suspensions: Suspensions::carried(carried.map_or(&[][..], |carried| &carried.suspended)),
             words: Vec::new(),
-            sessions: Sessions::default(),
+            sessions: Sessions::after(carried),
             rules: None,
             spent: BTreeSet::new(),
             invitations: Invitations::default(),
@@ -187,7 +192,9 @@ impl State {
     ) -> Result<Effect, FoldError> {
         refuse::out_of_order(self.head, index, record)?;
         refuse::stops_and_lifts(index, record)?;
+        refuse::misplaced(self.genesis.carried(), index, record)?;
         let effect = match &record.body {
+            Body::Carried(carried) => self.carry(carried, index, &record.stops)?,
             Body::Ceremony(step) => self.ceremony(step, index, record, detail)?,
             Body::Genesis { .. } => return Err(FoldError::SecondGenesis { index }),
             Body::Stopped { act, target } => {
@@ -248,6 +255,17 @@ impl State {
         Effect::Brought(name)
     }
 
+    /// A key of a lost log, which is stopped as it comes.
+    fn carry(&mut self, carried: &CarriedKey, index: u64, stops: &[Term]) -> Result<Effect, FoldError> {
+        let CarriedKey { born, key } = carried;
+        refuse::birth(self, index, key)?;
+        let version = Active::carried(key, index, born.sealed);
+        let name = version.version().name();
+        self.rings.insert(key.key.clone(), Ring::begin(key.purpose.clone(), key.owner.clone(), version));
+        self.key_ids.insert(key.key_id, name);
+        Ok(self.stop(index, &StopTarget::Key(key.key.clone()), stops))
+    }
+
     fn stop(&mut self, index: u64, target: &StopTarget, terms: &[Term]) -> Effect {
         let rings = std::mem::take(&mut self.rings);
         self.rings = rings.into_iter().map(|(name, ring)| (name, ring.stopped(terms, index))).collect();
@@ -263,6 +281,12 @@ impl State {
     /// SHA-256 of the genesis statement: the `genesis_sha256` of the configuration.
     pub fn genesis_sha256(&self) -> Hash {
         self.genesis.digest()
+    }
+
+    /// How many of the keys and stops that record 0 carries over are not there; none is missing in a log that was made whole.
+    pub fn not_carried(&self) -> u64 {
+        let records = self.genesis.carried().map_or(0, Carried::records);
+        u64::try_from(records).unwrap_or(u64::MAX).saturating_sub(self.head.index)
     }
 
     /// The key of this name.

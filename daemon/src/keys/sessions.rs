@@ -8,6 +8,7 @@
 //! Invariant: a completion has exactly the effect that statement and outputs say
 //! (`a_completion_that_its_ceremony_does_not_bear_out_is_no_history`).
 
+mod before;
 mod quarantine;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,8 @@ use ceremonies::statement::{CeremonyId, Statement};
 use proto::hash::Hash;
 use proto::record::Ceremony;
 use proto::record::ceremony::{Completed, Effect, Proposed};
+
+use before::Before;
 
 /// A ceremony and what its records say beside its state.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +110,8 @@ pub struct Sessions {
     held: BTreeMap<CeremonyId, Arc<Held>>,
     /// Ids of proposals that opened nothing. They are spent: what the log says of them is said of the first one.
     void: BTreeSet<CeremonyId>,
+    /// What births of a lost log left, whose place this one takes.
+    before: Before,
 }
 
 impl Sessions {

@@ -152,6 +152,11 @@ impl Active {
         })
     }
 
+    /// Come over from a lost log by the record at this index, where it has signed since this time.
+    pub(super) fn carried(arrived: &Arrived, index: u64, since: Time) -> Self {
+        Self::brought(arrived, index, since)
+    }
+
     /// On another device.
     pub(super) fn rebind(&mut self, locator: String, serial: String) {
         self.0.rebind(locator, serial);

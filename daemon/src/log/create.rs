@@ -1,4 +1,4 @@
-//! Making a log: once, by `init`.
+//! Making a log: once, by `init`, or by `recover` in place of another one.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use super::{ControlDraft, Fresh};
 use crate::store::{ControlRow, HeadRow, Store, StoreError, StoreLock};
 
 impl ControlDraft {
-    /// Record 0: the genesis statement, with what it names and what people signed as documents of the detail.
+    /// Record 0: the statement that begins the log, with what it names and what people signed as documents of the detail.
     ///
     /// # Errors
     /// [`RecordError::Canonical`].
@@ -104,6 +104,9 @@ fn fill(store: &mut Store, key: &LogKey, first: Vec<ControlDraft>) -> Result<Str
         control = (frontier.push(leaf_hash(&leaf)), leaf_hash(&leaf));
         append.insert_records(control.0, std::iter::once((&*leaf, job.detail.as_deref())))?;
         append.insert_control(&row)?;
+    }
+    for tile in frontier.full_tiles().map_err(|e| LoadError::Inconsistent(e.to_string()))? {
+        append.insert_tile(tile.level, tile.number, &tile.to_bytes())?;
     }
     let (size, root) = (frontier.size(), frontier.root());
     let checkpoint = key.checkpoint(size, root, control).map_err(|e| CreateError::Key(e.to_string()))?;

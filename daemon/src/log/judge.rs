@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use proto::hash::Hash;
+use proto::proof::checkpoint::Checkpoint;
 use proto::proof::keys::LogKeys;
 
 use super::anchor::{AnchorFailure, Kept, OffHost, Reading};
@@ -10,6 +11,17 @@ use super::error::LoadError;
 use super::load::broken;
 use super::tree::{EdgeTiles, Tree, detailed};
 use crate::store::{HeadRow, View};
+
+/// How a stored tree stands to a checkpoint.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Relation {
+    /// It goes on from there.
+    Extended,
+    /// It has fewer records.
+    Ahead,
+    /// It has as many or more, and others.
+    Forked,
+}
 
 /// A loaded log's rows that are held against what others hold.
 #[derive(Clone, Copy)]
@@ -37,33 +49,41 @@ impl Stored<'_> {
 
     /// The tree extends a checkpoint of this log that `name` holds.
     pub(super) fn covers(&self, checkpoint: &str, name: &str) -> Result<u64, LoadError> {
+        let (held, relation) = self.relation(checkpoint, name)?;
+        match relation {
+            Relation::Extended => Ok(held.size),
+            Relation::Ahead => Err(broken(format!(
+                "{name} holds a checkpoint of {} records, the store has {}: {} are missing. The store was rolled back or \
+                 damaged; put the right one back, or recover the log (`countersignd recover`)",
+                held.size,
+                self.head.size,
+                held.size - self.head.size
+            ))),
+            Relation::Forked => Err(broken(format!(
+                "{name} holds another tree of {} records than the store: the log was rewritten",
+                held.size
+            ))),
+        }
+    }
+
+    /// How the tree stands to a checkpoint that `name` holds, which this log's keys have signed.
+    pub(super) fn relation(&self, checkpoint: &str, name: &str) -> Result<(Checkpoint, Relation), LoadError> {
         let (view, head) = (self.view, self.head);
-        let anchored = self
+        let held = self
             .keys
             .verify(checkpoint)
             .map_err(|e| broken(format!("{name} holds no checkpoint of this log: {}", detailed(&e))))?;
-        if anchored.size > head.size {
-            return Err(broken(format!(
-                "{name} holds a checkpoint of {} records, the store has {}: {} are missing. The store was rolled back or \
-                 damaged; put the right one back, or recover the log",
-                anchored.size,
-                head.size,
-                anchored.size - head.size
-            )));
+        if held.size > head.size {
+            return Ok((held, Relation::Ahead));
         }
-        let root = if anchored.size == head.size {
+        let root = if held.size == head.size {
             Hash::from(head.root)
         } else {
             let edge = EdgeTiles::default();
-            Tree::of(view, head.size, &edge).root(anchored.size).map_err(|e| broken(detailed(&e)))?
+            Tree::of(view, head.size, &edge).root(held.size).map_err(|e| broken(detailed(&e)))?
         };
-        if root != anchored.root {
-            return Err(broken(format!(
-                "{name} holds another tree of {} records than the store: the log was rewritten",
-                anchored.size
-            )));
-        }
-        Ok(anchored.size)
+        let relation = if root == held.root { Relation::Extended } else { Relation::Forked };
+        Ok((held, relation))
     }
 
     /// A checkpoint that somebody presented and that a tree did not extend refuses every start that does not extend it.

@@ -19,7 +19,7 @@ use super::Log;
 use super::error::{LoadError, LogError};
 use super::load::broken;
 use super::signer::Signers;
-use super::tree::{Tree, detailed};
+use super::tree::{EdgeTiles, Tree, detailed};
 use super::watch::Control;
 use crate::store::View;
 
@@ -33,7 +33,9 @@ pub(super) fn row(index: u64) -> String {
 
 /// The keys that the control records in the store name, before anything of it is proven: whoever reads them goes on to prove
 /// the checkpoint by them, and the records by the checkpoint.
-pub(super) fn named(view: View<'_>, signers: &Signers) -> Result<LogKeys, LoadError> {
+///
+/// `first` is the first key of a log whose record 0 names none.
+pub(super) fn named(view: View<'_>, first: &Verifier) -> Result<LogKeys, LoadError> {
     let mut keys: Option<LogKeys> = None;
     let mut next = 0;
     loop {
@@ -44,31 +46,30 @@ pub(super) fn named(view: View<'_>, signers: &Signers) -> Result<LogKeys, LoadEr
             let Some(stored) = view.record(row.index)? else { continue };
             // One that cannot be read ends the walk along their chain, which comes after this.
             let Ok(record) = ControlRecord::parse(&stored.leaf) else { continue };
-            follow(&mut keys, row.index, &record, signers);
+            follow(&mut keys, row.index, &record, first);
         }
     }
     keys.ok_or_else(|| broken("the log has no control record"))
 }
 
 /// The keys after one more control record.
-fn follow(keys: &mut Option<LogKeys>, index: u64, record: &ControlRecord, signers: &Signers) {
+fn follow(keys: &mut Option<LogKeys>, index: u64, record: &ControlRecord, first: &Verifier) {
     match keys {
         Some(keys) => {
             keys.take(index, record);
         }
-        None => *keys = Some(begin(record, signers)),
+        None => *keys = Some(begin(record, first)),
     }
 }
 
-/// The keys as of the first record: the one that the genesis names. Every instance's does; a log whose first record names
-/// none is that of whoever opens it.
-fn begin(first: &ControlRecord, signers: &Signers) -> LogKeys {
-    let named = match &first.body {
+/// The keys as of the first record: the one that its statement names, a `genesis` or a `log.recover`. Every instance's does; a
+/// log whose first record names none is that of whoever opens it.
+fn begin(record: &ControlRecord, first: &Verifier) -> LogKeys {
+    let named = match &record.body {
         Body::Genesis { statement } => statement.pointer("/target/log_key").and_then(|key| key.as_str()),
         _ => None,
     };
-    let first = named.and_then(|key| key.parse().ok()).unwrap_or_else(|| signers.first().clone());
-    LogKeys::new(first)
+    LogKeys::new(named.and_then(|key| key.parse().ok()).unwrap_or_else(|| first.clone()))
 }
 
 /// Whether these keys are those of the proven history, each end is kept, and this process can sign with the one in force.
@@ -78,9 +79,27 @@ pub(super) fn check(
     view: View<'_>,
     signers: &Signers,
 ) -> Result<(), LoadError> {
+    proven(keys, history, view, signers.first())?;
+    if signers.find(keys.newest()).is_none() {
+        return Err(broken(format!(
+            "the log key in force is {}, and the configuration holds {}: put the right key back, as `key` or `next_key` in [log]",
+            keys.newest(),
+            signers.names()
+        )));
+    }
+    Ok(())
+}
+
+/// Whether these keys are those of the proven history, and each end is kept.
+pub(super) fn proven(
+    keys: &LogKeys,
+    history: &[Control],
+    view: View<'_>,
+    first: &Verifier,
+) -> Result<(), LoadError> {
     let mut found: Option<LogKeys> = None;
     for control in history {
-        follow(&mut found, control.index, &control.record, signers);
+        follow(&mut found, control.index, &control.record, first);
     }
     if found.as_ref() != Some(keys) {
         return Err(broken("the control records name other log keys than their table led to"));
@@ -105,14 +124,27 @@ pub(super) fn check(
             }
         }
     }
-    if signers.find(keys.newest()).is_none() {
-        return Err(broken(format!(
-            "the log key in force is {}, and the configuration holds {}: put the right key back, as `key` or `next_key` in [log]",
-            keys.newest(),
-            signers.names()
-        )));
-    }
     Ok(())
+}
+
+/// What leads from each of these keys to the next, as far as a tree of this size holds it.
+pub(super) fn ends(
+    view: View<'_>,
+    edge: &EdgeTiles,
+    keys: &LogKeys,
+    size: u64,
+) -> Result<Vec<Receipt>, LogError> {
+    let receipt = |index: u64| {
+        let leaf = view.record(index).map_err(LogError::unavailable)?;
+        let leaf = leaf.ok_or_else(|| LogError::Absent { what: format!("record {index}") })?.leaf;
+        let path = Tree::of(view, index + 1, edge).inclusion(index)?;
+        let checkpoint = view.meta(&row(index)).map_err(LogError::unavailable)?;
+        let checkpoint = checkpoint.ok_or_else(|| LogError::Absent {
+            what: format!("the checkpoint with which record {index} ended a log key"),
+        })?;
+        Ok(Receipt { leaf, index, path, checkpoint })
+    };
+    keys.ends().filter(|end| end.index < size).map(|end| receipt(end.index)).collect()
 }
 
 impl Log {
@@ -159,22 +191,8 @@ impl Log {
     pub async fn key_ends(&self) -> Result<Vec<Receipt>, LogError> {
         let (keys, size) = (self.keys(), self.head().size);
         let shared = Arc::clone(&self.shared);
-        self.reading(move |view| {
-            // One that is not released yet is nobody's to see.
-            let ends = keys.ends().filter(|end| end.index < size);
-            let receipt = |index: u64| {
-                let leaf = view.record(index).map_err(LogError::unavailable)?;
-                let leaf = leaf.ok_or_else(|| LogError::Absent { what: format!("record {index}") })?.leaf;
-                let path = Tree::of(view, index + 1, &shared.edge).inclusion(index)?;
-                let checkpoint = view.meta(&row(index)).map_err(LogError::unavailable)?;
-                let checkpoint = checkpoint.ok_or_else(|| LogError::Absent {
-                    what: format!("the checkpoint with which record {index} ended a log key"),
-                })?;
-                Ok(Receipt { leaf, index, path, checkpoint })
-            };
-            ends.map(|end| receipt(end.index)).collect()
-        })
-        .await
+        // One that is not released yet is nobody's to see.
+        self.reading(move |view| ends(view, &shared.edge, &keys, size)).await
     }
 
     /// The receipt of a record by a checkpoint that verifiers who know the log's keys up to this record believe: the newest one,

@@ -30,7 +30,7 @@ use super::{judge, keys};
 use crate::store::{HeadRow, Store, StoreError, View};
 
 /// How long a start waits for the anchors off the host: as long as they may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long loading again waits for them. This process remembers what it has released, and callers wait.
 const SHORT: Duration = Duration::from_secs(1);
 
@@ -75,8 +75,8 @@ pub(super) fn load(
     let reading = off_host.read();
     let store = Store::open(&settings.state_directory)?;
     let view = store.view();
-    let keys = keys::named(view, signers)?;
-    let (head, checkpoint) = signed_head(view, signers, &keys)?;
+    let keys = keys::named(view, signers.first())?;
+    let (head, checkpoint) = signed_head(view, signers.origin(), &keys)?;
     let frontier = edge(view, &head, &checkpoint)?;
     let sealed = newest_time(view, head.size)?;
     let counter = view.counter()?;
@@ -115,18 +115,19 @@ pub(super) fn load(
     Ok(Loaded { store, frontier, head, epoch, counter, sealed, history, keys, anchors, off_host })
 }
 
-/// The head row, and the checkpoint in it, signed by the keys in force at its size and equal to the row.
-fn signed_head(
+/// The head row, and the checkpoint in it, signed by the keys in force at its size and equal to the row. `origin` is the name that
+/// the log is expected to have.
+pub(super) fn signed_head(
     view: View<'_>,
-    signers: &Signers,
+    origin: &str,
     keys: &LogKeys,
 ) -> Result<(HeadRow, Checkpoint), LoadError> {
     let head =
         view.head()?.ok_or_else(|| broken("the log has no head: it was never finished; make it again"))?;
-    if let Some(origin) = view.meta("origin")?
-        && origin != signers.origin()
+    if let Some(found) = view.meta("origin")?
+        && found != origin
     {
-        return Err(broken(format!("the log's origin is {origin}, the log key's is {}", signers.origin())));
+        return Err(broken(format!("the log's origin is {found}, the log key's is {origin}")));
     }
     let checkpoint = keys
         .verify(&head.checkpoint)
@@ -145,7 +146,7 @@ fn signed_head(
 }
 
 /// The tree's right edge from full tiles and the newest leaves; its root is the checkpoint's.
-fn edge(view: View<'_>, head: &HeadRow, checkpoint: &Checkpoint) -> Result<Frontier, LoadError> {
+pub(super) fn edge(view: View<'_>, head: &HeadRow, checkpoint: &Checkpoint) -> Result<Frontier, LoadError> {
     let first = head.size - head.size % tile::WIDTH as u64;
     let mut tail = Vec::new();
     while first + (tail.len() as u64) < head.size {
@@ -193,7 +194,7 @@ pub(super) fn sealed_of(leaf: &[u8]) -> Option<Time> {
     serde_json::from_slice::<Sealed>(leaf).ok().map(|record| record.time.sealed)
 }
 
-fn newest_time(view: View<'_>, size: u64) -> Result<Time, LoadError> {
+pub(super) fn newest_time(view: View<'_>, size: u64) -> Result<Time, LoadError> {
     let last = size.checked_sub(1).ok_or_else(|| broken("the log is empty"))?;
     let record = view.record(last)?.ok_or_else(|| broken("the newest record is missing"))?;
     sealed_of(&record.leaf).ok_or_else(|| broken("the newest record does not say when it was sealed"))
@@ -209,7 +210,7 @@ fn detail(index: u64, named: Option<Hash>, stored: Option<Vec<u8>>) -> Result<Op
 }
 
 /// Walks the control records from the first to the one that the checkpoint names; each names the one before.
-fn chain(view: View<'_>, newest: (u64, Hash), row: u64) -> Result<Vec<Control>, LoadError> {
+pub(super) fn chain(view: View<'_>, newest: (u64, Hash), row: u64) -> Result<Vec<Control>, LoadError> {
     let mut history: Vec<Control> = Vec::new();
     let mut previous = Hash::ZERO;
     let mut next = 0;

@@ -58,25 +58,35 @@ impl Log {
     pub async fn transcript(&self, material: Material) -> Result<Transcript, LogError> {
         let shared = Arc::clone(&self.shared);
         self.reading(move |view| {
-            let mut all = BTreeMap::new();
-            for earlier in &material.made {
-                let made = assemble(view, &shared.edge, &earlier.material, all.clone())?;
-                let path = Tree::of(view, earlier.proven_size, &shared.edge).inclusion(earlier.completion)?;
-                let receipt = Receipt {
-                    leaf: stored(view, earlier.completion)?.leaf,
-                    index: earlier.completion,
-                    path,
-                    checkpoint: earlier.proven.to_string(),
-                };
-                all.insert(earlier.what, made.with_completion(receipt.to_string()));
-            }
+            let all = made(view, &shared.edge, &material.made)?;
             assemble(view, &shared.edge, &material, all)
         })
         .await
     }
 }
 
-fn stored(view: View<'_>, index: u64) -> Result<Stored, LogError> {
+/// The transcripts of ceremonies that made rosters and guardrails, in their order, each with its completion.
+pub(super) fn made(
+    view: View<'_>,
+    edge: &EdgeTiles,
+    forebears: &[Forebear],
+) -> Result<BTreeMap<Governs, Files>, LogError> {
+    let mut all = BTreeMap::new();
+    for earlier in forebears {
+        let made = assemble(view, edge, &earlier.material, all.clone())?;
+        let path = Tree::of(view, earlier.proven_size, edge).inclusion(earlier.completion)?;
+        let receipt = Receipt {
+            leaf: stored(view, earlier.completion)?.leaf,
+            index: earlier.completion,
+            path,
+            checkpoint: earlier.proven.to_string(),
+        };
+        all.insert(earlier.what, made.with_completion(receipt.to_string()));
+    }
+    Ok(all)
+}
+
+pub(super) fn stored(view: View<'_>, index: u64) -> Result<Stored, LogError> {
     let found = view.record(index).map_err(LogError::unavailable)?;
     found.ok_or_else(|| LogError::Absent { what: format!("record {index}") })
 }

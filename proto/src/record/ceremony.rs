@@ -22,6 +22,8 @@ use crate::time::Time;
 pub mod document {
     /// An act, as it was signed.
     pub const ACT: &str = "act";
+    /// What a log has of the one whose place it takes, canonical.
+    pub const CARRIED: &str = "carried";
     /// A grants file, as it is.
     pub const GRANTS: &str = "grants";
     /// How the names of files begin that guardrails name: 32 hexadecimal digits of their SHA-256 follow.

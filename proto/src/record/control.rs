@@ -10,6 +10,7 @@ use crate::canonical::{self, CanonicalError};
 use crate::hash::Hash;
 use crate::name::KeyName;
 use crate::operation::OperationId;
+use crate::record::carried::CarriedKey;
 use crate::record::people::{Suspend, Vouched};
 use crate::record::{Ceremony, Draft, RecordError, Times, VERSION, kind};
 use crate::term::Term;
@@ -98,11 +99,13 @@ pub enum Body {
         /// SHA-256 of the token.
         token: Hash,
     },
+    /// `key.carried`: a key of a lost log comes into the one that takes its place, and is stopped.
+    Carried(Box<CarriedKey>),
     /// `ceremony.*`: a step of a ceremony.
     Ceremony(Ceremony),
     /// `clock`: an officer vouches for the wall clock.
     Clock(Box<Vouched>),
-    /// `genesis`: record 0, with the genesis statement.
+    /// `genesis`: record 0, with the genesis statement; of a log that takes the place of a lost one, a `log.recover`.
     Genesis {
         /// The statement; its canonical bytes' SHA-256 is the configuration's `genesis_sha256`.
         statement: Value,
@@ -213,6 +216,7 @@ impl Body {
     /// The record's kind.
     pub const fn kind(&self) -> &'static str {
         match self {
+            Self::Carried(_) => "key.carried",
             Self::Ceremony(step) => step.kind(),
             Self::Enrolled { .. } => "caller.enrolled",
             Self::Invited { .. } => "caller.invited",
@@ -229,6 +233,7 @@ impl Body {
 
     fn write(self) -> Value {
         let written = match self {
+            Self::Carried(carried) => serde_json::to_value(carried),
             Self::Ceremony(step) => step.write(),
             Self::Enrolled { caller, certificate, key, not_after, token } => {
                 serde_json::to_value(EnrolledBody { caller, certificate, key, not_after, token })
@@ -270,6 +275,7 @@ impl Body {
                 let StoppedBody { act, target } = of(kind, body)?;
                 Self::Stopped { act, target }
             }
+            "key.carried" => Self::Carried(Box::new(of(kind, body)?)),
             "log.anchor" => Self::Anchor { place: of::<AnchorBody>(kind, body)?.place },
             "log.redacted" => Self::Redacted { indices: of::<RedactedBody>(kind, body)?.indices },
             "policy" => Self::Policy { sha256: of::<DigestBody>(kind, body)?.sha256 },

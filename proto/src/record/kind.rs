@@ -33,7 +33,7 @@ tags! {
 pub const PLAIN: [&str; 5] = ["audit.read", "config", "denied", "denied.summary", "sign"];
 
 /// Kinds of control records that this version writes and folds.
-pub const CONTROL: [&str; 19] = [
+pub const CONTROL: [&str; 20] = [
     "caller.enrolled",
     "caller.invited",
     "ceremony.act",
@@ -49,6 +49,7 @@ pub const CONTROL: [&str; 19] = [
     "genesis",
     "grant",
     "incident.stopped",
+    "key.carried",
     "log.anchor",
     "log.redacted",
     "policy",

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Ledger, Record, leaf_hash, stated, tree};
 
@@ -16,6 +16,7 @@ pub(super) fn complaints(ledger: &Ledger) -> Vec<String> {
     stops(&ledger.records, &mut complaints);
     details(&ledger.records, &mut complaints);
     births(&ledger.records, &mut complaints);
+    carried(&ledger.records, &mut complaints);
     denials(&ledger.records, &mut complaints);
     requests(&ledger.records, &mut complaints);
     configurations(&ledger.records, &mut complaints);
@@ -157,11 +158,27 @@ fn details(records: &[Record], complaints: &mut Vec<String>) {
     }
 }
 
-/// The key that a completed ceremony brought into force.
+/// The key that a completed ceremony brought into force, or that came over from a lost log.
 fn born(record: &Record) -> Option<&str> {
-    record.body["body"]["effect"]["key"]["key"]
-        .as_str()
-        .filter(|_| record.body["kind"] == "ceremony.completed")
+    match record.body["kind"].as_str()? {
+        "ceremony.completed" => record.body["body"]["effect"]["key"]["key"].as_str(),
+        "key.carried" => record.body["body"]["key"]["key"].as_str(),
+        _ => None,
+    }
+}
+
+/// Keys of a lost log come over before anything else, and stopped.
+fn carried(records: &[Record], complaints: &mut Vec<String>) {
+    let comes = |record: &Record| record.body["kind"] == "key.carried";
+    let first = records.iter().skip(1).take_while(|record| comes(record)).count();
+    for (index, record) in records.iter().enumerate().filter(|(_, record)| comes(record)) {
+        if !(1..=first).contains(&index) {
+            complaints.push(format!("record {index} brings a key from another log after the beginning"));
+        }
+        if record.body["stops"] != json!([{"key": record.body["body"]["key"]["key"]}]) {
+            complaints.push(format!("record {index} brings a key from another log and does not stop it"));
+        }
+    }
 }
 
 /// Nothing is signed by a key that no ceremony has brought into force before, but the proof of possession: while the
@@ -190,7 +207,7 @@ fn births(records: &[Record], complaints: &mut Vec<String>) {
                     executing.remove(key);
                 }
             }
-            "ceremony.completed" => in_force.extend(born(record)),
+            "ceremony.completed" | "key.carried" => in_force.extend(born(record)),
             "sign" => {
                 let key = body["key"].as_str().unwrap_or_default();
                 let key_id = body["signatures"][0]["key_id"].as_str().unwrap_or_default();

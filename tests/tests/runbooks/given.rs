@@ -130,6 +130,27 @@ impl Given {
         self
     }
 
+    /// A signature that only the anchor and some people know of: the store is an older copy, and nothing runs.
+    pub fn with_a_lost_log(mut self) -> Self {
+        let room = self.room();
+        assert!(room.world.stop().success());
+        let (store, copy) = (room.world.state().join("log.db"), room.world.scratch().join("copy.db"));
+        std::fs::copy(&store, &copy).unwrap();
+        room.world.start();
+        room.uses(KEY).unwrap();
+        for person in ["ada", "carol", "wanda"] {
+            let mut seen = room.world.countersign(&["log", "head"]);
+            seen.arg("--state").arg(room.world.scratch().join(format!("seen-{person}")));
+            let _said = tests::process::Process::output(seen);
+        }
+        assert!(room.world.stop().success());
+        for end in ["-wal", "-shm"] {
+            let _there = std::fs::remove_file(store.with_file_name(format!("log.db{end}")));
+        }
+        std::fs::copy(&copy, &store).unwrap();
+        self
+    }
+
     /// Something that ada has approved.
     pub fn with_an_open_ceremony(mut self) -> Self {
         let room = self.room();

@@ -192,7 +192,13 @@ impl Target {
                     is_key_of(recover.log_key.as_str(), &recover.origin),
                     "target.log_key",
                     "a verifier key of `target.origin`: it begins with the origin and `+`",
-                )
+                )?;
+                hold(
+                    is_key_of(recover.replaces.as_str(), &common.log.origin),
+                    "target.replaces",
+                    "a verifier key of `log.origin`: it begins with the origin and `+`",
+                )?;
+                hold(recover.last.size > 0, "target.last.size", "at least 1: record 0 is the genesis")
             }
             Self::KeyResume(_) | Self::KeyRemove(_) | Self::KeyDestroy(_) => Ok(()),
         }

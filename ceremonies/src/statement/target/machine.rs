@@ -118,18 +118,31 @@ impl LogRekey {
     }
 }
 
-/// `log.recover`: a new log whose first record commits to the lost one. Every key stays stopped.
+/// `log.recover`: a new log in place of one that lies behind what somebody holds of it. It is the first record of the new log,
+/// as `genesis` is of others: what it does not say of the instance stays as it was. Every key is stopped.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogRecover {
+    /// Whether production keys may live in the software backend; as genesis said.
+    pub allow_software_backend: bool,
+    /// Whether people may hold their keys in software; as genesis said.
+    pub allow_software_officer_keys: bool,
+    /// SHA-256 of the document that lists what comes over: keys, stops, suspensions.
+    pub carried: Hash,
     /// What is missing, and how that is known.
     pub gap: Prose,
+    /// SHA-256 of the statement that the old log begins with: its `genesis_sha256`.
+    pub genesis: Hash,
+    /// SHA-256 of the grants in force.
+    pub grants: Hash,
     /// The newest checkpoint of the old log that anyone knows.
     pub last: Head,
     /// The new log's key, as a signed-note verifier key.
     pub log_key: Line,
     /// The new log's name.
     pub origin: Origin,
+    /// The old log's key in force where what is left of it ends.
+    pub replaces: Line,
 }
 
 /// Digests in JSON: `<hash>:<hex>`.

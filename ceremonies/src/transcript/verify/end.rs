@@ -34,6 +34,25 @@ fn bare(text: &str, keys: &LogKeys, step: Step, what: &str) -> Result<Checkpoint
     Ok(checkpoint)
 }
 
+/// A checkpoint of the instance's log in a file, by the keys in force at its size, and nothing else in it.
+pub(super) fn signed(
+    files: &Files,
+    path: &str,
+    instance: &Instance,
+    keys: &LogKeys,
+) -> Result<Checkpoint, Invalid> {
+    let step = Step::Checkpoint;
+    let text = files::text(files, path, step)?;
+    let checkpoint = bare(text, keys, step, path)?;
+    hold(checkpoint.origin == instance.genesis.origin().as_str(), step, || {
+        format!("{path} is another log's")
+    })?;
+    hold(checkpoint.body() == note::parse(text).at(step, path)?.text(), step, || {
+        format!("{path} has lines that this version does not know")
+    })?;
+    Ok(checkpoint)
+}
+
 /// The checkpoint of a tree that holds every control record of the transcript, and none after them.
 pub(super) fn checkpoint(
     files: &Files,
@@ -42,14 +61,7 @@ pub(super) fn checkpoint(
     keys: &LogKeys,
 ) -> Result<Checkpoint, Invalid> {
     let step = Step::Checkpoint;
-    let text = files::text(files, name::CHECKPOINT, step)?;
-    let checkpoint = bare(text, keys, step, name::CHECKPOINT)?;
-    hold(checkpoint.origin == instance.genesis.origin().as_str(), step, || {
-        "the checkpoint is another log's".to_owned()
-    })?;
-    hold(checkpoint.body() == note::parse(text).at(step, name::CHECKPOINT)?.text(), step, || {
-        "the checkpoint has lines that this version does not know".to_owned()
-    })?;
+    let checkpoint = signed(files, name::CHECKPOINT, instance, keys)?;
     let last = control.last();
     hold(checkpoint.control == Some((last.index, last.hash)) && last.index < checkpoint.size, step, || {
         format!("the checkpoint does not name record {} as the newest control record", last.index)
@@ -194,9 +206,10 @@ fn stands(control: &Control, asked: &Lift) -> bool {
         && !lines.iter().any(|line| line.record.lifts.iter().any(lifted))
 }
 
-/// The keys that were put in force before.
+/// The keys that were put in force before, or came over from a lost log.
 pub(super) fn keys(control: &Control) -> impl Iterator<Item = &Arrived> {
     control.lines().iter().filter_map(|line| match &line.record.body {
+        Body::Carried(carried) => Some(&carried.key),
         Body::Ceremony(Ceremony::Completed(completed)) => match &completed.effect {
             Effect::Key(known) => Some(&**known),
             _ => None,

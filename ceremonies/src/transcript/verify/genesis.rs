@@ -5,9 +5,10 @@ use proto::record::Body;
 
 use crate::act::Setting;
 use crate::genesis::Genesis;
+use crate::recovery::{self, Carried};
 use crate::roster::Terms;
 use crate::transcript::control::Control;
-use crate::transcript::invalid::At;
+use crate::transcript::invalid::{At, hold};
 use crate::transcript::{Invalid, Step};
 
 /// The instance whose genesis record 0 holds: its people have signed it.
@@ -27,8 +28,8 @@ impl Instance {
         let genesis =
             Genesis::of_record(statement, detail, first.time.sealed).at(Step::Genesis, "record 0")?;
         let log_key = genesis.log_key().parse().at(Step::Genesis, "the log key")?;
-        let allow_software_officer_keys = genesis.allow_software_officer_keys();
-        let terms = Terms { allow_software_officer_keys, mode: genesis.mode() };
+        let terms = genesis.terms();
+        carried(control, genesis.carried())?;
         Ok(Self { genesis, log_key, terms })
     }
 
@@ -42,4 +43,21 @@ impl Instance {
             origin: genesis.origin(),
         }
     }
+}
+
+/// The records after the first bring what record 0 carries over, all of it, before anything else and nowhere else.
+fn carried(control: &Control, carried: Option<&Carried>) -> Result<(), Invalid> {
+    let lines = &control.lines()[1..];
+    for line in lines {
+        let judged = match carried {
+            Some(carried) => carried.judge(line.index, &line.record),
+            None => recovery::nothing(&line.record),
+        };
+        judged.map_err(|why| Invalid::new(Step::Genesis, format!("record {} {why}", line.index)))?;
+    }
+    let expected = carried.map_or(0, Carried::records);
+    let there = lines.iter().zip(1..).take(expected).filter(|(line, index)| line.index == *index).count();
+    hold(there == expected, Step::Genesis, || {
+        format!("{there} of {expected} keys and stops that record 0 carries over are there")
+    })
 }

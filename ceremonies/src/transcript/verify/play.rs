@@ -130,7 +130,7 @@ pub(super) fn to_the_end(
         instance: common.instance.clone(),
         environment: common.environment.clone(),
         mode: common.mode,
-        origin: common.log.origin.clone(),
+        origin: instance.genesis.origin().clone(),
         roster: suspended.seats(pinned, course.proposal().index),
         guardrails: guardrails.in_force,
         rules: guardrails.rules.clone(),

@@ -14,27 +14,33 @@ use crate::roster::Roster;
 use crate::session::Seats;
 use crate::suspension::{Said, Suspensions};
 use crate::transcript::control::Control;
-use crate::transcript::course::Course;
+use crate::transcript::course::Word;
 use crate::transcript::invalid::{At, hold};
 use crate::transcript::{Invalid, Step};
 
 /// Who was suspended, from each record on that changed it.
-pub(super) struct Suspended(Vec<(u64, BTreeSet<PersonId>)>);
+pub(super) struct Suspended {
+    changes: Vec<(u64, BTreeSet<PersonId>)>,
+    /// After the last record.
+    pub(super) newest: Suspensions,
+}
 
 impl Suspended {
     /// Reads them from the first record on. `made` are the rosters and guardrails after the first.
     pub(super) fn read(
         control: &Control,
-        course: &Course,
+        words: &[Word],
         instance: &Instance,
         made: &[Made],
     ) -> Result<Self, Invalid> {
-        let (mut changes, mut now) = (Vec::new(), Suspensions::default());
+        let carried = instance.genesis.carried().map_or(&[][..], |carried| &carried.suspended);
+        let mut now = Suspensions::carried(carried);
+        let mut changes = vec![(0, now.people())];
         for line in control.lines() {
             let index = line.index;
             let next = match &line.record.body {
                 Body::Suspend(body) => {
-                    let word = course.words.iter().find(|word| word.index == index);
+                    let word = words.iter().find(|word| word.index == index);
                     let word = word.at(Step::Acts, format_args!("record {index} has no act"))?;
                     let (paper, roster) = (&word.paper, changes::in_force(made, instance, index));
                     let (document, armor) = (paper.document.as_bytes(), &paper.armor);
@@ -69,17 +75,17 @@ impl Suspended {
             }
             now = next;
         }
-        Ok(Self(changes))
+        Ok(Self { changes, newest: now })
     }
 
     /// A roster as a ceremony sees it after the record with this index.
     pub(super) fn seats(&self, roster: &Roster, index: u64) -> Seats {
-        let newest = self.0.iter().rev().find(|(at, _)| *at <= index);
+        let newest = self.changes.iter().rev().find(|(at, _)| *at <= index);
         Seats::from(roster).with_suspended(newest.map(|(_, people)| people.clone()).unwrap_or_default())
     }
 
     /// Who is suspended since this record, if that is another set of people than before.
     pub(super) fn changed_by(&self, index: u64) -> Option<&BTreeSet<PersonId>> {
-        self.0.iter().find(|(at, _)| *at == index).map(|(_, people)| people)
+        self.changes.iter().find(|(at, _)| *at == index).map(|(_, people)| people)
     }
 }

@@ -5,12 +5,14 @@
 
 use std::path::{Path, PathBuf};
 
-use ceremonies::act::{ActKind, namespace};
+use ceremonies::act::{ActKind, Deed, namespace};
 use ceremonies::person::PersonId;
 use ceremonies::ssh::signature::SshSignature;
-use ceremonies::statement::{Kind, Statement};
+use ceremonies::statement::target::LogRecover;
+use ceremonies::statement::{Kind, Statement, Target};
 use ceremonies::words::Words;
 use proto::hash::Hash;
+use proto::proof::note::Verifier;
 use serde_json::json;
 
 use super::Question;
@@ -26,7 +28,9 @@ use crate::people::act::head_of;
 use crate::people::desk::sign_act;
 use crate::people::error::PeopleError;
 use crate::people::instance::{Foreign, Unfit};
+use crate::people::text::records;
 use crate::people::{me, text};
+use crate::seen::Memory;
 use crate::settings::{self, Partial, Setting};
 
 /// Shows, asks, signs, and writes act and signature beside the statement.
@@ -45,7 +49,7 @@ pub(super) fn run(
     let template = question.template.map(template).transpose()?;
     let (bytes, read) = statement_file(path)?;
     may_ask(&read, question.yes, screen)?;
-    if question.kind == ActKind::Attest && !question.refuse && read.kind() != Kind::Genesis {
+    if question.kind == ActKind::Attest && !question.refuse && !is_by_files(&read) {
         return Err(Complaint::usage(
             "a witness attests over a recent head of the log, and a file has none that is",
         )
@@ -64,15 +68,40 @@ pub(super) fn run(
             held_against(template, &read, now)?;
         }
     }
-    let common = read.common();
     if !screen.is_json() {
         statement::show(&read, now, screen)?;
         statement::own_words(&read, screen)?;
         screen.note(unchecked(&read, &places))?;
     }
     consent(&format!("{} this as {person}?", question.verb()), question.yes, screen)?;
-    let deed = question.deed(Hash::of(&bytes), None);
-    let signed = sign_act(&key, deed, common, head_of(common), question.reason)?;
+    write(
+        question.deed(Hash::of(&bytes), None),
+        question,
+        &Paper { read: &read, bytes: &bytes, file },
+        &key,
+        screen,
+    )
+}
+
+/// A statement, and where an act about it is written.
+struct Paper<'a> {
+    read: &'a Statement,
+    bytes: &'a [u8],
+    file: PathBuf,
+}
+
+/// Signs, and writes act and signature.
+fn write(
+    deed: Deed,
+    question: &Question<'_>,
+    paper: &Paper<'_>,
+    key: &Path,
+    screen: &mut Screen,
+) -> Result<Exit, Complaint> {
+    let Paper { read, bytes, file } = paper;
+    let common = read.common();
+    let signature_file = with_ending(file, ".sig");
+    let signed = sign_act(key, deed, common, head_of(common), question.reason)?;
     let ours = SshSignature::parse(&signed.signature)
         .and_then(|s| s.verify(namespace(common.mode), &signed.document));
     ours.map_err(|cause| PeopleError::Unverified(cause.into()))?;
@@ -90,18 +119,20 @@ pub(super) fn run(
             "act": question.kind.name(),
             "decision": if question.refuse { "refuse" } else { "accept" },
             "act_sha256": digest.to_string(),
-            "files": [file, signature_file],
+            "files": [file, &signature_file],
             "statement": read.to_value(),
-            "statement_sha256": Hash::of(&bytes).to_string(),
-            "words": Words::of(&Hash::of(&bytes)).lines(),
+            "statement_sha256": Hash::of(bytes).to_string(),
+            "words": Words::of(&Hash::of(bytes)).lines(),
         }))?;
         return Ok(Exit::Done);
     }
     screen.headline(Tone::Good, "signed:", "nothing is sent yet")?;
-    let next = if read.kind() == Kind::Genesis {
-        "carry both files to whoever runs `countersignd init`".to_owned()
-    } else {
-        format!("carry both files to a connected machine: countersign ceremony submit {}", file.display())
+    let next = match read.kind() {
+        Kind::Genesis => "carry both files to whoever runs `countersignd init`".to_owned(),
+        Kind::LogRecover => "carry both files to whoever runs `countersignd recover`".to_owned(),
+        _ => {
+            format!("carry both files to a connected machine: countersign ceremony submit {}", file.display())
+        }
     };
     screen.facts(&[
         ("act", file.display().to_string()),
@@ -110,6 +141,66 @@ pub(super) fn run(
         ("next", next),
     ])?;
     Ok(Exit::Done)
+}
+
+/// Whether it is held over files: where a log begins there is no daemon yet.
+fn is_by_files(statement: &Statement) -> bool {
+    statement.begins().is_some()
+}
+
+/// Says no to the recovery of a log, whose people have no daemon to say it to. Asks nothing.
+///
+/// # Errors
+/// What is wrong, or why nothing was signed.
+pub(in crate::cli) fn veto(
+    path: &Path,
+    why: &str,
+    flags: &Flags,
+    look: &dyn Fn(&str) -> Option<String>,
+    screen: &mut Screen,
+) -> Result<Exit, Complaint> {
+    let places = places(flags, look)?;
+    let (person, key) = (me::person(&places)?, me::signing_key(&places)?);
+    let (bytes, read) = statement_file(path)?;
+    if read.kind() != Kind::LogRecover {
+        return Err(Complaint::usage(format!("a {} is not vetoed by files", read.kind())).advise(format!(
+            "on a connected machine: countersign ceremony veto {}",
+            read.common().ceremony
+        )));
+    }
+    // Beside an approval that the same person may have signed before.
+    let file = act_file(&path.with_extension("veto.json"), &person);
+    files::look_ahead(&[file.clone(), with_ending(&file, ".sig")], false)?;
+    let question = Question { kind: ActKind::Veto, refuse: false, reason: why, template: None, yes: true };
+    let deed = Deed::Veto { statement: Hash::of(&bytes) };
+    write(deed, &question, &Paper { read: &read, bytes: &bytes, file }, &key, screen)
+}
+
+/// Whether the newest head of the lost log that this machine has seen is one that its recovery knows.
+fn newest_seen(recover: &LogRecover, places: &[Partial]) -> Result<(), Complaint> {
+    let Some(place) = settings::partial::first(places, Setting::State) else { return Ok(()) };
+    let Ok(newest) = recover.replaces.as_str().parse::<Verifier>() else { return Ok(()) };
+    let memory = Memory::at(&place.path());
+    // What was seen is kept by the key that is trusted here, which may be one of those before.
+    let trusted = settings::log_key(places)?.filter(|key| key.name() == newest.name() && *key != newest);
+    for key in trusted.into_iter().chain([newest]) {
+        let Some(seen) = memory.recall(&key)? else { continue };
+        let (own, last) = (&seen.checkpoint, recover.last);
+        if own.size < last.size || own.size == last.size && own.root == last.root {
+            continue;
+        }
+        return Err(Complaint::failed(format!(
+            "this machine has seen {} of the lost log, and the statement names {} as the newest that anyone knows",
+            records(own.size),
+            records(last.size)
+        ))
+        .because("what came after would be left out of the gap that everybody agrees to")
+        .advise(format!(
+            "give {} to whoever drafts: countersignd recover --draft --checkpoint FILE",
+            memory.file(&key).display()
+        )));
+    }
+    Ok(())
 }
 
 /// `genesis.json` and `ada` is `genesis.ada.act.json`.
@@ -136,6 +227,9 @@ fn check(
             return Err(Foreign::Genesis { pinned, found: digest }.into());
         }
     }
+    if let Target::LogRecover(recover) = read.target() {
+        newest_seen(recover, places)?;
+    }
     if let Some(key) = settings::log_key(places)?
         && key.name() != common.log.origin.as_str()
     {
@@ -153,6 +247,11 @@ fn unchecked(read: &Statement, places: &[Partial]) -> &'static str {
     if read.kind() == Kind::Genesis {
         return "there is no instance yet to compare with: compare the sixteen words with everybody in the room, and roster, \
                 guardrails and grants with `sha256sum` of the files that you were given";
+    }
+    if read.kind() == Kind::LogRecover {
+        return "there is no daemon to compare with: the old log's name was compared, and the newest head of it that this machine has \
+                seen. Compare the sixteen words with everybody in the room, and read carried.json and the gap: keys, stops and \
+                people that are missing there were lost";
     }
     if settings::partial::first(places, Setting::LogKey).is_some() {
         "only the log's name was compared: roster, guardrails, head of the log and genesis are checked where the act is brought in. \

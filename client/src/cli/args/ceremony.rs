@@ -38,7 +38,7 @@ pub enum CeremonyCommand {
         acts: Vec<PathBuf>,
     },
     /// Stop an open ceremony; asks nothing
-    Veto(Because),
+    Veto(Veto),
     /// Stop an execution that has begun; asks nothing
     Abort(Because),
     /// Take back an act of yours
@@ -106,6 +106,17 @@ pub struct One {
 pub struct Because {
     /// Id of the ceremony
     pub id: CeremonyId,
+    /// Why, for the log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// A ceremony to be stopped, and why.
+#[derive(Debug, Args)]
+pub struct Veto {
+    /// Id of the ceremony; of the recovery of a log, its statement's file: then act and signature are written beside it
+    #[arg(value_name = "ID|FILE")]
+    pub what: String,
     /// Why, for the log
     #[arg(long, value_name = "TEXT")]
     pub reason: String,

@@ -33,8 +33,8 @@ pub struct Approve {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Before an execution you attest that you have read the statement; after it, that these are the outputs \
-                  and deviations that you saw. With a FILE only a genesis is attested: every other attestation needs a \
-                  recent head of the log."
+                  and deviations that you saw. With a FILE only the beginning of a log is attested, a genesis or a recovery: \
+                  every other attestation needs a recent head of the log."
 )]
 pub struct Attest {
     /// Id of the ceremony, or a statement's file

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ceremonies::genesis::Mode;
+use ceremonies::transcript::recovery::{self, Recovered};
 use ceremonies::transcript::{Invalid, Verdict, Verified, verify};
 use proto::hash::Hash;
 use serde_json::json;
@@ -11,7 +12,7 @@ use super::statement;
 use crate::cli::complaint::Complaint;
 use crate::cli::screen::{Screen, Tone};
 use crate::exit::Exit;
-use crate::people::text;
+use crate::people::text::{self, records};
 use crate::transcript;
 
 /// Reads a transcript and judges it.
@@ -27,6 +28,11 @@ pub fn run(directory: &Path, genesis_sha256: Hash, screen: &mut Screen) -> Resul
         .because(text::line(&cause.to_string()))
         .advise("give the directory as `countersign ceremony transcript` wrote it, with nothing added")
     })?;
+    if files.contains_key(recovery::BEGINS) {
+        let recovered = recovery::verify(&files, genesis_sha256).map_err(|invalid| complaint(&invalid))?;
+        recovered_log(&recovered, screen)?;
+        return Ok(Exit::Done);
+    }
     let (verified, deviates) = match verify(&files, genesis_sha256) {
         Verdict::Valid(verified) => (verified, false),
         Verdict::ValidWithDeviations(verified) => (verified, true),
@@ -45,6 +51,59 @@ fn complaint(invalid: &Invalid) -> Complaint {
     let (step, reason) = (invalid.step.name(), text::line(&invalid.reason));
     Complaint::failed(format!("INVALID ({step})")).because(reason).advise(
         "believe nothing of this transcript; fetch it anew from the daemon, and compare --genesis-sha256 with what is on paper",
+    )
+}
+
+/// What a valid recovery says: where the log goes on, and what people agreed to.
+fn recovered_log(recovered: &Recovered, screen: &mut Screen) -> Result<(), Complaint> {
+    let (genesis, lost) = (&recovered.genesis, &recovered.lost);
+    let statement = genesis.statement();
+    let signed: Vec<String> = genesis.acts().iter().map(|act| act.person().to_string()).collect();
+    let gap = lost.known.size.saturating_sub(lost.log.size);
+    if screen.is_json() {
+        screen.json(&json!({
+            "verdict": "valid",
+            "ceremony": statement.common().ceremony.to_string(),
+            "kind": statement.kind().name(),
+            "mode": statement.common().mode,
+            "statement": statement.digest(),
+            "genesis_sha256": statement.digest(),
+            "log_key": genesis.log_key(),
+            "origin": genesis.origin().as_str(),
+            "keys": recovered.keys.len(),
+            "lost_records": gap,
+            "signed_by": signed,
+        }))?;
+        return Ok(());
+    }
+    let mode = match statement.common().mode {
+        Mode::Production => "",
+        Mode::Rehearsal => ", a rehearsal: it counts for nothing",
+    };
+    screen.headline(
+        Tone::Good,
+        "VALID",
+        &format!("{} {}{mode}", statement.kind(), statement.common().ceremony),
+    )?;
+    screen.facts(&[
+        ("lost log", format!("{}, of which {} are left", lost.log.origin, records(lost.log.size))),
+        ("missing", format!("{} at least", records(gap))),
+        ("new log", genesis.origin().to_string()),
+        ("log key", text::plain(genesis.log_key())),
+        ("genesis", statement.digest().to_string()),
+        ("signed by", signed.join(", ")),
+        ("comes over", format!("{} keys, all stopped", recovered.keys.len())),
+        (
+            "proven",
+            "by the old log's genesis digest alone: whose quorum decided, and what comes over".to_owned(),
+        ),
+        ("not proven", "that nobody holds a newer checkpoint of the lost log".to_owned()),
+    ])?;
+    screen.gap()?;
+    statement::words(
+        "The words of the new genesis, to be compared before it is set:",
+        &statement.digest(),
+        screen,
     )
 }
 

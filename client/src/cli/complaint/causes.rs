@@ -20,6 +20,10 @@ use crate::sign::check::Wrong;
 use crate::trail::{Contradiction, TrailError};
 use crate::verify::NotVerified;
 
+/// What may be behind a log key that did not sign.
+const ANOTHER_LOG: &str = "where a lost log was recovered, another log with another key took its place: its officers say so, and \
+                           `countersign ceremony verify` of the recovery shows it to whoever has the old genesis_sha256";
+
 impl From<SettingsError> for Complaint {
     fn from(error: SettingsError) -> Self {
         let advice = error.advice();
@@ -126,7 +130,9 @@ impl From<CallError> for Complaint {
             CallError::Checkpoint(cause) => {
                 let mut complaint = Self::failed("the daemon's checkpoint cannot be believed").because(cause.to_string());
                 complaint.alarm = Some("THE LOG KEY DID NOT SIGN WHAT THE DAEMON SHOWS.".to_owned());
-                complaint.advise("check --log-key and --address; if both are right, do not use this instance and tell its operators")
+                complaint
+                    .advise("check --log-key and --address; if both are right, do not use this instance and tell its operators")
+                    .advise(ANOTHER_LOG)
             }
             CallError::Keys(cause) => {
                 let mut complaint = Self::failed("the log's other keys cannot be believed").because(cause.to_string());
@@ -231,8 +237,12 @@ impl From<Wrong> for Complaint {
         let mut complaint = Self::failed("the daemon's answer does not verify; nothing was written")
             .because(wrong.to_string());
         complaint.alarm = Some("THE DAEMON ANSWERED WITH SOMETHING OTHER THAN WHAT WAS ORDERED.".to_owned());
-        complaint
-            .advise("do not try again before its operators have looked: this does not happen by accident")
+        let complaint = complaint
+            .advise("do not try again before its operators have looked: this does not happen by accident");
+        match wrong {
+            Wrong::Receipt(_) => complaint.advise(ANOTHER_LOG),
+            _ => complaint,
+        }
     }
 }
 
@@ -243,7 +253,9 @@ impl From<NotVerified> for Complaint {
             NotVerified::NoDetail => complaint.advise("fetch it with `countersign log prove INDEX --detail FILE`, which needs the auditor right, and give it with --detail FILE"),
             NotVerified::Signature(_) => complaint.advise("check that key, signature and file belong together"),
             NotVerified::NoSignature => complaint.advise("give the file that `countersign sign` wrote, or base64 of it"),
-            NotVerified::Receipt(_) => complaint.advise("check that receipt and log key are of the same instance"),
+            NotVerified::Receipt(_) => {
+                complaint.advise("check that receipt and log key are of the same instance").advise(ANOTHER_LOG)
+            }
             NotVerified::Record(_) | NotVerified::Version { .. } | NotVerified::Caller { .. } | NotVerified::Detail | NotVerified::DetailForm(_) => {
                 complaint.advise("do not trust the signature on the word of this receipt")
             }

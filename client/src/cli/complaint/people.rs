@@ -37,6 +37,11 @@ impl From<Foreign> for Complaint {
             Foreign::Genesis { .. } => alarm(complaint).advise(
                 "check --address; if it is right, ask whoever keeps genesis_sha256 on paper, and never take it from this daemon",
             ),
+            Foreign::Recovered { .. } => alarm(complaint).advise(
+                "believe it from nobody but the officers: compare the sixteen words of the new genesis with theirs, or have the \
+                 recovery's directory and run `countersign ceremony verify DIRECTORY` with the old genesis_sha256; then set \
+                 genesis_sha256 and log_key anew",
+            ),
             Foreign::Log { .. } => complaint.advise("set log_key to the key in the genesis of this instance"),
             Foreign::FirstRoster | Foreign::Guardrails => alarm(complaint).advise("tell the operators and the other officers"),
             Foreign::Unreadable(_) | Foreign::OtherKind(_) | Foreign::Roster(_) | Foreign::Digest(_) => {

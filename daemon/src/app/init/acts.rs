@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use ceremonies::act;
-use ceremonies::genesis::{ACT, SIGNATURE};
+use ceremonies::act::{self, Act, ActKind};
+use ceremonies::genesis::{ACT, SIGNATURE, VETO};
 use ceremonies::roster::Roster;
 use ceremonies::ssh::signature::{self, SshSignature};
 use proto::canonical::Map;
@@ -20,7 +20,7 @@ const SIGNED: &str = ".act.json.sig";
 
 /// Adds every act, with its signature, to the documents under the name of whoever signed it. Returns what is wrong with
 /// files; what is wrong with acts is for the genesis to say.
-pub(super) fn read(
+pub(in crate::app) fn read(
     directory: &Path,
     roster: &Roster,
     documents: &mut Map<String>,
@@ -61,11 +61,14 @@ fn add(directory: &Path, name: &str, roster: &Roster, documents: &mut Map<String
     let Some((person, _)) = roster.owner(key) else {
         return Err(format!("{signed}: nobody of the roster has the key {key}"));
     };
-    if documents.find(&format!("{ACT}{}", person.id)).is_some() {
+    // Whoever says no to a recovery may have approved it before.
+    let veto = Act::parse(document.as_bytes()).is_ok_and(|act| act.deed.kind() == ActKind::Veto);
+    let of = if veto { format!("{VETO}{}", person.id) } else { person.id.to_string() };
+    if documents.find(&format!("{ACT}{of}")).is_some() {
         return Err(format!("{name}: there is another act of `{}`: keep one", person.id));
     }
-    documents.insert(format!("{ACT}{}", person.id), document);
-    documents.insert(format!("{SIGNATURE}{}", person.id), armor);
+    documents.insert(format!("{ACT}{of}"), document);
+    documents.insert(format!("{SIGNATURE}{of}"), armor);
     Ok(())
 }
 

@@ -38,7 +38,7 @@ pub(super) fn make(arguments: &Init, clock: &dyn Clock) -> Result<(), InitError>
     let _good = keyring::load(&files.path("guardrails.toml"), &files.path("grants.cedar"))?;
     let key = key_file::read(&SecretReference::File { path: files.path("state/log.key") })
         .map_err(|failed| InitError::Log(failed.0))?;
-    let (named, found) = (draft.target().log_key.to_string(), key.verifier().to_string());
+    let (named, found) = (draft.begins().log_key.to_string(), key.verifier().to_string());
     if named != found {
         return Err(InitError::LogKey { named, found });
     }

@@ -168,7 +168,7 @@ fn say(draft: &Draft, files: &Files) {
     println!("  statement       {}", files.path("genesis.json").display());
     println!("  genesis         {}", draft.digest());
     println!("{}", words(&draft.digest()));
-    println!("  log key         {}", draft.target().log_key);
+    println!("  log key         {}", draft.begins().log_key);
     println!("  good until      {}", common.expires);
     println!("  approve         all of {}", people(Role::Officer));
     println!("  attest          {} of {}", draft.rule().witnesses, people(Role::Witness));

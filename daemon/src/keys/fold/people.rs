@@ -90,10 +90,7 @@ impl State {
 
     /// What genesis says about every roster.
     pub fn terms(&self) -> Terms {
-        Terms {
-            allow_software_officer_keys: self.genesis.allow_software_officer_keys(),
-            mode: self.genesis.mode(),
-        }
+        self.genesis.terms()
     }
 
     /// The roster that a `roster.change` makes of the one in force, by the documents that came with it.

@@ -1,6 +1,7 @@
 //! What no history may say.
 
 use ceremonies::genesis::GenesisError;
+use ceremonies::recovery::{self, Carried, Misplaced};
 use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::name::{KeyName, VersionName};
@@ -68,6 +69,29 @@ pub enum FoldError {
         version: VersionName,
         /// What it is.
         known: VersionName,
+    },
+    /// One that was no key of a lost log.
+    #[error(
+        "record {index} brings the key pair {key_id} as {version}, and the log that was lost has seen it, as no key: it is \
+         kept out"
+    )]
+    KeyIdOfOld {
+        /// Its index.
+        index: u64,
+        /// The key pair.
+        key_id: KeyId,
+        /// What it would become.
+        version: VersionName,
+    },
+    /// What comes over from a lost log comes in its place.
+    #[error("record {index}, a `{kind}`, {cause}: it was written by no daemon of ours")]
+    Misplaced {
+        /// Its index.
+        index: u64,
+        /// Its kind.
+        kind: &'static str,
+        /// What is wrong with it.
+        cause: Misplaced,
     },
     /// A key that is there.
     #[error("record {index} brings {version}, and there is such a key already")]
@@ -146,16 +170,30 @@ pub(super) fn stops_and_lifts(index: u64, record: &ControlRecord) -> Result<(), 
         return Err(FoldError::Overreach { index, kind, what });
     }
     match (&record.body, record.stops.is_empty()) {
-        (Body::Stopped { .. }, false) | (_, true) => Ok(()),
-        (_, false) => {
-            Err(FoldError::Overreach { index, kind, what: "stops something: only `incident.stopped` does" })
-        }
+        (Body::Carried(_) | Body::Stopped { .. }, false) | (_, true) => Ok(()),
+        (_, false) => Err(FoldError::Overreach { index, kind, what: "stops something, as it never does" }),
     }
+}
+
+/// Whether it is what record 0 carries over in this place, or brings nothing from elsewhere.
+pub(super) fn misplaced(
+    carried: Option<&Carried>,
+    index: u64,
+    record: &ControlRecord,
+) -> Result<(), FoldError> {
+    let judged = match carried {
+        Some(carried) => carried.judge(index, record),
+        None => recovery::nothing(record),
+    };
+    judged.map_err(|cause| FoldError::Misplaced { index, kind: record.body.kind(), cause })
 }
 
 /// Whether a key pair can come as this version of its key.
 pub(super) fn birth(state: &State, index: u64, arrived: &Arrived) -> Result<(), FoldError> {
     let version = VersionName { key: arrived.key.clone(), version: arrived.version };
+    if state.sessions.was_seen(arrived.key_id) {
+        return Err(FoldError::KeyIdOfOld { index, key_id: arrived.key_id, version });
+    }
     if let Some(known) = state.key_ids.get(&arrived.key_id) {
         return Err(FoldError::KeyIdSeen { index, key_id: arrived.key_id, version, known: known.clone() });
     }

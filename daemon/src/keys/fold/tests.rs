@@ -318,7 +318,7 @@ fn records_out_of_place() {
 fn records_that_do_what_their_kind_does_not() {
     let mut state = begun();
     bring(&mut state, "a", b"1").unwrap();
-    refused(&mut state, "only `incident.stopped` does", |s| {
+    refused(&mut state, "stops something, as it never does", |s| {
         next(s, Body::Policy { sha256: hash(9) }, vec![Term::All])
     });
     let a = || StopTarget::Key("a".parse().unwrap());
@@ -497,3 +497,5 @@ proptest! {
         prop_assert_eq!(again, state);
     }
 }
+
+mod recovered;

@@ -26,7 +26,7 @@ impl Held {
     }
 
     /// The key pair that it made and where, as far as the log knows.
-    fn made(&self) -> Option<(KeyId, String)> {
+    pub(super) fn made(&self) -> Option<(KeyId, String)> {
         match self.read_outputs()? {
             Outputs::Key(born) => Some((KeyId::of_spki(&born.public_key), born.locator)),
             _ => None,
@@ -57,7 +57,7 @@ impl Held {
     }
 
     /// The key pair that it destroys, or has destroyed, from the moment of its start.
-    fn destroys(&self) -> Option<KeyId> {
+    pub(super) fn destroys(&self) -> Option<KeyId> {
         let Target::KeyDestroy(destroy) = self.session.statement().target() else { return None };
         let step = self.session.state().step();
         matches!(step, Step::Executing | Step::Executed | Step::Completed).then_some(destroy.key_id)
@@ -81,11 +81,12 @@ impl Sessions {
     /// Whether a key pair, at this place, is what a birth made or would make that is not completed, or is destroyed. Such a
     /// key pair is never adopted.
     pub fn keeps_out(&self, key: KeyId, place: &str) -> bool {
-        self.held.values().any(|held| {
-            let own = held.completion.is_none() && held.birth().is_some();
-            own && (held.made().is_some_and(|(made, _)| made == key)
-                || BirthNames::of(held.session.statement()).touch(place))
-                || held.destroys() == Some(key)
-        })
+        self.before.keeps_out(key, place)
+            || self.held.values().any(|held| {
+                let own = held.completion.is_none() && held.birth().is_some();
+                own && (held.made().is_some_and(|(made, _)| made == key)
+                    || BirthNames::of(held.session.statement()).touch(place))
+                    || held.destroys() == Some(key)
+            })
     }
 }

@@ -188,6 +188,53 @@ fn a_signature_before_the_end_of_its_keys_ceremony_is_noticed() {
     caught(&all(&[&proposed, &started, &executed, &signed, &ended]), "no ceremony has brought before");
 }
 
+/// A log that began in place of another one, with its key; resumed, and used.
+fn recovered(change: impl FnOnce(&mut Vec<Value>)) -> Ledger {
+    let carried = json!({"key": {"key": "release/linux"}});
+    let mut bodies = vec![
+        step("", 0, "genesis", &json!({}), &json!({})).body,
+        step("", 1, "key.carried", &carried, &json!({})).body,
+        config("start", 2).body,
+        completed("", 3).body,
+    ];
+    bodies[1]["stops"] = json!([{"key": "release/linux"}]);
+    bodies[3]["body"] = json!({"ceremony": "a7", "effect": "lifts"});
+    bodies[3]["lifts"] = json!([{"index": 1, "terms": [{"key": "release/linux"}]}]);
+    change(&mut bodies);
+    let mut before = [0; 32];
+    let mut records = Vec::new();
+    for mut body in bodies {
+        if body.get("previous").is_some() {
+            body["previous"] = hex::encode(before).into();
+        }
+        let made = record(body, &json!({"documents": {}}));
+        if made.body.get("previous").is_some() {
+            before = leaf_hash(&made.leaf);
+        }
+        records.push(made);
+    }
+    records.push(sign(1, 4));
+    ledger(records)
+}
+
+#[test]
+fn a_key_that_comes_over_late_or_unstopped_is_noticed() {
+    assert_eq!(recovered(|_| {}).complaints(), Vec::<String>::new());
+    let late = recovered(|bodies| {
+        bodies.swap(1, 2);
+        for (second, at) in [(1, 1), (2, 2)] {
+            bodies[at]["time"]["sealed"] = format!("2026-11-21T05:00:{second:02}.000000Z").into();
+        }
+        bodies[3]["lifts"][0]["index"] = 2.into();
+    });
+    caught(&late, "after the beginning");
+    let free = recovered(|bodies| {
+        bodies[1]["stops"] = json!([]);
+        bodies[3]["lifts"] = json!([]);
+    });
+    caught(&free, "does not stop it");
+}
+
 /// A key that is there and a refusal, changed in its leaf and detail.
 fn refused(change: impl FnOnce(&mut Value, &mut Value)) -> Ledger {
     let born = completed(&"0".repeat(64), 0);
