@@ -81,7 +81,7 @@ pub use fresh::Fresh;
 pub use handover::HandOver;
 pub use index::Sought;
 pub use intent::{Earlier, Intended, Intent, IntentDraft, RequestKey};
-pub use lost::{Checkpoints, Known, Remains, first, first_detail, pending};
+pub use lost::{Brought, Known, Remains, first, first_detail, pending};
 pub use offline::{copy, vacant};
 pub use open::{Opened, open, open_waiting};
 pub use owe::Owed;

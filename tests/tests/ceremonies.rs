@@ -9,6 +9,8 @@ mod clock;
 mod destroy;
 #[path = "ceremonies/kill.rs"]
 mod kill;
+#[path = "ceremonies/lost.rs"]
+mod lost;
 #[path = "ceremonies/outsiders.rs"]
 mod outsiders;
 #[path = "ceremonies/people.rs"]
@@ -17,6 +19,8 @@ mod people;
 mod rebind;
 #[path = "ceremonies/recover.rs"]
 mod recover;
+#[path = "ceremonies/recover_others.rs"]
+mod recover_others;
 #[path = "ceremonies/rekey.rs"]
 mod rekey;
 #[path = "ceremonies/rogue.rs"]

@@ -9,17 +9,19 @@ use ceremonies::genesis::Mode;
 use ceremonies::recovery::Carried;
 use ceremonies::statement::target::LogRecover;
 use ceremonies::statement::{CeremonyId, Common, Head, Kind, Statement, Target, Version};
-use ceremonies::transcript::recovery::{self, BEGINS, BEGINS_DETAIL, KNOWN, Recovered};
-use ceremonies::transcript::{Files, Invalid, Step, Verdict, name, verify};
+use ceremonies::transcript::recovery::{self, BEGINS, BEGINS_DETAIL, KNOWN, KNOWN_KEYS, Recovered};
+use ceremonies::transcript::{Files, Governs, Invalid, Step, Verdict, name, verify};
 use proto::hash::Hash;
 use proto::key_id::KeyId;
+use proto::proof::note;
+use proto::proof::receipt::Receipt;
 use proto::record::ceremony::document;
 use proto::record::{Body, StopTarget};
 use proto::term::Term;
 
 use crate::log::Log;
 use crate::others::by_the_second_roster;
-use crate::rekeyed::by_the_second_log_key;
+use crate::rekeyed::{by_the_second_log_key, rekeys};
 use crate::stage::{GRANTS, GUARDRAILS, KEY, Stage, roster, ssh_sign};
 use crate::suspended::suspends;
 
@@ -42,16 +44,22 @@ fn lost() -> Lost {
     });
     let mut later = stage.log.clone();
     later.control(Body::Anchor { place: "file:/later".into() }, vec![]);
-    Lost::new(stage, later.checkpoint())
+    Lost::new(stage, later.checkpoint(), &[])
 }
 
-fn evidence(stage: &Stage, known: String) -> Files {
+/// The end of a key that the transcript of a `log.rekey` holds.
+fn end_of(files: &Files) -> Receipt {
+    String::from_utf8(files[name::COMPLETED].clone()).unwrap().parse().unwrap()
+}
+
+fn evidence(stage: &Stage, known: String, ends: &[Receipt]) -> Files {
     let wanted = |index: &u64| {
         let leaf = &stage.log.leaves[usize::try_from(*index).unwrap()];
         *index == 0 || matches!(crate::log::read(leaf).body, Body::Suspend(_) | Body::Clock(_))
     };
     let details = stage.log.details.iter().filter(|(index, _)| wanted(index));
     let details: BTreeMap<u64, Vec<u8>> = details.map(|(index, bytes)| (*index, bytes.clone())).collect();
+    let known = (known, ends);
     recovery::evidence(stage.log.chain(), details, stage.log.checkpoint(), known, &stage.made).unwrap()
 }
 
@@ -70,8 +78,8 @@ struct Plan {
 }
 
 impl Lost {
-    fn new(stage: Stage, known: String) -> Self {
-        let evidence = evidence(&stage, known);
+    fn new(stage: Stage, known: String, ends: &[Receipt]) -> Self {
+        let evidence = evidence(&stage, known, ends);
         let left = recovery::lost(&evidence, stage.genesis_sha256()).unwrap();
         Self { stage, evidence, left }
     }
@@ -243,7 +251,7 @@ fn a_log_that_took_the_place_of_another_can_be_lost_itself() {
     let (log, statement, _) = lost.begins(lost.plan());
     let digest = statement.digest();
     let stage = Stage { log, genesis: statement, made: BTreeMap::new(), ..lost.stage.clone() };
-    let again = recovery::lost(&evidence(&stage, stage.log.checkpoint()), digest).unwrap();
+    let again = recovery::lost(&evidence(&stage, stage.log.checkpoint(), &[]), digest).unwrap();
     assert_eq!((again.log.origin.as_str(), again.known.size), (NEW, again.log.size));
     let key = again.survey.keys().next().unwrap();
     assert_eq!((key.key.key.as_str(), key.born.origin.as_str()), (KEY, lost.stage.log.origin.as_str()));
@@ -291,7 +299,7 @@ fn a_log_is_lost_with_the_key_that_its_ceremonies_put_in_force() {
     let second = stage.log.log_key();
     assert_ne!(first.as_str(), second);
     let known = stage.log.checkpoint();
-    let lost = Lost::new(stage, known);
+    let lost = Lost::new(stage, known, &[]);
     let signed = |plan: &mut Plan| plan.acts[2].0 = "cyd";
     let recovered = lost.judged(signed).unwrap();
     assert_eq!(recovered.lost.log_key, second);
@@ -320,6 +328,53 @@ fn a_log_is_lost_with_the_key_that_its_ceremonies_put_in_force() {
     without.retain(|path, _| !path.starts_with("log-keys/"));
     let error = recovery::verify(&without, digest).unwrap_err();
     assert_eq!(error.step, Step::LogKeys, "{error}");
+}
+
+#[test]
+fn a_key_that_came_after_what_is_left_is_believed_by_the_ends_that_lead_to_it() {
+    let (stage, _) = by_the_second_log_key();
+    let mut later = stage.clone();
+    let ends: Vec<Receipt> = [79, 80].map(|seed| end_of(&rekeys(&mut later, seed))).into();
+    let known_at_the_end = later.log.checkpoint();
+    later.log.control(Body::Anchor { place: "file:/later".into() }, vec![]);
+    let known = later.log.checkpoint();
+    for text in [&known, &known_at_the_end] {
+        let lost = Lost::new(stage.clone(), text.clone(), &ends);
+        let recovered = lost.judged(|plan| plan.acts[2].0 = "cyd").unwrap();
+        // What breaks off has the key that it had.
+        assert_eq!(recovered.lost.log_key, stage.log.log_key());
+        assert!(recovered.lost.known.size > recovered.lost.log.size);
+    }
+    let digest = stage.genesis_sha256();
+    let refused = |known: &str, ends: &[Receipt], step: Step, reason: &str| {
+        let files = evidence(&stage, known.to_owned(), ends);
+        let error = recovery::lost(&files, digest).unwrap_err();
+        assert!(error.step == step && error.reason.contains(reason), "{error}");
+    };
+    refused(&known, &[], Step::Checkpoint, "");
+    refused(&known, &ends[..1], Step::Checkpoint, "");
+    refused(&known, &ends[1..], Step::LogKeys, "in force is");
+    let with = |checkpoint: String| vec![ends[0].clone(), Receipt { checkpoint, ..ends[1].clone() }];
+    let note = || note::parse(&ends[1].checkpoint).unwrap();
+    for seed in [79, 80] {
+        let by_one = note().only(&stage.log.key_of(seed).parse().unwrap()).to_string();
+        refused(&known, &with(by_one), Step::LogKeys, "end 2");
+    }
+    let mut more = note();
+    more.add(&stage.log.signer(81)).unwrap();
+    refused(&known, &with(more.to_string()), Step::LogKeys, "carries more");
+    // More than it takes: an end that is known, and one beyond the head.
+    let own = end_of(&stage.made[&Governs::LogKey(2)]);
+    refused(&known, &[&[own], &ends[..]].concat(), Step::LogKeys, "more than what leads");
+    let beyond = end_of(&rekeys(&mut later, 81));
+    refused(&known, &[&ends[..], &[beyond]].concat(), Step::LogKeys, "more than what leads");
+    // Another way to write it.
+    let mut files = evidence(&stage, known, &ends);
+    files.get_mut(KNOWN_KEYS).unwrap().push(b'\n');
+    assert_eq!(recovery::lost(&files, digest).unwrap_err().step, Step::LogKeys);
+    let mut files = evidence(&stage, later.log.checkpoint(), &[]);
+    files.insert(KNOWN_KEYS.to_owned(), vec![]);
+    assert_eq!(recovery::lost(&files, digest).unwrap_err().step, Step::Checkpoint);
 }
 
 #[test]

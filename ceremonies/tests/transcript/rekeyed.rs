@@ -45,7 +45,7 @@ fn attested(stage: &mut Stage, seed: u8) {
 }
 
 /// The key with this seed is the next one.
-fn rekeys(stage: &mut Stage, seed: u8) -> Files {
+pub fn rekeys(stage: &mut Stage, seed: u8) -> Files {
     attested(stage, seed);
     let files = stage.complete();
     let number = stage.log.keys.len() as u64;

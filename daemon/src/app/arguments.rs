@@ -244,6 +244,10 @@ pub struct Recover {
     /// With --draft: a checkpoint of the lost log that somebody holds. May be repeated; clients keep theirs as `*.checkpoint`.
     #[arg(long, value_name = "FILE", conflicts_with = "complete")]
     pub checkpoint: Vec<PathBuf>,
+    /// With --draft: what leads from the log keys of what is left to a later one, where the key was changed in the gap. May be
+    /// repeated; clients keep theirs as `*.keys`, and `countersign log keys --out` has written it.
+    #[arg(long, value_name = "FILE", conflicts_with = "complete")]
+    pub log_keys: Vec<PathBuf>,
     /// With --draft: the lost log's private key is lost or exposed. Without a gap, the one reason to begin a new log.
     #[arg(long, conflicts_with = "complete")]
     pub log_key_lost: bool,

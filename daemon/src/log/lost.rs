@@ -13,8 +13,9 @@ use std::sync::Arc;
 use ceremonies::transcript::{Files, Governs};
 use proto::hash::Hash;
 use proto::operation::OperationId;
+use proto::proof::checkpoint::Checkpoint;
 use proto::proof::keys::LogKeys;
-use proto::proof::note::Verifier;
+use proto::proof::note::{self, Verifier};
 use proto::proof::receipt::Receipt;
 use proto::record::{Actor, ActorKind, Body, StopTarget};
 use proto::term::Term;
@@ -28,13 +29,19 @@ use super::load::{self, broken};
 use super::settings::Settings;
 use super::stops::StopFile;
 use super::transcript::{self, Forebear};
-use super::tree::EdgeTiles;
+use super::tree::{EdgeTiles, detailed};
 use super::{Control, ControlDraft, Fresh, Stored};
 use crate::clock::Clock;
 use crate::store::{Readers, Store, StoreLock, View};
 
-/// A checkpoint that somebody holds, and who.
-pub type Checkpoints = Vec<(String, String)>;
+/// What people bring who have seen more of a log than is left of it.
+#[derive(Debug, Default)]
+pub struct Brought {
+    /// Who holds it, and a signed checkpoint.
+    pub checkpoints: Vec<(String, String)>,
+    /// Ends of log keys, as clients keep them.
+    pub ends: Vec<Receipt>,
+}
 
 /// The newest checkpoint that anyone is known to hold and that the tree does not extend, or its own.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -47,6 +54,8 @@ pub struct Known {
     pub root: Hash,
     /// Who holds it.
     pub held_by: String,
+    /// What leads from the keys of what is left to its key; empty where that is one of them.
+    pub ends: Vec<Receipt>,
 }
 
 /// What is left of a log. Nobody writes it while this is there.
@@ -95,8 +104,9 @@ pub fn first_detail(state_directory: &Path) -> Result<Vec<u8>, LoadError> {
 }
 
 impl Remains {
-    /// Reads what is left of a log that began with this key, and asks anchors, and whoever holds one of these checkpoints, what
-    /// they know of it. A checkpoint by a key that none of what is left has put in force is none of this log.
+    /// Reads what is left of a log that began with this key, and asks anchors, and whoever has brought something, what they know
+    /// of it. A checkpoint by a key that nothing has put in force, neither what is left nor ends that were brought, is none of
+    /// this log.
     ///
     /// # Errors
     /// [`LoadError`]; where a daemon runs on it, where it does not hold together, and where something that is said to be a
@@ -104,7 +114,7 @@ impl Remains {
     pub fn read(
         settings: &Settings,
         first: &Verifier,
-        presented: Checkpoints,
+        brought: Brought,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, LoadError> {
         let lock = StoreLock::take(&settings.state_directory)?;
@@ -134,9 +144,9 @@ impl Remains {
             }
         }
         off_host.close();
-        held.extend(presented);
+        held.extend(brought.checkpoints);
         let readers = Store::readers_of(&settings.state_directory);
-        let found = readers.read(|view| Ok(looked_at(view, first, &held)))??;
+        let found = readers.read(|view| Ok(looked_at(view, first, &held, &brought.ends)))??;
         let Found { checkpoint, size, root, sealed, history, keys, behind, open, counter } = found;
         let unknown = number.saturating_sub(counter);
         Ok(Self {
@@ -184,6 +194,33 @@ impl Remains {
     }
 }
 
+/// Where a checkpoint is believed by no key of what is left.
+const LATER: &str =
+    "where the log's key was changed after what is left, give --log-keys FILE, which clients keep as *.keys";
+
+impl Known {
+    /// A checkpoint that was verified by `led`, which ends lead to from `keys`; with the signatures of the keys in force at its
+    /// size and no other.
+    fn of(
+        text: &str,
+        known: &Checkpoint,
+        held_by: &str,
+        keys: &LogKeys,
+        led: &LogKeys,
+        ends: &[Receipt],
+    ) -> Result<Self, LoadError> {
+        let note = note::parse(text).map_err(|error| broken(format!("{held_by}: {error}")))?;
+        let beyond = |end: &&Receipt| end.index < known.size && keys.ends().all(|own| own.index != end.index);
+        Ok(Self {
+            text: note.of(led.at(known.size)).to_string(),
+            size: known.size,
+            root: known.root,
+            held_by: held_by.to_owned(),
+            ends: ends.iter().filter(beyond).cloned().collect(),
+        })
+    }
+}
+
 struct Found {
     checkpoint: String,
     size: u64,
@@ -196,7 +233,12 @@ struct Found {
     counter: u64,
 }
 
-fn looked_at(view: View<'_>, first: &Verifier, held: &[(String, String)]) -> Result<Found, LoadError> {
+fn looked_at(
+    view: View<'_>,
+    first: &Verifier,
+    held: &[(String, String)],
+    ends: &[Receipt],
+) -> Result<Found, LoadError> {
     let keys = keys::named(view, first)?;
     let (head, checkpoint) = load::signed_head(view, first.name(), &keys)?;
     let _frontier = load::edge(view, &head, &checkpoint)?;
@@ -204,14 +246,18 @@ fn looked_at(view: View<'_>, first: &Verifier, held: &[(String, String)]) -> Res
         checkpoint.control.ok_or_else(|| broken("the newest checkpoint names no control record"))?;
     let history = load::chain(view, control, head.control)?;
     keys::proven(&keys, &history, view, first)?;
-    let stored = judge::Stored { view, head: &head, counter: view.counter()?, keys: &keys };
+    let led = keys.led_on(ends).map_err(|error| broken(format!("--log-keys: {}", detailed(&error))))?;
+    let stored = judge::Stored { view, head: &head, counter: view.counter()?, keys: &led };
     let mut behind: Option<Known> = None;
     for (held_by, text) in held {
+        if let Err(error) = led.verify(text) {
+            let why = detailed(&error);
+            return Err(broken(format!("{held_by} holds no checkpoint of this log: {why}; {LATER}")));
+        }
         let (known, relation) = stored.relation(text, held_by)?;
         let newer = behind.as_ref().is_none_or(|newest| known.size > newest.size);
         if relation != Relation::Extended && newer {
-            let (size, root) = (known.size, known.root);
-            behind = Some(Known { text: text.clone(), size, root, held_by: held_by.clone() });
+            behind = Some(Known::of(text, &known, held_by, &keys, &led, ends)?);
         }
     }
     Ok(Found {

@@ -297,6 +297,25 @@ impl LogKeys {
         }
         Err(NotFollowed::Untrusted(Box::new(trusted.clone())))
     }
+
+    /// These keys, and those that ends lead to beyond them. Ends of keys that are known already say what is known, or are
+    /// another log's.
+    ///
+    /// # Errors
+    /// [`NotFollowed`].
+    pub fn led_on(&self, ends: &[Receipt]) -> Result<Self, NotFollowed> {
+        let mut keys = self.clone();
+        for (number, end) in (1..).zip(ends) {
+            let (replaces, next) = end_of(number, end)?;
+            let same =
+                |own: End<'_>| own.index == end.index && *own.replaces == replaces && *own.next == next;
+            if !keys.ends().any(same) {
+                keys.follow(end.index, &replaces, next)
+                    .map_err(|cause| NotFollowed::Succession { number, cause })?;
+            }
+        }
+        Ok(keys)
+    }
 }
 
 /// Where a key ended and the next one began.

@@ -184,9 +184,18 @@ impl SignedNote {
 
     /// The same note with the lines of this key alone.
     #[must_use]
-    pub fn only(mut self, key: &Verifier) -> Self {
-        self.signatures.retain(|line| key.name() == line.name && key.key_id() == line.key_id);
-        self
+    pub fn only(self, key: &Verifier) -> Self {
+        self.of([key])
+    }
+
+    /// The same note with the lines of these keys alone, in their order.
+    #[must_use]
+    pub fn of<'k>(self, keys: impl IntoIterator<Item = &'k Verifier>) -> Self {
+        let lines = |key: &'k Verifier| {
+            let own = move |line: &&NoteSignature| key.name() == line.name && key.key_id() == line.key_id;
+            self.signatures.iter().filter(own).cloned()
+        };
+        Self { signatures: keys.into_iter().flat_map(lines).collect(), text: self.text.clone() }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::room::{Open, Room, new_key, template, told};
 
 /// A key in force; with its key id and place.
 #[track_caller]
-fn born(room: &Room, name: &str) -> (String, String) {
+pub fn born(room: &Room, name: &str) -> (String, String) {
     let open = room.proposed(&new_key(name, "hsm"));
     room.arm(&open);
     room.executes(&open).unwrap();
@@ -63,7 +63,7 @@ fn completes(room: &Room, open: &Open) {
 }
 
 /// Signs as soon as the backend is there.
-fn uses(room: &Room, key: &str) -> Result<(), Reason> {
+pub fn uses(room: &Room, key: &str) -> Result<(), Reason> {
     let end = crate::room::now().later(tests::PATIENCE);
     loop {
         match room.uses(key) {

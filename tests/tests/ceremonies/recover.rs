@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ceremonies::act::{Act, Decision, Deed, SeenHead, namespace};
+use ceremonies::act::{Decision, Deed, namespace};
 use ceremonies::genesis::Mode;
-use ceremonies::statement::{Statement, Target};
+use ceremonies::statement::Target;
 use ceremonies::transcript::{Verdict, verify};
 use proto::hash::Hash;
 use proto::reason::Reason;
@@ -16,206 +16,10 @@ use tests::process::{Process, killed};
 use tests::strace::{Fault, Point, Trace, struck, watched};
 use tests::world::Plan;
 
+use crate::lost::{Desk, KEY, ORIGIN, OTHER, good, refused, says};
 use crate::people::{by, done};
 use crate::room::{Room, new_key, template, told};
-use crate::suspend::{suspended, suspends};
-
-const KEY: &str = "release/linux";
-const OTHER: &str = "release/mac";
-const ORIGIN: &str = "rehearsal.second.example.org";
-const CI: &str = "spiffe://countersign.example.org/ci/old";
-
-/// What a command said that must go well.
-#[track_caller]
-fn good(command: Command) -> String {
-    Process::output(command)
-}
-
-/// What a command said on standard error that must not go well.
-#[track_caller]
-fn refused(mut command: Command) -> String {
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stdout));
-    said
-}
-
-#[track_caller]
-fn says(said: &str, words: &[&str]) {
-    for word in words {
-        assert!(said.contains(word), "{word:?} is not in: {said}");
-    }
-}
-
-/// An instance whose log lies behind what is known of it, and the people who recover it.
-struct Desk {
-    room: Room,
-    /// Its genesis until then.
-    old: Hash,
-}
-
-impl Desk {
-    /// Two keys and a suspension; a backup, and a signature since that nobody's store has.
-    fn lost() -> Self {
-        let plan = Plan::new().key(KEY, "ed25519", &["blob"]).key(OTHER, "ecdsa-p256-sha256", &["blob"]);
-        let mut room = Room::of(plan.start(), None);
-        room.uses(KEY).unwrap();
-        suspends(&room, "carol", "bob").unwrap();
-        let stop = ["stop", "--caller", CI, "--reason", "its runner is gone"];
-        room.world.done(&stop);
-        let copy = room.world.scratch().join("copy");
-        let mut backup = room.world.countersignd("backup");
-        backup.arg("--config").arg(room.world.config()).arg(&copy);
-        good(backup);
-        room.uses(KEY).unwrap();
-        // Ada's machine has seen the newest head.
-        done(&room, "ada", &["ceremony", "list"]);
-        assert!(room.world.stop().success());
-        let state = room.world.state();
-        for entry in std::fs::read_dir(&state).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap();
-            if name.starts_with("log.db") || name.starts_with("index.db") {
-                std::fs::remove_file(&path).unwrap();
-            }
-        }
-        std::fs::copy(copy.join("log.db"), state.join("log.db")).unwrap();
-        let old = room.genesis.digest();
-        Self { room, old }
-    }
-
-    fn directory(&self) -> PathBuf {
-        self.room.world.scratch().join("second")
-    }
-
-    fn recover(&self, words: &[&str]) -> Command {
-        let mut command = self.room.world.countersignd("recover");
-        command.args(words).arg("--config").arg(self.room.world.config());
-        command.arg("--directory").arg(self.directory());
-        command
-    }
-
-    fn draft(&self, more: &[&str]) -> Command {
-        let mut command = self.recover(&["--draft", "--initiator", "oskar", "--ticket", "OPS-4711"]);
-        command.args(["--justification", "The disk was lost.", "--gap", "Everything since the last backup."]);
-        if !more.contains(&"--origin") {
-            command.args(["--origin", ORIGIN]);
-        }
-        command.args(more);
-        command
-    }
-
-    fn complete(&self) -> Command {
-        self.recover(&["--complete"])
-    }
-
-    fn statement(&self) -> Statement {
-        Statement::parse(&std::fs::read(self.directory().join("recover.json")).unwrap()).unwrap()
-    }
-
-    /// Somebody's act about what was drafted.
-    fn act(&self, person: &str, deed: Deed) -> Act {
-        let statement = self.statement();
-        let common = statement.common();
-        let accepts = matches!(deed, Deed::Approve { .. } | Deed::Attest { .. });
-        Act {
-            deed,
-            environment: common.environment.to_string(),
-            expires: common.expires,
-            head: SeenHead {
-                origin: common.log.origin.clone(),
-                root: common.log.root,
-                size: common.log.size,
-            },
-            instance: common.instance.to_string(),
-            nonce: (*Hash::of(person.as_bytes()).as_bytes()).into(),
-            reason: if accepts { String::new() } else { "we do not know enough".into() },
-        }
-    }
-
-    fn put(&self, person: &str, file: &str, act: &Act, namespace: &str) {
-        let document = act.encode().unwrap();
-        let armor = self.room.key(person).sign(namespace, &document);
-        let acts = self.directory().join("acts");
-        std::fs::write(acts.join(format!("{file}.act.json")), document).unwrap();
-        std::fs::write(acts.join(format!("{file}.act.json.sig")), armor).unwrap();
-    }
-
-    fn approves(&self, person: &str) {
-        let deed = Deed::Approve { decision: Decision::Accept, statement: self.statement().digest() };
-        self.put(person, person, &self.act(person, deed), namespace(Mode::Rehearsal));
-    }
-
-    fn attests(&self, person: &str) {
-        let statement = self.statement().digest();
-        let deed = Deed::Attest { decision: Decision::Accept, outcome: None, statement };
-        self.put(person, person, &self.act(person, deed), namespace(Mode::Rehearsal));
-    }
-
-    fn vetoes(&self, person: &str) {
-        let deed = Deed::Veto { statement: self.statement().digest() };
-        let mut act = self.act(person, deed);
-        act.nonce = (*Hash::of(format!("veto {person}").as_bytes()).as_bytes()).into();
-        self.put(person, &format!("no-{person}"), &act, namespace(Mode::Rehearsal));
-    }
-
-    fn takes_back(&self, files: &[&str]) {
-        for file in files {
-            for end in ["act.json", "act.json.sig"] {
-                std::fs::remove_file(self.directory().join(format!("acts/{file}.{end}"))).unwrap();
-            }
-        }
-    }
-
-    /// Everything below a directory, by its path.
-    fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut found = Vec::new();
-        let mut waiting = vec![directory.to_owned()];
-        while let Some(place) = waiting.pop() {
-            for entry in std::fs::read_dir(place).unwrap() {
-                let path = entry.unwrap().path();
-                match path.is_dir() {
-                    true => waiting.push(path),
-                    false if path.is_file() => found.push((path.clone(), std::fs::read(path).unwrap())),
-                    false => {}
-                }
-            }
-        }
-        found.sort();
-        found
-    }
-
-    /// Nothing of a new log is there.
-    #[track_caller]
-    fn nothing_is_made(&self) {
-        for name in ["state/log.db", "anchor", "countersignd.toml", "recovery/begins.json"] {
-            assert!(!self.directory().join(name).exists(), "{name} was made");
-        }
-    }
-
-    /// The world goes on with the new log's configuration.
-    fn moves(&mut self) {
-        let config = self.room.world.config();
-        std::fs::rename(&config, config.with_extension("old")).unwrap();
-        std::fs::copy(self.directory().join("countersignd.toml"), &config).unwrap();
-    }
-
-    fn pins(&self, genesis: Hash, key: &str) {
-        let path = self.room.world.place().join("client.toml");
-        let text = std::fs::read_to_string(&path).unwrap();
-        let kept = text.lines().filter(|line| !line.starts_with("log_key") && !line.starts_with("genesis"));
-        let kept: Vec<&str> = kept.collect();
-        let text = format!("{}\nlog_key = {key:?}\ngenesis_sha256 = \"{genesis}\"\n", kept.join("\n"));
-        std::fs::write(path, text).unwrap();
-    }
-
-    #[track_caller]
-    fn refuses_to_start(&mut self) -> String {
-        let mut daemon = Process::start(self.room.world.daemon());
-        assert!(!daemon.ended(PATIENCE).success());
-        daemon.said()
-    }
-}
+use crate::suspend::suspended;
 
 #[test]
 fn a_lost_log_goes_on_under_another_name_and_its_keys_sign_when_people_say_so() {
@@ -415,8 +219,7 @@ fn a_log_that_nobody_knows_to_be_behind_is_not_recovered() {
     room.uses(KEY).unwrap();
     done(&room, "ada", &["ceremony", "list"]);
     assert!(room.world.stop().success());
-    let old = room.genesis.digest();
-    let desk = Desk { room, old };
+    let desk = Desk::of(room);
     says(&refused(desk.draft(&[])), &["nothing is to be recovered", "--checkpoint"]);
     // Store and anchor were rolled back together: whoever has seen more says so.
     std::fs::rename(desk.room.world.place(), desk.room.world.scratch().join("later")).unwrap();

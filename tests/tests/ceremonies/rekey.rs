@@ -20,7 +20,7 @@ use crate::room::{Open, Room, new_key, template, told};
 const KEY: &str = "release/linux";
 
 /// The next log key, made by the command that makes one: its file, and what verifies it.
-fn made(room: &Room, name: &str) -> (PathBuf, String) {
+pub fn made(room: &Room, name: &str) -> (PathBuf, String) {
     let file = room.world.scratch().join(name);
     let mut command = room.world.countersignd("log-key");
     command.arg("--new").arg(&file).arg("--config").arg(room.world.config());
@@ -31,17 +31,17 @@ fn made(room: &Room, name: &str) -> (PathBuf, String) {
 }
 
 /// The file of the key that `init` has made.
-fn first(room: &Room) -> PathBuf {
+pub fn first(room: &Room) -> PathBuf {
     room.world.state().join("log.key")
 }
 
 /// The key that `init` has made, as it is verified.
-fn pinned(room: &Room) -> String {
+pub fn pinned(room: &Room) -> String {
     std::fs::read_to_string(room.world.place().join("log.pub")).unwrap().trim().to_owned()
 }
 
 /// The daemon is stopped, and started with these keys in its configuration.
-fn restarts(room: &mut Room, key: &Path, next: Option<&Path>) {
+pub fn restarts(room: &mut Room, key: &Path, next: Option<&Path>) {
     assert!(room.world.stop().success());
     starts(room, key, next).unwrap();
 }
@@ -73,7 +73,7 @@ fn rekeying(key: &str, replaces: &str) -> String {
 
 /// Two officers and a witness; it starts by itself then.
 #[track_caller]
-fn executed(room: &Room, key: &str, replaces: &str) -> Open {
+pub fn executed(room: &Room, key: &str, replaces: &str) -> Open {
     let open = room.proposed(&rekeying(key, replaces));
     for officer in ["ada", "bob"] {
         room.approves(officer, &open).unwrap();

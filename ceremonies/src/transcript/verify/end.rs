@@ -23,7 +23,7 @@ use crate::transcript::{Deviation, Files, Invalid, Manifest, Step, name};
 
 /// A checkpoint with the signatures of the log keys in force at its size and no other: further lines would be bytes that
 /// nothing covers.
-fn bare(text: &str, keys: &LogKeys, step: Step, what: &str) -> Result<Checkpoint, Invalid> {
+pub(super) fn bare(text: &str, keys: &LogKeys, step: Step, what: &str) -> Result<Checkpoint, Invalid> {
     let checkpoint = keys.verify(text).at(step, what)?;
     let note = note::parse(text).at(step, what)?;
     hold(keys.are_the_lines_of(&note, checkpoint.size) && note.to_string() == text, step, || {

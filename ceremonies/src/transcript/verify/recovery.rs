@@ -7,6 +7,7 @@
 //! details/<index>.json              the details of its record 0 and of what officers signed outside of ceremonies
 //! checkpoint.txt                    the signed head at which what is left ends
 //! known.txt                         the newest signed head that anyone knows
+//! known.keys.txt                    where a key came after what is left: the ends that lead to the one that signed it
 //! rosters/<version>/…               the transcript of each `roster.change`
 //! guardrails/<version>/…            that of each `policy.change`
 //! log-keys/<number>/…               that of each `log.rekey`
@@ -26,6 +27,9 @@ use proto::canonical::{self, Map};
 use proto::hash::Hash;
 use proto::key_id::KeyId;
 use proto::operation::OperationId;
+use proto::proof::checkpoint::Checkpoint;
+use proto::proof::keys::{LogKeys, read_ends, write_ends};
+use proto::proof::receipt::Receipt;
 use proto::record::{Body, CarriedKey, ControlRecord};
 use proto::time::Time;
 
@@ -51,6 +55,9 @@ pub const BEGINS_DETAIL: &str = "begins.detail.json";
 
 /// The newest signed head of the old log that anyone knows.
 pub const KNOWN: &str = "known.txt";
+
+/// What leads from the keys of what is left to the one that signed [`KNOWN`]; there only where that is none of them.
+pub const KNOWN_KEYS: &str = "known.keys.txt";
 
 /// How to read a recovery; the same text in every one of this version.
 pub const README: &str = include_str!("recovery.md");
@@ -98,8 +105,8 @@ pub struct Recovered {
 }
 
 /// The files that show what is left of a log: its control records, the details of its record 0 and of what officers signed
-/// outside of ceremonies, its signed head, the newest one that anyone knows, and the transcripts of the changes of roster,
-/// guardrails and log key, with their receipts.
+/// outside of ceremonies, its signed head, the newest one that anyone knows with the ends of log keys that lead to its key,
+/// and the transcripts of the changes of roster, guardrails and log key, with their receipts.
 ///
 /// # Errors
 /// [`Invalid`], where the control records are no chain.
@@ -107,7 +114,7 @@ pub fn evidence(
     control: Vec<(u64, Vec<u8>)>,
     details: BTreeMap<u64, Vec<u8>>,
     checkpoint: String,
-    known: String,
+    known: (String, &[Receipt]),
     made: &BTreeMap<Governs, Files>,
 ) -> Result<Files, Invalid> {
     let mut files = Files::new();
@@ -119,7 +126,11 @@ pub fn evidence(
     files.insert(name::README.to_owned(), README.as_bytes().to_vec());
     files.insert(name::CONTROL.to_owned(), Control::of(control)?.encode());
     files.insert(name::CHECKPOINT.to_owned(), checkpoint.into_bytes());
+    let (known, ends) = known;
     files.insert(KNOWN.to_owned(), known.into_bytes());
+    if !ends.is_empty() {
+        files.insert(KNOWN_KEYS.to_owned(), write_ends(ends).into_bytes());
+    }
     Ok(files)
 }
 
@@ -149,7 +160,7 @@ pub fn lost(files: &Files, genesis_sha256: Hash) -> Result<Lost, Invalid> {
     let made = made(files, genesis_sha256)?;
     let keys = changes::log_keys(&made, &instance)?;
     let checkpoint = end::checkpoint(files, &control, &instance, &keys)?;
-    let known = end::signed(files, KNOWN, &instance, &keys)?;
+    let known = known(files, &instance, &keys)?;
     let made = changes::before(&made, &control)?;
     let roster = changes::in_force(made, &instance, u64::MAX).clone();
     let suspended = Suspended::read(&control, &words, &instance, made)?;
@@ -175,6 +186,30 @@ pub fn lost(files: &Files, genesis_sha256: Hash) -> Result<Lost, Invalid> {
         operations: control.lines().iter().map(|line| line.record.operation).collect(),
         newest: control.last().record.time.sealed,
     })
+}
+
+/// The newest head that anyone knows: by the keys of what is left, or by a later one to which ends lead that both of its
+/// neighbours have signed, as clients follow a log.
+fn known(files: &Files, instance: &Instance, keys: &LogKeys) -> Result<Checkpoint, Invalid> {
+    if !files.contains_key(KNOWN_KEYS) {
+        return end::signed(files, KNOWN, instance, keys);
+    }
+    let step = Step::LogKeys;
+    let text = files::text(files, KNOWN_KEYS, step)?;
+    let ends = read_ends(text).at(step, KNOWN_KEYS)?;
+    let led = keys.led_on(&ends).at(step, KNOWN_KEYS)?;
+    // No byte of it is free: each end is in its one form, leads further, and is signed by its two keys and nobody else.
+    for end in &ends {
+        end::bare(&end.checkpoint, &led, step, KNOWN_KEYS)?;
+    }
+    let known = end::signed(files, KNOWN, instance, &led)?;
+    let needed = led.at(known.size).any(|key| key == led.newest());
+    hold(needed && write_ends(&ends) == text && led.count() == keys.count() + ends.len(), step, || {
+        format!(
+            "{KNOWN_KEYS} holds more than what leads to the key of {KNOWN}, or is written in another form"
+        )
+    })?;
+    Ok(known)
 }
 
 /// Judges a recovery: by its files, and by the digest of the statement that the *old* log began with.
@@ -266,7 +301,7 @@ fn nothing_else(files: &Files, details: &BTreeMap<u64, Vec<u8>>) -> Result<(), I
         let read = index.and_then(|index| index.parse::<u64>().ok());
         read.is_some_and(|read| details.contains_key(&read) && format!("details/{read}.json") == path)
     };
-    let known = [name::README, name::CONTROL, name::CHECKPOINT, KNOWN, BEGINS, BEGINS_DETAIL];
+    let known = [name::README, name::CONTROL, name::CHECKPOINT, KNOWN, KNOWN_KEYS, BEGINS, BEGINS_DETAIL];
     let mut all = files.keys();
     let stranger =
         all.find(|path| !known.contains(&path.as_str()) && !detail(path) && !Governs::is_of_one(path));

@@ -21,7 +21,7 @@ use crate::app::arguments::Recover;
 use crate::app::{Failed, boot, log_key, reach};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::log::{self, AnchorPlace, ControlDraft, Fresh, LogKey, Remains, Settings};
+use crate::log::{self, AnchorPlace, Brought, ControlDraft, Fresh, LogKey, Remains, Settings};
 use crate::secret::SecretReference;
 
 /// Checks everything, makes the log and the configuration, and says what was made.
@@ -148,7 +148,7 @@ fn pending(
 /// Whether the log that was made begins as it should.
 fn begun(settings: &Settings, key: &LogKey, clock: &Arc<dyn Clock>) -> Result<(), Failed> {
     let verifier: &Verifier = key.verifier();
-    let remains = Remains::read(settings, verifier, Vec::new(), clock)?;
+    let remains = Remains::read(settings, verifier, Brought::default(), clock)?;
     let missing = boot::fold(&remains.history)?.not_carried();
     match (missing, &remains.behind) {
         (0, None) => Ok(()),

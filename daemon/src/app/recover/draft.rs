@@ -13,7 +13,9 @@ use ceremonies::transcript::recovery::{self, Lost};
 use proto::canonical::Map;
 use proto::hash::Hash;
 use proto::origin::Origin;
+use proto::proof::keys::read_ends;
 use proto::proof::note::Verifier;
+use proto::proof::receipt::Receipt;
 use proto::record::ceremony::document;
 use proto::record::{Body, ControlRecord};
 
@@ -25,7 +27,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::keyring::{self, Loaded};
 use crate::keys::fold::State;
-use crate::log::{self, Checkpoints, Known, Remains};
+use crate::log::{self, Brought, Known, Remains};
 
 /// Most bytes of the documents that record 0 holds, so that the acts of all have room beside them.
 const MOST: usize = 160 * 1024;
@@ -37,12 +39,11 @@ const MOST: usize = 160 * 1024;
 pub(super) fn make(config: &Config, arguments: &Recover, clock: Arc<dyn Clock>) -> Result<(), Failed> {
     let first = first_key(&config.instance.state_directory)?;
     let origin: Origin = name("--origin", said(arguments.origin.as_deref())?)?;
-    let remains =
-        Remains::read(&reach::log_settings(config), &first, presented(&arguments.checkpoint)?, &clock)?;
+    let remains = Remains::read(&reach::log_settings(config), &first, brought(arguments)?, &clock)?;
     let state = boot::fold(&remains.history)?;
     boot::same_keys(&state, &remains.keys)?;
     let known = known(&remains, arguments.log_key_lost)?;
-    let evidence = evidence::of(&remains, &state, &known.text)?;
+    let evidence = evidence::of(&remains, &state, &known)?;
     // Everything that is drafted is held against this, as it will be when it is completed.
     let lost = recovery::lost(&evidence, config.instance.genesis_sha256)?;
     let carried = lost.carried(state.sessions().seen(), remains.sealed);
@@ -95,13 +96,26 @@ fn first_key(state_directory: &Path) -> Result<Verifier, Failed> {
     Ok(begins.log_key.as_str().parse()?)
 }
 
-fn presented(paths: &[std::path::PathBuf]) -> Result<Checkpoints, Failed> {
+/// What people have brought: checkpoints, and the ends of log keys. Of the latter those that several files have are taken once.
+fn brought(arguments: &Recover) -> Result<Brought, Failed> {
     let read = |path: &std::path::PathBuf| {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| Failed::new(format!("{name}: {error}")))?;
-        Ok((name, text))
+        Ok::<_, Failed>((name, text))
     };
-    paths.iter().map(read).collect()
+    let mut ends: Vec<Receipt> = Vec::new();
+    for path in &arguments.log_keys {
+        let (name, text) = read(path)?;
+        let more = read_ends(&text).map_err(|error| Failed::new(format!("{name}: {error}")))?;
+        for end in more {
+            if !ends.iter().any(|own| own.index == end.index && own.leaf == end.leaf) {
+                ends.push(end);
+            }
+        }
+    }
+    ends.sort_by_key(|end| end.index);
+    let checkpoints = arguments.checkpoint.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Brought { checkpoints, ends })
 }
 
 /// The newest checkpoint that anyone knows. Where the tree extends all of them there is nothing to recover, but for the log's
@@ -114,6 +128,7 @@ fn known(remains: &Remains, log_key_lost: bool) -> Result<Known, Failed> {
             size: remains.size,
             root: remains.root,
             held_by: "its own store".to_owned(),
+            ends: Vec::new(),
         }),
         (None, false) => {
             let silent: Vec<String> =

@@ -10,7 +10,7 @@ use super::super::init::{Files, InitError};
 use crate::app::Failed;
 use crate::council::{Ending, endings_of, forebears};
 use crate::keys::fold::State;
-use crate::log::Remains;
+use crate::log::{Known, Remains};
 use proto::canonical;
 use proto::record::ControlDetail;
 use proto::record::ceremony::document;
@@ -19,7 +19,7 @@ use proto::record::ceremony::document;
 pub(super) const DIRECTORY: &str = "recovery";
 
 /// What is left of the old log, and the newest checkpoint of it that anyone knows.
-pub(super) fn of(remains: &Remains, state: &State, known: &str) -> Result<Evidence, Failed> {
+pub(super) fn of(remains: &Remains, state: &State, known: &Known) -> Result<Evidence, Failed> {
     let mut control = Vec::new();
     let mut details = BTreeMap::new();
     for line in &remains.history {
@@ -31,7 +31,8 @@ pub(super) fn of(remains: &Remains, state: &State, known: &str) -> Result<Eviden
         control.push((line.index, stored.leaf));
     }
     let made = made(remains, state)?;
-    Ok(recovery::evidence(control, details, remains.checkpoint.clone(), known.to_owned(), &made)?)
+    let known = (known.text.clone(), &known.ends[..]);
+    Ok(recovery::evidence(control, details, remains.checkpoint.clone(), known, &made)?)
 }
 
 /// The transcripts of the ceremonies that made rosters, guardrails and log keys.

@@ -136,6 +136,32 @@ fn a_checkpoint_is_believed_by_the_keys_at_its_size_alone() {
 }
 
 #[test]
+fn ends_lead_on_from_keys_that_are_known() {
+    let ends = ends();
+    let first = LogKeys::new(key(1));
+    let second = first.led_on(&ends[..1]).unwrap();
+    assert_eq!(second.newest(), &key(2));
+    for known in [&first, &second, &three()] {
+        assert_eq!(known.led_on(&ends).unwrap(), three());
+    }
+    assert_eq!(second.led_on(&ends[1..]).unwrap(), three());
+    assert_eq!(second.led_on(&[]).unwrap(), second);
+    // From nowhere, twice in another place, and to another key than the one that is known.
+    let refused = |keys: &LogKeys, ends: &[Receipt]| keys.led_on(ends).unwrap_err();
+    assert!(matches!(refused(&first, &ends[1..]), NotFollowed::Succession { number: 1, .. }));
+    let mut elsewhere = LogKeys::new(key(1));
+    elsewhere.follow(8, &key(1), key(2)).unwrap();
+    assert!(matches!(refused(&elsewhere, &ends), NotFollowed::Succession { number: 1, .. }));
+    let mut other = LogKeys::new(key(1));
+    other.follow(9, &key(1), key(4)).unwrap();
+    assert!(matches!(refused(&other, &ends), NotFollowed::Succession { number: 1, .. }));
+    // One that a single key has signed.
+    let text = note::parse(&ends[0].checkpoint).unwrap().only(&key(2)).to_string();
+    let alone = Receipt { checkpoint: text, ..ends[0].clone() };
+    assert!(matches!(refused(&first, &[alone]), NotFollowed::Receipt { number: 1, .. }));
+}
+
+#[test]
 fn no_key_follows_that_is_anothers_or_was_there() {
     let mut keys = three();
     let other = Ed25519Signer::from_seed("other.example.org", &[4; 32]).unwrap();
