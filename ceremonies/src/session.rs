@@ -35,6 +35,8 @@ mod refusal;
 mod seats;
 mod state;
 
+use std::sync::Arc;
+
 use book::Book;
 pub use count::{Lack, Standing};
 pub use event::{Decision, Event, SignedAct, Stamp, deviations_digest};
@@ -94,15 +96,15 @@ impl InForce {
 /// person's act (held by `the_invariants_c1_to_c6_c8_c10_and_c11_hold_in_every_history`).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Session {
-    statement: Statement,
-    digest: Hash,
+    // What does not change from one event to the next is shared by the sessions before and after it.
+    statement: Arc<Statement>,
     rule: Rule,
     /// The roster that the statement names.
-    pinned: Seats,
+    pinned: Arc<Seats>,
     /// The roster in force, and who of it is suspended.
-    present: Seats,
+    present: Arc<Seats>,
     /// The roster that a `roster.change` makes.
-    next: Option<Seats>,
+    next: Option<Arc<Seats>>,
     /// The record of the proposal.
     proposed: Stamp,
     /// Index of the newest record that had an effect.
@@ -137,12 +139,12 @@ impl Session {
             (Target::RosterChange(_), _) | (_, Some(_)) => return Err(Refusal::NextRoster),
             _ => {}
         }
+        let pinned = Arc::new(roster.clone());
         Ok(Self {
-            digest: statement.digest(),
             rule,
-            pinned: roster.clone(),
-            present: roster.clone(),
-            next,
+            present: Arc::clone(&pinned),
+            pinned,
+            next: next.map(Arc::new),
             proposed: stamp,
             index: stamp.index,
             latest: stamp.time,
@@ -150,7 +152,7 @@ impl Session {
             starts: 0,
             superseded: false,
             state: State::Proposed,
-            statement,
+            statement: Arc::new(statement),
         })
     }
 
@@ -195,13 +197,13 @@ impl Session {
     }
 
     /// What it asks for.
-    pub const fn statement(&self) -> &Statement {
+    pub fn statement(&self) -> &Statement {
         &self.statement
     }
 
     /// SHA-256 of the statement: what every act on it names.
-    pub const fn digest(&self) -> Hash {
-        self.digest
+    pub fn digest(&self) -> Hash {
+        self.statement.digest()
     }
 
     /// How ceremonies of its kind are held.

@@ -137,6 +137,7 @@ pub struct Common {
 pub struct Statement {
     common: Common,
     target: Target,
+    digest: Hash,
 }
 
 /// The form in which a statement is written: fields sorted.
@@ -181,7 +182,9 @@ impl Statement {
         rules::hard_limits(target.kind(), common.quorum)
             .map_err(|broken| StatementError::Quorum { kind: target.kind(), broken })?;
         target.check(&common)?;
-        Ok(Self { common, target })
+        let mut statement = Self { common, target, digest: Hash::ZERO };
+        statement.digest = Hash::of(&statement.encode());
+        Ok(statement)
     }
 
     /// Reads a statement from its canonical bytes.
@@ -258,8 +261,8 @@ impl Statement {
     }
 
     /// SHA-256 of its canonical bytes: what approvals name, and what is read aloud as [`crate::words::Words`].
-    pub fn digest(&self) -> Hash {
-        Hash::of(&self.encode())
+    pub const fn digest(&self) -> Hash {
+        self.digest
     }
 
     /// The statement as a value, for comparing and showing.

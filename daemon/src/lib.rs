@@ -1,5 +1,6 @@
 //! countersignd: signs with keys that live in HSMs and cloud KMS, and records every signature before it leaves.
 
+pub mod ahead;
 pub mod app;
 pub mod audit;
 pub mod backend;

@@ -87,6 +87,19 @@ pub struct ControlRow {
     pub subject: String,
 }
 
+/// A row of that table, and of the record that it names what was asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ControlStored {
+    /// Index in the tree.
+    pub index: u64,
+    /// Record kind, by the table.
+    pub kind: String,
+    /// The leaf; absent where there is no such record.
+    pub leaf: Option<Vec<u8>>,
+    /// The detail.
+    pub detail: Option<Vec<u8>>,
+}
+
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

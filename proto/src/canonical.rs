@@ -7,9 +7,11 @@
 //! Structs declare their fields sorted, so that writing is plain serde_json; debug builds compare with an independent
 //! canonicalizer. Callers' maps are [`Map`], which orders keys as RFC 8785, 3.2.3 wants: by UTF-16 code units.
 
+mod form;
 mod map;
 
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
@@ -62,43 +64,66 @@ pub fn to_vec<T: Serialize>(value: &T) -> Result<Vec<u8>, CanonicalError> {
 /// # Errors
 /// [`CanonicalError`]; `T` should refuse unknown fields.
 pub fn from_slice<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, CanonicalError> {
-    let tree = serde_json::from_slice(bytes)?;
-    allowed(&tree, 0)?;
-    let value: T = serde_json::from_slice(bytes)?;
+    from_slice_by(bytes, |bytes| serde_json::from_slice(bytes))
+}
+
+/// The same for a type that is read in a way of its own.
+///
+/// # Errors
+/// [`CanonicalError`]; what `read` says is [`CanonicalError::Shape`].
+pub fn from_slice_by<T: Serialize>(
+    bytes: &[u8],
+    read: impl FnOnce(&[u8]) -> serde_json::Result<T>,
+) -> Result<T, CanonicalError> {
+    let form = form::of(bytes)?;
+    let value = read(bytes)?;
     // A `Value` inside `T` writes its keys by their bytes or, where some crate of the build asks serde_json for
     // `preserve_order`, as they were read. By bytes is by UTF-16 up to U+FFFF; beyond (four bytes in UTF-8) it is not.
     let same = if bytes.iter().any(|byte| *byte >= 0xf0) {
         serde_json_canonicalizer::to_vec(&value)? == bytes
     } else {
-        serde_json::to_vec(&value)? == bytes && is_sorted(&tree)
+        form.is_sorted && is_written(&value, bytes)?
     };
     if same { Ok(value) } else { Err(CanonicalError::NotCanonical) }
 }
 
-/// Whether keys stand in the order of their bytes, as far as the tree has kept the order.
-fn is_sorted(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.iter().all(is_sorted),
-        Value::Object(fields) => fields.keys().is_sorted() && fields.values().all(is_sorted),
-        _ => true,
+/// The tree of a text that has nothing which canonical JSON does not have, and its keys in order. White space, escapes and number
+/// forms are not looked at: whoever reads a type out of the tree writes that again and compares.
+///
+/// # Errors
+/// [`CanonicalError`].
+pub fn tree(bytes: &[u8]) -> Result<Value, CanonicalError> {
+    if !form::of(bytes)?.is_sorted {
+        return Err(CanonicalError::NotCanonical);
     }
+    Ok(serde_json::from_slice(bytes)?)
 }
 
-fn allowed(value: &Value, depth: usize) -> Result<(), CanonicalError> {
-    match value {
-        Value::Null => Err(CanonicalError::Forbidden("null")),
-        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-            (Some(n), _) if n <= LARGEST => Ok(()),
-            (None, Some(n)) if n.unsigned_abs() <= LARGEST => Ok(()),
-            (Some(_), _) | (None, Some(_)) => Err(CanonicalError::Forbidden("integer beyond 2^53 - 1")),
-            (None, None) => Err(CanonicalError::Forbidden("floating point number")),
-        },
-        Value::Array(_) | Value::Object(_) if depth >= DEPTH => {
-            Err(CanonicalError::Forbidden("nesting deeper than 16"))
+/// Whether serde_json writes `value` as these bytes.
+fn is_written<T: Serialize>(value: &T, bytes: &[u8]) -> Result<bool, serde_json::Error> {
+    /// Takes what it expects, and nothing else.
+    struct Expecting<'a> {
+        rest: &'a [u8],
+        differs: bool,
+    }
+    impl io::Write for Expecting<'_> {
+        fn write(&mut self, written: &[u8]) -> io::Result<usize> {
+            match self.rest.strip_prefix(written) {
+                Some(rest) => self.rest = rest,
+                None => self.differs = true,
+            }
+            if self.differs { Err(io::ErrorKind::InvalidData.into()) } else { Ok(written.len()) }
         }
-        Value::Array(items) => items.iter().try_for_each(|item| allowed(item, depth + 1)),
-        Value::Object(fields) => fields.values().try_for_each(|field| allowed(field, depth + 1)),
-        Value::Bool(_) | Value::String(_) => Ok(()),
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut expecting = Expecting { rest: bytes, differs: false };
+    match serde_json::to_writer(&mut expecting, value) {
+        Ok(()) => Ok(expecting.rest.is_empty()),
+        Err(_stopped) if expecting.differs => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -165,6 +190,21 @@ mod tests {
     struct Sample {
         a: i64,
         b: Map<String>,
+    }
+
+    #[test]
+    fn a_tree_has_sorted_keys_and_nothing_that_is_forbidden() {
+        assert!(tree(br#" {"a": [1], "b": {"\u0078": true}} "#).is_ok());
+        assert!(tree("{\"\u{10000}\":\"2\",\"\u{e000}\":\"1\"}".as_bytes()).is_ok());
+        for bad in
+            [r#"{"b":1,"a":1}"#, r#"{"a":1,"a":1}"#, r#"[{"b":1,"a":1}]"#, "{\"\u{e000}\":1,\"\u{10000}\":2}"]
+        {
+            assert!(matches!(tree(bad.as_bytes()), Err(CanonicalError::NotCanonical)), "{bad}");
+        }
+        for bad in ["[null]", "[1.5]", "[9007199254740992]", "[1e2]", "[1", "{}{}"] {
+            assert!(tree(bad.as_bytes()).is_err(), "{bad}");
+        }
+        assert!(matches!(tree(b"[null]"), Err(CanonicalError::Forbidden("null"))));
     }
 
     #[test]

@@ -133,9 +133,7 @@ impl Record {
         }
         let head: Head = serde_json::from_slice(leaf).map_err(CanonicalError::from)?;
         if head.previous.is_some() {
-            return Ok(Self::Control(Box::new(
-                canonical::from_slice(leaf).map_err(|e| control::explain(&head.kind, e))?,
-            )));
+            return ControlRecord::parse(leaf).map(Box::new).map(Self::Control);
         }
         let newer = head.v.as_u64().is_some_and(|version| version > VERSION.into());
         Ok(match head.kind.as_str() {

@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use ceremonies::access::{Action, Caller, Facts};
+use ceremonies::statement::Statement;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use daemon::policy::decide;
 use daemon::policy::facts::Resource;
@@ -24,7 +25,8 @@ use proto::proof::leaf::leaf_hash;
 use proto::purpose::{Kind, Purpose};
 use proto::record::kind::SignTag;
 use proto::record::{
-    CallerDetail, Detail, Outcome, PolicyDetail, SignRecord, SignatureEntry, Signed, Times, VERSION,
+    CallerDetail, ControlRecord, Detail, Outcome, PolicyDetail, SignRecord, SignatureEntry, Signed, Times,
+    VERSION,
 };
 use proto::time::Time;
 
@@ -98,6 +100,18 @@ fn records(c: &mut Criterion) {
     group.bench_function("read a leaf strictly", |b| {
         b.iter(|| canonical::from_slice::<SignRecord>(black_box(&bytes)).unwrap());
     });
+    group.finish();
+}
+
+/// What a start reads of each step of a ceremony.
+fn ceremonies(c: &mut Criterion) {
+    let leaf = include_bytes!("../../proto/tests/golden/records/ceremony.act.json").trim_ascii();
+    let statement = include_bytes!("../../ceremonies/tests/golden/statements/key-generate.json").trim_ascii();
+    let mut group = c.benchmark_group("ceremony");
+    group.throughput(Throughput::Bytes(leaf.len() as u64));
+    group.bench_function("read an act's leaf", |b| b.iter(|| ControlRecord::parse(black_box(leaf)).unwrap()));
+    group.throughput(Throughput::Bytes(statement.len() as u64));
+    group.bench_function("read a statement", |b| b.iter(|| Statement::parse(black_box(statement)).unwrap()));
     group.finish();
 }
 
@@ -177,5 +191,5 @@ fn policy(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(parts, records, tree, policy);
+criterion_group!(parts, records, ceremonies, tree, policy);
 criterion_main!(parts);

@@ -2,6 +2,8 @@
 
 mod act;
 
+use std::sync::Arc;
+
 use proto::time::Time;
 
 use crate::person::{PersonId, Role};
@@ -91,9 +93,9 @@ impl Session {
                 next.state = State::Indeterminate(execution.clone());
             }
             Event::Resolved { leftover, .. } => next.resolve(*leftover, stamp.time, event)?,
-            Event::Roster(roster) if *roster == self.present => {}
+            Event::Roster(roster) if *roster == *self.present => {}
             Event::Roster(roster) => {
-                next.present = roster.clone();
+                next.present = Arc::new(roster.clone());
                 next.forget_who_left();
                 next.change_of_rules(stamp);
             }
@@ -103,7 +105,7 @@ impl Session {
                 for person in people.difference(&next.present.suspended) {
                     next.book.end(person, stamp.index);
                 }
-                next.present.suspended = people.clone();
+                Arc::make_mut(&mut next.present).suspended = people.clone();
                 next.forget_who_left();
                 next.settle(stamp);
             }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use proto::canonical::{self, CanonicalError};
+use proto::hash::Hash;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -13,20 +14,25 @@ pub(super) fn statement(bytes: &[u8]) -> Result<Statement, StatementError> {
     if bytes.len() > LARGEST {
         return Err(StatementError::Size(bytes.len()));
     }
-    let mut twice = None;
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let read = Unique { twice: &mut twice }.deserialize(&mut reader).and_then(|()| reader.end());
-    if let Some(key) = twice {
-        return Err(StatementError::DuplicateKey(key));
-    }
-    read.map_err(|error| StatementError::Json(error.to_string()))?;
-    let value: Value = canonical::from_slice(bytes).map_err(|error| match error {
-        CanonicalError::Shape(error) => StatementError::Json(error.to_string()),
-        CanonicalError::Forbidden(what) => StatementError::Forbidden(what.to_owned()),
-        CanonicalError::NotCanonical => StatementError::NotCanonical,
-    })?;
+    let value: Value = canonical::tree(bytes).map_err(|error| refused(bytes, error))?;
     let Value::Object(rest) = value else { return Err(StatementError::NotAnObject) };
-    fields(Fields { rest })
+    let statement = fields(Fields { rest })?;
+    // It was written to be named by its digest: so it is known already whether these are its bytes.
+    if statement.digest() == Hash::of(bytes) { Ok(statement) } else { Err(StatementError::NotCanonical) }
+}
+
+/// Why bytes are no canonical JSON: a key that stands twice is said before anything else.
+fn refused(bytes: &[u8], error: CanonicalError) -> StatementError {
+    let mut twice = None;
+    let walked = Unique { twice: &mut twice }.deserialize(&mut serde_json::Deserializer::from_slice(bytes));
+    match (twice, walked, error) {
+        (Some(key), _, _) => StatementError::DuplicateKey(key),
+        (None, Err(error), _) | (None, Ok(()), CanonicalError::Shape(error)) => {
+            StatementError::Json(error.to_string())
+        }
+        (None, Ok(()), CanonicalError::Forbidden(what)) => StatementError::Forbidden(what.to_owned()),
+        (None, Ok(()), CanonicalError::NotCanonical) => StatementError::NotCanonical,
+    }
 }
 
 fn fields(mut fields: Fields) -> Result<Statement, StatementError> {

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use proto::canonical;
 use proto::hash::Hash;
 use proto::operation::OperationId;
 use proto::proof::checkpoint::Checkpoint;
@@ -170,5 +169,5 @@ impl Log {
 
 /// A record as it is read, for tests that write another one.
 pub fn read(leaf: &[u8]) -> ControlRecord {
-    canonical::from_slice(leaf).unwrap()
+    ControlRecord::parse(leaf).unwrap()
 }

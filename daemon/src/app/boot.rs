@@ -7,10 +7,14 @@ use ceremonies::statement::Target;
 use proto::proof::keys::LogKeys;
 
 use super::{Failed, log_key, reach};
+use crate::ahead;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::keys::fold::State;
+use crate::keys::fold::{Documents, State};
 use crate::log::{self, Control, Controls, Log};
+
+/// Control records whose documents are read at once.
+const PAGE: usize = 250;
 
 /// An open instance.
 pub(super) struct Booted {
@@ -35,12 +39,18 @@ pub(super) fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Booted, Fai
 
 /// The state after these control records.
 pub(super) fn fold(history: &[Control]) -> Result<State, Failed> {
-    let mut history = history.iter();
-    let first = history.next().ok_or_else(|| Failed::new("the log has no genesis record"))?;
+    let (first, rest) = history.split_first().ok_or_else(|| Failed::new("the log has no genesis record"))?;
     let mut state = State::genesis(first.hash, &first.record, first.detail.as_deref())?;
-    for control in history {
-        state.apply(control.index, control.hash, &control.record, control.detail.as_deref())?;
-    }
+    ahead::in_order(
+        rest.chunks(PAGE).map(Ok),
+        |page| page.iter().map(|control| (control, documents(control))).collect::<Vec<_>>(),
+        |page| {
+            page.into_iter().try_for_each(|(control, documents)| {
+                state.apply_read(control.index, control.hash, &control.record, documents)?;
+                Ok::<_, Failed>(())
+            })
+        },
+    )?;
     Ok(state)
 }
 
@@ -50,6 +60,10 @@ pub(super) fn same_keys(state: &State, keys: &LogKeys) -> Result<(), Failed> {
         return Ok(());
     }
     Err(Failed::new("the log's control records name other log keys than its ceremonies have put in force"))
+}
+
+fn documents(control: &Control) -> Documents {
+    Documents::read(&control.record, control.detail.as_deref())
 }
 
 /// Whether the log is the one that the configuration names.

@@ -8,6 +8,7 @@
 //! refused changes nothing (`a_refused_record_changes_nothing`).
 
 mod ceremony;
+mod documents;
 mod invitations;
 mod people;
 mod refuse;
@@ -33,6 +34,7 @@ use proto::term::Term;
 use proto::time::Time;
 
 pub use ceremony::is_bound_to;
+pub use documents::Documents;
 pub use invitations::{Invitation, Invitations};
 pub use people::Made;
 pub use refuse::FoldError;
@@ -190,12 +192,26 @@ impl State {
         record: &ControlRecord,
         detail: Option<&[u8]>,
     ) -> Result<Effect, FoldError> {
+        self.apply_read(index, hash, record, Documents::read(record, detail))
+    }
+
+    /// The same with a detail that was read already.
+    ///
+    /// # Errors
+    /// [`FoldError`]; the state is then as it was.
+    pub fn apply_read(
+        &mut self,
+        index: u64,
+        hash: Hash,
+        record: &ControlRecord,
+        documents: Documents,
+    ) -> Result<Effect, FoldError> {
         refuse::out_of_order(self.head, index, record)?;
         refuse::stops_and_lifts(index, record)?;
         refuse::misplaced(self.genesis.carried(), index, record)?;
         let effect = match &record.body {
             Body::Carried(carried) => self.carry(carried, index, &record.stops)?,
-            Body::Ceremony(step) => self.ceremony(step, index, record, detail)?,
+            Body::Ceremony(step) => self.ceremony(step, index, record, documents)?,
             Body::Genesis { .. } => return Err(FoldError::SecondGenesis { index }),
             Body::Stopped { act, target } => {
                 refuse::stop_of_something_else(self, index, target, &record.stops)?;

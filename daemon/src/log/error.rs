@@ -7,6 +7,7 @@ use std::time::Duration;
 use proto::reason::Reason;
 use proto::record::RecordError;
 
+use crate::ahead::NoThread;
 use crate::store::StoreError;
 
 /// Why the log did not take or give something.
@@ -100,6 +101,9 @@ pub enum LoadError {
     /// The store cannot be read or written. Worth trying again.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is none to read with. Worth trying again.
+    #[error(transparent)]
+    Thread(#[from] NoThread),
     /// An anchor or the stop file cannot be read or written. Worth trying again.
     #[error("{doing} {path}: {source}")]
     Io {
@@ -154,7 +158,7 @@ impl LoadError {
                     | StoreError::Exists { .. }
                     | StoreError::Shape(_)
             ),
-            Self::Io { .. } | Self::NotMade { .. } => false,
+            Self::Thread(_) | Self::Io { .. } | Self::NotMade { .. } => false,
         }
     }
 }

@@ -16,7 +16,7 @@ use proto::proof::frontier::Frontier;
 use proto::proof::keys::LogKeys;
 use proto::proof::leaf::leaf_hash;
 use proto::proof::tile;
-use proto::record::ControlRecord;
+use proto::record::{ControlRecord, kind};
 use proto::time::Time;
 use serde::Deserialize;
 
@@ -27,12 +27,18 @@ use super::signer::Signers;
 use super::tree::detailed;
 use super::watch::{Control, Head};
 use super::{judge, keys};
-use crate::store::{HeadRow, Store, StoreError, View};
+use crate::ahead;
+use crate::store::{ControlStored, HeadRow, Store, StoreError, View};
 
 /// How long a start waits for the anchors off the host: as long as they may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long loading again waits for them. This process remembers what it has released, and callers wait.
 const SHORT: Duration = Duration::from_secs(1);
+
+/// Control records that are read at once.
+const PAGE: u32 = 500;
+/// And their bytes, about.
+const PAGE_BYTES: usize = 4 << 20;
 
 /// A log in memory: its edge, its newest facts, its control records.
 #[derive(Debug)]
@@ -200,55 +206,59 @@ pub(super) fn newest_time(view: View<'_>, size: u64) -> Result<Time, LoadError> 
     sealed_of(&record.leaf).ok_or_else(|| broken("the newest record does not say when it was sealed"))
 }
 
-/// The detail of a control record from which something follows: the one that its leaf names.
-fn detail(index: u64, named: Option<Hash>, stored: Option<Vec<u8>>) -> Result<Option<Arc<[u8]>>, LoadError> {
-    let found = stored.as_deref().map(Hash::of);
-    if found == named {
-        return Ok(stored.map(Arc::from));
+/// Pages of control records as they are stored.
+fn stored(view: View<'_>) -> impl Iterator<Item = Result<Vec<ControlStored>, LoadError>> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let page = view.control_records(next, PAGE, PAGE_BYTES, kind::needs_detail);
+        if let Ok(rows) = &page {
+            next = rows.last()?.index + 1;
+        }
+        Some(page.map_err(LoadError::from))
+    })
+}
+
+/// A control record, read; what is before it is another thing.
+fn read(stored: ControlStored) -> Result<Control, LoadError> {
+    let ControlStored { index, kind, leaf, detail } = stored;
+    let leaf = leaf.ok_or_else(|| broken(format!("control record {index} is missing")))?;
+    let record = ControlRecord::parse(&leaf).map_err(|cause| LoadError::Record { index, cause })?;
+    if record.body.kind() != kind {
+        return Err(broken(format!("the table of control records says that {index} is a `{kind}`")));
     }
-    Err(broken(format!("the detail of control record {index} is not the one that its leaf names")))
+    // The one that its leaf names.
+    if record.body.needs_detail() && detail.as_deref().map(Hash::of) != record.detail {
+        return Err(broken(format!(
+            "the detail of control record {index} is not the one that its leaf names"
+        )));
+    }
+    Ok(Control { index, hash: leaf_hash(&leaf), record, detail: detail.map(Arc::from) })
 }
 
 /// Walks the control records from the first to the one that the checkpoint names; each names the one before.
 pub(super) fn chain(view: View<'_>, newest: (u64, Hash), row: u64) -> Result<Vec<Control>, LoadError> {
     let mut history: Vec<Control> = Vec::new();
-    let mut previous = Hash::ZERO;
-    let mut next = 0;
-    loop {
-        let rows = view.controls(next, 1000)?;
-        let Some(last) = rows.last() else { break };
-        next = last.index + 1;
-        for row in rows {
-            let index = row.index;
-            if history.is_empty() != (index == 0) {
-                return Err(broken("the chain of control records does not begin with record 0"));
-            }
-            let stored =
-                view.record(index)?.ok_or_else(|| broken(format!("control record {index} is missing")))?;
-            let leaf = stored.leaf;
-            let record = ControlRecord::parse(&leaf).map_err(|cause| LoadError::Record { index, cause })?;
-            if record.previous != previous {
-                let before = history.last().map_or(0, |control| control.index);
-                return Err(broken(format!(
-                    "the chain of control records is broken between {before} and {index}: one was removed or changed, \
-                     perhaps to hide a stop"
-                )));
-            }
-            if record.body.kind() != row.kind {
-                return Err(broken(format!(
-                    "the table of control records says that {index} is a `{}`",
-                    row.kind
-                )));
-            }
-            let hash = leaf_hash(&leaf);
-            previous = hash;
-            let detail = match record.body.needs_detail() {
-                true => Some(detail(index, record.detail, stored.detail)?),
-                false => None,
-            };
-            history.push(Control { index, hash, record, detail: detail.flatten() });
+    let mut follows = |control: Control| {
+        let index = control.index;
+        let last = history.last();
+        if last.is_none() != (index == 0) {
+            return Err(broken("the chain of control records does not begin with record 0"));
         }
-    }
+        if control.record.previous != last.map_or(Hash::ZERO, |last| last.hash) {
+            let before = last.map_or(0, |last| last.index);
+            return Err(broken(format!(
+                "the chain of control records is broken between {before} and {index}: one was removed or changed, \
+                 perhaps to hide a stop"
+            )));
+        }
+        history.push(control);
+        Ok(())
+    };
+    ahead::in_order(
+        stored(view),
+        |page| page.into_iter().map(read).collect::<Vec<_>>(),
+        |page| page.into_iter().try_for_each(|control| follows(control?)),
+    )?;
     match history.last() {
         Some(last) if (last.index, last.hash) == newest && last.index == row => Ok(history),
         last => Err(broken(format!(

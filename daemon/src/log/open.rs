@@ -71,7 +71,9 @@ pub fn open_waiting(
     })?;
     let (stop_file, found) = StopFile::open(&stop_path)?;
     let off_host = OffHost::start(&settings, &clock)?;
-    let mut loaded = load::load(&settings, &signers, None, &off_host)?;
+    // Beside loading: the first random number of a process waits for the machine's entropy to be collected.
+    let owner = thread("log-owner", random)?;
+    let loaded = load::load(&settings, &signers, None, &off_host)?;
     let logged = loaded.operations();
     let queue = Arc::new(Queue::new(settings.limits.clone()));
     let due = due(&loaded.history, loaded.sealed);
@@ -81,10 +83,11 @@ pub fn open_waiting(
         tracing::error!("{verdict}");
     }
     let feed = Arc::new(Feed::default());
+    let owner = owner.join().map_err(|_panicked| no_random())??;
     let shared = Arc::new(Shared {
         signers,
         keys: ArcSwap::from_pointee(loaded.keys.clone()),
-        owner: Owner(random()?),
+        owner: Owner(owner),
         queue,
         fence: Fence::default(),
         barrier: Barrier::default(),
@@ -103,10 +106,8 @@ pub fn open_waiting(
         settings,
     });
     let stops = pending_stops(&shared, found, |operation| logged.contains(operation))?;
-    let history = loaded.history.clone();
     let mut writer = Writer::new(Arc::clone(&shared), clock_watch, Vec::new());
-    loaded.history.shrink_to_fit();
-    writer.adopt(loaded, false)?;
+    let history = writer.adopt(loaded, false)?;
     writer.defer(stops);
     // Safe now: everything that was in the log and in the stop file. Nobody has a permit yet.
     writer.begin();
@@ -181,16 +182,18 @@ pub(super) fn stop_everything(shared: &Shared) -> Result<ControlJob, LoadError> 
 
 fn random<const N: usize>() -> Result<[u8; N], LoadError> {
     let mut bytes = [0; N];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_opaque| LoadError::Inconsistent("the machine gives no random numbers".into()))?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_opaque| no_random())?;
     Ok(bytes)
 }
 
-fn thread(
+fn no_random() -> LoadError {
+    LoadError::Inconsistent("the machine gives no random numbers".into())
+}
+
+fn thread<T: Send + 'static>(
     name: &'static str,
-    run: impl FnOnce() + Send + 'static,
-) -> Result<std::thread::JoinHandle<()>, LoadError> {
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<std::thread::JoinHandle<T>, LoadError> {
     std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|source| LoadError::Io {
         doing: "starting the thread",
         path: name.into(),

@@ -4,9 +4,7 @@
 //! ([`ControlDetail::documents`](super::ControlDetail)), under the names that [`document`] lists. What a step *does* to its
 //! ceremony is for the crate `ceremonies` to say.
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::algorithm::Algorithm;
 use crate::canonical::base64_bytes;
@@ -381,28 +379,13 @@ impl Ceremony {
         }
     }
 
-    /// Whether the ceremony's state follows from the detail too, not from the leaf alone.
-    pub const fn needs_detail(&self) -> bool {
-        matches!(self, Self::Proposed(_) | Self::Executed(_))
-    }
-
-    pub(super) fn write(self) -> serde_json::Result<Value> {
-        match self {
-            Self::Proposed(body) => serde_json::to_value(body),
-            Self::Acted(body) => serde_json::to_value(body),
-            Self::Started(body) => serde_json::to_value(body),
-            Self::Deviated(body) => serde_json::to_value(body),
-            Self::Executed(body) => serde_json::to_value(body),
-            Self::Failed(body) => serde_json::to_value(body),
-            Self::Interrupted(body) | Self::Ended(body) => serde_json::to_value(body),
-            Self::Completed(body) => serde_json::to_value(body),
-        }
-    }
-
     /// Reads the body of a record of this kind; `None` where it is no step of a ceremony.
-    pub(super) fn read(kind: &str, body: Value) -> Option<serde_json::Result<Self>> {
-        fn of<T: DeserializeOwned>(body: Value, step: fn(T) -> Ceremony) -> serde_json::Result<Ceremony> {
-            serde_json::from_value(body).map(step)
+    pub(super) fn read<'de, D: Deserializer<'de>>(kind: &str, body: D) -> Option<Result<Self, D::Error>> {
+        fn of<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+            body: D,
+            step: fn(T) -> Ceremony,
+        ) -> Result<Ceremony, D::Error> {
+            T::deserialize(body).map(step)
         }
         Some(match kind {
             "ceremony.proposed" => of(body, Self::Proposed),
@@ -416,5 +399,20 @@ impl Ceremony {
             "ceremony.completed" => of(body, Self::Completed),
             _ => return None,
         })
+    }
+}
+
+impl Serialize for Ceremony {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Proposed(body) => body.serialize(serializer),
+            Self::Acted(body) => body.serialize(serializer),
+            Self::Started(body) => body.serialize(serializer),
+            Self::Deviated(body) => body.serialize(serializer),
+            Self::Executed(body) => body.serialize(serializer),
+            Self::Failed(body) => body.serialize(serializer),
+            Self::Interrupted(body) | Self::Ended(body) => body.serialize(serializer),
+            Self::Completed(body) => body.serialize(serializer),
+        }
     }
 }

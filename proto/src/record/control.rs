@@ -3,6 +3,8 @@
 //! They share one envelope and are chained: `previous` is the leaf hash of the control record before, 64 zeros in
 //! `genesis`. An unknown kind refuses the start of an older version.
 
+mod form;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,13 +14,12 @@ use crate::name::KeyName;
 use crate::operation::OperationId;
 use crate::record::carried::CarriedKey;
 use crate::record::people::{Suspend, Vouched};
-use crate::record::{Ceremony, Draft, RecordError, Times, VERSION, kind};
+use crate::record::{Ceremony, Draft, RecordError, Times, kind};
 use crate::term::Term;
 use crate::time::Time;
 
 /// A record that changes what may be signed.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(try_from = "Envelope", into = "Envelope")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ControlRecord {
     /// Who did it.
     pub actor: Actor,
@@ -171,47 +172,6 @@ pub enum StopTarget {
     },
 }
 
-/// The form in which control records are written: fields sorted, empty lists absent.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Envelope {
-    actor: Actor,
-    body: Value,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    detail: Option<Hash>,
-    kind: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    lifts: Vec<Lift>,
-    operation: OperationId,
-    previous: Hash,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    stops: Vec<Term>,
-    time: Times,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    touches: Vec<Term>,
-    v: u8,
-}
-
-macro_rules! body {
-    ($($name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty),* })*) => {
-        $(
-            #[derive(Deserialize, Serialize)]
-            #[serde(deny_unknown_fields)]
-            struct $name { $($(#[$attribute])* $field: $type,)* }
-        )*
-    };
-}
-
-body! {
-    EnrolledBody { caller: String, certificate: Hash, key: Hash, not_after: Time, token: Hash }
-    InvitedBody { caller: String, expires: Time, token: Hash }
-    GenesisBody { statement: Value }
-    DigestBody { sha256: Hash }
-    StoppedBody { #[serde(default, skip_serializing_if = "Option::is_none")] act: Option<Hash>, target: StopTarget }
-    AnchorBody { place: String }
-    RedactedBody { indices: Vec<u64> }
-}
-
 impl Body {
     /// The record's kind.
     pub const fn kind(&self) -> &'static str {
@@ -231,112 +191,9 @@ impl Body {
         }
     }
 
-    fn write(self) -> Value {
-        let written = match self {
-            Self::Carried(carried) => serde_json::to_value(carried),
-            Self::Ceremony(step) => step.write(),
-            Self::Enrolled { caller, certificate, key, not_after, token } => {
-                serde_json::to_value(EnrolledBody { caller, certificate, key, not_after, token })
-            }
-            Self::Invited { caller, expires, token } => {
-                serde_json::to_value(InvitedBody { caller, expires, token })
-            }
-            Self::Clock(vouched) => serde_json::to_value(vouched),
-            Self::Genesis { statement } => serde_json::to_value(GenesisBody { statement }),
-            Self::Grant { sha256 } | Self::Policy { sha256 } => serde_json::to_value(DigestBody { sha256 }),
-            Self::Stopped { act, target } => serde_json::to_value(StoppedBody { act, target }),
-            Self::Anchor { place } => serde_json::to_value(AnchorBody { place }),
-            Self::Redacted { indices } => serde_json::to_value(RedactedBody { indices }),
-            Self::Suspend(said) => serde_json::to_value(said),
-        };
-        written.expect("bodies have string keys and no failing serializers")
-    }
-
-    fn read(kind: &str, body: Value) -> Result<Self, RecordError> {
-        fn of<T: serde::de::DeserializeOwned>(kind: &str, body: Value) -> Result<T, RecordError> {
-            serde_json::from_value(body).map_err(|e| refused(kind, &e))
-        }
-        fn refused(kind: &str, error: &serde_json::Error) -> RecordError {
-            RecordError::Body { kind: kind.to_owned(), cause: error.to_string() }
-        }
-        Ok(match kind {
-            "caller.enrolled" => {
-                let EnrolledBody { caller, certificate, key, not_after, token } = of(kind, body)?;
-                Self::Enrolled { caller, certificate, key, not_after, token }
-            }
-            "caller.invited" => {
-                let InvitedBody { caller, expires, token } = of(kind, body)?;
-                Self::Invited { caller, expires, token }
-            }
-            "clock" => Self::Clock(Box::new(of(kind, body)?)),
-            "genesis" => Self::Genesis { statement: of::<GenesisBody>(kind, body)?.statement },
-            "grant" => Self::Grant { sha256: of::<DigestBody>(kind, body)?.sha256 },
-            "incident.stopped" => {
-                let StoppedBody { act, target } = of(kind, body)?;
-                Self::Stopped { act, target }
-            }
-            "key.carried" => Self::Carried(Box::new(of(kind, body)?)),
-            "log.anchor" => Self::Anchor { place: of::<AnchorBody>(kind, body)?.place },
-            "log.redacted" => Self::Redacted { indices: of::<RedactedBody>(kind, body)?.indices },
-            "policy" => Self::Policy { sha256: of::<DigestBody>(kind, body)?.sha256 },
-            "roster.suspend" => Self::Suspend(Box::new(of(kind, body)?)),
-            _ => match Ceremony::read(kind, body) {
-                Some(step) => Self::Ceremony(step.map_err(|e| refused(kind, &e))?),
-                None => return Err(RecordError::UnknownControl(kind.to_owned())),
-            },
-        })
-    }
-
     /// Whether what follows from the record follows from its detail too: then the detail is loaded with it.
-    pub const fn needs_detail(&self) -> bool {
-        match self {
-            Self::Genesis { .. } => true,
-            Self::Ceremony(step) => step.needs_detail(),
-            _ => false,
-        }
-    }
-}
-
-impl TryFrom<Envelope> for ControlRecord {
-    type Error = RecordError;
-
-    fn try_from(envelope: Envelope) -> Result<Self, RecordError> {
-        let Envelope { actor, body, detail, kind, lifts, operation, previous, stops, time, touches, v } =
-            envelope;
-        if v != VERSION {
-            return Err(RecordError::Bounds(format!("record version {v}: this version reads {VERSION}")));
-        }
-        Ok(Self {
-            actor,
-            body: Body::read(&kind, body)?,
-            detail,
-            lifts,
-            operation,
-            previous,
-            stops,
-            time,
-            touches,
-        })
-    }
-}
-
-impl From<ControlRecord> for Envelope {
-    fn from(record: ControlRecord) -> Self {
-        let ControlRecord { actor, body, detail, lifts, operation, previous, stops, time, touches } = record;
-        let kind = body.kind().to_owned();
-        Self {
-            actor,
-            body: body.write(),
-            detail,
-            kind,
-            lifts,
-            operation,
-            previous,
-            stops,
-            time,
-            touches,
-            v: VERSION,
-        }
+    pub fn needs_detail(&self) -> bool {
+        kind::needs_detail(self.kind())
     }
 }
 
@@ -354,9 +211,16 @@ impl ControlRecord {
     /// # Errors
     /// [`RecordError`].
     pub fn parse(leaf: &[u8]) -> Result<Self, RecordError> {
-        let kind = serde_json::from_slice::<Value>(leaf).map_err(CanonicalError::from)?;
-        let kind = kind.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
-        canonical::from_slice(leaf).map_err(|error| explain(&kind, error))
+        canonical::from_slice_by(leaf, form::read).map_err(|error| {
+            #[derive(Deserialize)]
+            struct Kind {
+                kind: String,
+            }
+            match serde_json::from_slice::<Kind>(leaf) {
+                Ok(Kind { kind }) => explain(&kind, error),
+                Err(_unsaid) => error.into(),
+            }
+        })
     }
 }
 

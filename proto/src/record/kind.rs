@@ -55,3 +55,8 @@ pub const CONTROL: [&str; 20] = [
     "policy",
     "roster.suspend",
 ];
+
+/// Whether what follows from a control record of this kind follows from its detail too.
+pub fn needs_detail(kind: &str) -> bool {
+    matches!(kind, "genesis" | "ceremony.proposed" | "ceremony.executed")
+}

@@ -9,7 +9,7 @@
 //! 4a keyring
 //! 3  backend · log
 //! 2  store
-//! 1  keys · policy · clock · secret · measure
+//! 1  keys · policy · clock · secret · measure · ahead
 //! ```
 //!
 //! A module imports lower layers only, never a sibling of its own. The first segment of every `crate::` path is held
@@ -43,6 +43,7 @@ const TABLE: &[(&str, u32)] = &[
     ("clock", 10),
     ("secret", 10),
     ("measure", 10),
+    ("ahead", 10),
 ];
 
 fn height(module: &str) -> Option<u32> {

@@ -45,8 +45,8 @@ impl Session {
     /// What every act must be, whatever it decides.
     fn is_admissible(&self, act: &SignedAct, stamp: Stamp) -> Result<(), Refusal> {
         let person = &act.person;
-        if act.target != self.digest {
-            return Err(Refusal::OtherStatement { expected: self.digest, found: act.target });
+        if act.target != self.digest() {
+            return Err(Refusal::OtherStatement { expected: self.digest(), found: act.target });
         }
         if self.book.knows(act) {
             return Err(Refusal::Replayed);

@@ -10,13 +10,13 @@ use ceremonies::session::{self, Event, Stamp};
 use ceremonies::statement::target::{BackendRebind, KeyResume};
 use ceremonies::statement::{CeremonyId, Kind, Statement, Target, Version};
 use ceremonies::transcript::Governs;
-use proto::canonical;
 use proto::hash::Hash;
 use proto::name::KeyName;
 use proto::record::ceremony::{Completed, Effect as InForceNow, Proposed, Rebound, document};
-use proto::record::{Ceremony, ControlDetail, ControlRecord, Lift};
+use proto::record::{Ceremony, ControlRecord, Lift};
 use proto::term::Term;
 
+use super::documents::{Documents, Proposal, Read};
 use super::{Effect, FoldError, Made, State, refuse};
 use crate::keys::ring::Ring;
 use crate::keys::sessions::Unheld;
@@ -90,44 +90,41 @@ impl State {
         step: &Ceremony,
         index: u64,
         record: &ControlRecord,
-        detail: Option<&[u8]>,
+        documents: Documents,
     ) -> Result<Effect, FoldError> {
         let unheld = |cause| FoldError::Ceremony { index, kind: step.kind(), cause };
         let stamp = record::stamp(index, record);
-        match step {
-            Ceremony::Proposed(body) => self.proposed(body, stamp, detail).map_err(unheld)?,
-            Ceremony::Completed(body) => return self.completed(body, index, record, stamp),
-            Ceremony::Executed(body) => {
-                let outputs = named(detail, document::OUTPUTS).map_err(unheld)?;
-                if Hash::of(outputs.as_bytes()) != body.outputs {
-                    return Err(unheld(Unheld::Document(document::OUTPUTS)));
-                }
-                self.step(step, stamp, Some(Arc::from(outputs.as_bytes()))).map_err(unheld)?;
+        match (step, documents.0.map_err(unheld)?) {
+            (Ceremony::Proposed(body), Read::Proposal(read)) => {
+                self.proposed(body, stamp, *read).map_err(unheld)?;
             }
+            (Ceremony::Proposed(_), _) => return Err(unheld(Unheld::Document(document::STATEMENT))),
+            (Ceremony::Completed(body), _) => return self.completed(body, index, record, stamp),
+            (Ceremony::Executed(_), Read::Outputs(outputs)) => {
+                self.step(step, stamp, Some(outputs)).map_err(unheld)?;
+            }
+            (Ceremony::Executed(_), _) => return Err(unheld(Unheld::Document(document::OUTPUTS))),
             _ => self.step(step, stamp, None).map_err(unheld)?,
         }
         Ok(Effect::Step(step.ceremony()))
     }
 
-    fn proposed(&mut self, body: &Proposed, stamp: Stamp, detail: Option<&[u8]>) -> Result<(), Unheld> {
-        let text = named(detail, document::STATEMENT)?;
-        let statement =
-            Statement::parse(text.as_bytes()).map_err(|_error| Unheld::Document(document::STATEMENT))?;
-        let guardrails = named(detail, document::GUARDRAILS)?;
-        match self.in_force(&guardrails) {
+    fn proposed(&mut self, body: &Proposed, stamp: Stamp, read: Proposal) -> Result<(), Unheld> {
+        match self.in_force(read.guardrails()?) {
             Ok(in_force) => {
                 // Read once for all proposals under them.
                 self.rules = Some((self.guardrails.sha256, Arc::new(in_force.rules.clone())));
-                let follows = statement.kind() == Kind::RosterChange
-                    && statement.common().roster == self.roster_version();
-                let next = follows.then(|| self.brought(&statement, detail)).transpose()?;
-                if statement.kind() == Kind::PolicyChange
-                    && statement.common().roster == self.roster_version()
-                    && statement.common().guardrails == self.guardrails_version()
+                let common = read.statement.common();
+                let of_this_roster = common.roster == self.roster_version();
+                let follows = read.statement.kind() == Kind::RosterChange && of_this_roster;
+                let next = follows.then(|| self.brought(&read)).transpose()?;
+                if read.statement.kind() == Kind::PolicyChange
+                    && of_this_roster
+                    && common.guardrails == self.guardrails_version()
                 {
-                    self.amended(&statement, detail)?;
+                    self.amended(&read)?;
                 }
-                self.sessions.propose(body, statement, &in_force, next, stamp)
+                self.sessions.propose(body, read.statement, &in_force, next, stamp)
             }
             // Other guardrails came into force before it: without effect, like every statement of the old ones.
             Err(_other) => {
@@ -273,12 +270,4 @@ impl State {
 /// Whether a version is bound to the device that a `backend.rebind` replaces.
 pub fn is_bound_to(version: &KeyVersion, rebind: &BackendRebind) -> bool {
     version.backend == rebind.backend.as_str() && version.serial.as_deref() == Some(rebind.replaces.as_str())
-}
-
-/// The document of this name in a detail.
-fn named(detail: Option<&[u8]>, name: &'static str) -> Result<String, Unheld> {
-    let lacking = Unheld::Document(name);
-    let Some(detail) = detail else { return Err(lacking) };
-    let detail: ControlDetail = canonical::from_slice(detail).map_err(|_error| lacking.clone())?;
-    detail.documents.find(name).cloned().ok_or(lacking)
 }

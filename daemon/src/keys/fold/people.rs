@@ -14,11 +14,11 @@ use ceremonies::statement::{CeremonyId, Statement, Version};
 use ceremonies::succession::{self, NoSuccessor};
 use ceremonies::suspension::{Said, Suspensions};
 use ceremonies::transcript::Governs;
-use proto::canonical;
 use proto::hash::Hash;
 use proto::record::ceremony::document;
-use proto::record::{ControlDetail, ControlRecord, Suspend};
+use proto::record::{ControlRecord, Suspend};
 
+use super::documents::Proposal;
 use super::{Effect, FoldError, State, refuse};
 use crate::keys::sessions::Unheld;
 
@@ -105,13 +105,10 @@ impl State {
         succession::next(statement, &self.roster, self.setting(), self.terms(), documents)
     }
 
-    /// The same from the detail of a proposal. One that does not hold is no history: the daemon records none.
-    pub(super) fn brought(&self, statement: &Statement, detail: Option<&[u8]>) -> Result<Roster, Unheld> {
+    /// The same of a proposal in the log. One that does not hold is no history: the daemon records none.
+    pub(super) fn brought(&self, read: &Proposal) -> Result<Roster, Unheld> {
         let lacking = Unheld::Document(document::ROSTER);
-        let Some(detail) = detail else { return Err(lacking) };
-        let detail: ControlDetail = canonical::from_slice(detail).map_err(|_error| lacking.clone())?;
-        let documents = detail.documents.iter().map(|(name, text)| (name, text.as_str()));
-        self.successor(statement, documents).map_err(|_error| lacking)
+        self.successor(&read.statement, read.each()).map_err(|_error| lacking)
     }
 
     /// Puts another roster in force. Acts are held against it from now on, and ceremonies that were opened under the one
@@ -140,13 +137,10 @@ impl State {
         amendment::next(statement, &self.roster, documents)
     }
 
-    /// The same from the detail of a proposal. One that does not hold is no history: the daemon records none.
-    pub(super) fn amended(&self, statement: &Statement, detail: Option<&[u8]>) -> Result<(), Unheld> {
+    /// The same of a proposal in the log. One that does not hold is no history: the daemon records none.
+    pub(super) fn amended(&self, read: &Proposal) -> Result<(), Unheld> {
         let lacking = Unheld::Document(document::NEXT_GUARDRAILS);
-        let Some(detail) = detail else { return Err(lacking) };
-        let detail: ControlDetail = canonical::from_slice(detail).map_err(|_error| lacking.clone())?;
-        let documents = detail.documents.iter().map(|(name, text)| (name, text.as_str()));
-        self.amendment(statement, documents).map(|_amended| ()).map_err(|_error| lacking)
+        self.amendment(&read.statement, read.each()).map(|_amended| ()).map_err(|_error| lacking)
     }
 
     /// Puts the guardrails of a ceremony in force: whatever was proposed under those before is superseded.

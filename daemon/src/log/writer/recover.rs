@@ -14,7 +14,7 @@ use crate::log::fence::Touches;
 use crate::log::intent::Closure;
 use crate::log::load::{self, Loaded};
 use crate::log::queue::ControlJob;
-use crate::log::watch::{Appended, LogHealth};
+use crate::log::watch::{Appended, Control, LogHealth};
 
 /// The first pause before loading again; doubled up to [`LONGEST`].
 pub(super) const FIRST: Duration = Duration::from_millis(50);
@@ -60,7 +60,7 @@ impl Writer {
         let loaded =
             load::load(&shared.settings, &shared.signers, Some(&released.checkpoint), &shared.off_host);
         match loaded.and_then(|loaded| self.adopt(loaded, true)) {
-            Ok(()) => self.begin(),
+            Ok(_history) => self.begin(),
             Err(error) => {
                 self.stuck = error.needs_a_person();
                 let cause: Arc<str> = if self.stuck {
@@ -75,8 +75,8 @@ impl Writer {
         true
     }
 
-    /// Takes over a loaded log. `again`: control records that nobody has been told of are told now.
-    pub(in crate::log) fn adopt(&mut self, loaded: Loaded, again: bool) -> Result<(), LoadError> {
+    /// Takes over a loaded log and gives its control records back. `again`: those that nobody has been told of are told now.
+    pub(in crate::log) fn adopt(&mut self, loaded: Loaded, again: bool) -> Result<Vec<Control>, LoadError> {
         let logged = loaded.operations();
         let mut touches = Touches::default();
         loaded.history.iter().for_each(|control| touches.apply(control.index, &control.record));
@@ -100,7 +100,7 @@ impl Writer {
         // First, so that nobody sees a head without the keys that have signed it.
         self.shared.keys.store(Arc::new(loaded.keys.clone()));
         self.shared.head.send_replace(Arc::clone(&loaded.head));
-        let Loaded { store, frontier, head, epoch, counter, sealed, anchors, off_host, .. } = loaded;
+        let Loaded { store, frontier, head, epoch, counter, sealed, history, anchors, off_host, .. } = loaded;
         let newest = Kept { checkpoint: head.checkpoint.to_string(), number: counter };
         self.shared.off_host.follow(off_host, newest, &*self.shared.clock);
         crate::measure::log_size(head.size);
@@ -111,7 +111,7 @@ impl Writer {
         self.stuck = false;
         self.shared.set_health(|_| Some(LogHealth::Ready));
         self.shared.following.wake();
-        Ok(())
+        Ok(history)
     }
 
     /// Stops that were being written when the log failed and that are in it after all.
