@@ -107,6 +107,19 @@ fn the_steps_of_the_readme_take_a_ceremony_under_a_later_log_key_and_the_one_tha
     assert!(by_hand(place.path(), &genesis).is_err());
 }
 
+#[test]
+fn the_steps_of_the_readme_take_a_ceremony_of_a_log_that_took_the_place_of_a_lost_one() {
+    tools();
+    let directory = golden().with_file_name("transcript-recovered");
+    let genesis = Hash::of(&std::fs::read(directory.join("genesis.json")).unwrap()).to_string();
+    let said = by_hand(&directory, &genesis).unwrap();
+    assert!(said.ends_with("Verified OK\n"), "{said}");
+    // By the lost log's genesis it is another instance's.
+    let statement = std::fs::read(directory.join("genesis.json")).unwrap();
+    let statement: serde_json::Value = serde_json::from_slice(&statement).unwrap();
+    assert!(by_hand(&directory, statement["target"]["genesis"].as_str().unwrap()).is_err());
+}
+
 /// `cargo xtask rehearse`, as somebody runs it: seven people, a token, a daemon, a dozen commands.
 #[test]
 fn a_rehearsal_leaves_a_transcript_that_the_steps_take_too() {

@@ -19,6 +19,7 @@ use proto::record::ceremony::document;
 use proto::record::{Body, StopTarget};
 use proto::term::Term;
 
+use super::valid::kept_as_written;
 use crate::log::Log;
 use crate::others::by_the_second_roster;
 use crate::rekeyed::{by_the_second_log_key, rekeys};
@@ -194,10 +195,11 @@ fn a_recovery_is_shown_by_the_old_logs_genesis() {
     ));
 }
 
-#[test]
-fn ceremonies_of_the_new_log_stand_on_how_it_began() {
-    let lost = lost();
-    let (log, statement, _) = lost.begins(lost.plan());
+/// A key.generate in the log that took the place of a lost one, whose recovery one person had vetoed in vain.
+fn in_the_recovered_log(lost: &Lost) -> (Stage, Files) {
+    let mut plan = lost.plan();
+    plan.acts.push(("gus", "veto"));
+    let (log, statement, _) = lost.begins(plan);
     let mut stage = Stage { log, genesis: statement, made: BTreeMap::new(), ..lost.stage.clone() };
     stage.statement = stage.key_generate(CeremonyId::from([0xb8; 16]), |_, key| {
         key.key = "release/mac".parse().unwrap();
@@ -214,6 +216,20 @@ fn ceremonies_of_the_new_log_stand_on_how_it_began() {
     stage.birth(|_, record| record.key = "release/mac".parse().unwrap());
     stage.executed();
     let files = stage.rest_executed();
+    (stage, files)
+}
+
+#[test]
+fn the_golden_transcript_after_a_recovery_is_valid_and_is_what_is_written() {
+    let (stage, written) = in_the_recovered_log(&lost());
+    assert!(written.contains_key("genesis/vetoes/gus.json.sig"));
+    kept_as_written("transcript-recovered", &stage, &written);
+}
+
+#[test]
+fn ceremonies_of_the_new_log_stand_on_how_it_began() {
+    let lost = lost();
+    let (stage, files) = in_the_recovered_log(&lost);
     match verify(&files, stage.genesis_sha256()) {
         Verdict::Valid(verified) => assert_eq!(verified.kind, Kind::KeyGenerate),
         other => panic!("{other}"),
