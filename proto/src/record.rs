@@ -82,14 +82,6 @@ pub enum RecordError {
     /// A control record of a kind that this version does not know.
     #[error("control record of kind `{0}`: written by a newer version; use that version or a later one")]
     UnknownControl(String),
-    /// The body does not fit its kind.
-    #[error("the body of a `{kind}` record: {cause}")]
-    Body {
-        /// The record's kind.
-        kind: String,
-        /// What was expected.
-        cause: String,
-    },
     /// A value outside its bounds.
     #[error("{0}")]
     Bounds(String),

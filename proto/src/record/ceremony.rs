@@ -4,7 +4,7 @@
 //! ([`ControlDetail::documents`](super::ControlDetail)), under the names that [`document`] lists. What a step *does* to its
 //! ceremony is for the crate `ceremonies` to say.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::algorithm::Algorithm;
 use crate::canonical::base64_bytes;
@@ -377,28 +377,6 @@ impl Ceremony {
             Self::Acted(acted) => acted.ceremony,
             Self::Completed(completed) => completed.ceremony,
         }
-    }
-
-    /// Reads the body of a record of this kind; `None` where it is no step of a ceremony.
-    pub(super) fn read<'de, D: Deserializer<'de>>(kind: &str, body: D) -> Option<Result<Self, D::Error>> {
-        fn of<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-            body: D,
-            step: fn(T) -> Ceremony,
-        ) -> Result<Ceremony, D::Error> {
-            T::deserialize(body).map(step)
-        }
-        Some(match kind {
-            "ceremony.proposed" => of(body, Self::Proposed),
-            "ceremony.act" => of(body, Self::Acted),
-            "ceremony.started" => of(body, Self::Started),
-            "ceremony.deviation" => of(body, Self::Deviated),
-            "ceremony.executed" => of(body, Self::Executed),
-            "ceremony.failed" => of(body, Self::Failed),
-            "ceremony.interrupted" => of(body, Self::Interrupted),
-            "ceremony.ended" => of(body, Self::Ended),
-            "ceremony.completed" => of(body, Self::Completed),
-            _ => return None,
-        })
     }
 }
 

@@ -1,9 +1,7 @@
 //! How control records are written and read.
 
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::de::{DeserializeOwned, Error, IgnoredAny};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{Actor, Body, ControlRecord, Lift, StopTarget};
@@ -13,16 +11,16 @@ use crate::record::{Ceremony, RecordError, Times, VERSION};
 use crate::term::Term;
 use crate::time::Time;
 
-/// The form in which control records are read. What the body is, its kind says, and that comes after it: it is read once more.
+/// The form in which control records with such a body are read.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Envelope {
+struct Envelope<B> {
     actor: Actor,
-    #[serde(rename = "body")]
-    _body: IgnoredAny,
+    body: B,
     #[serde(default)]
     detail: Option<Hash>,
-    kind: String,
+    #[serde(rename = "kind")]
+    _kind: IgnoredAny,
     #[serde(default)]
     lifts: Vec<Lift>,
     operation: OperationId,
@@ -112,101 +110,54 @@ impl Serialize for Body {
     }
 }
 
-impl Body {
-    /// Reads the body of a record of this kind; `None` where there is no such kind.
-    fn read<'de, D: Deserializer<'de>>(kind: &str, body: D) -> Option<Result<Self, D::Error>> {
-        fn of<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-            body: D,
-            is: impl FnOnce(T) -> Body,
-        ) -> Result<Body, D::Error> {
-            T::deserialize(body).map(is)
-        }
-        Some(match kind {
-            "caller.enrolled" => of(body, |EnrolledBody { caller, certificate, key, not_after, token }| {
-                Self::Enrolled { caller, certificate, key, not_after, token }
-            }),
-            "caller.invited" => {
-                of(body, |InvitedBody { caller, expires, token }| Self::Invited { caller, expires, token })
-            }
-            "clock" => of(body, |vouched| Self::Clock(Box::new(vouched))),
-            "genesis" => of(body, |GenesisBody { statement }| Self::Genesis { statement }),
-            "grant" => of(body, |DigestBody { sha256 }| Self::Grant { sha256 }),
-            "incident.stopped" => of(body, |StoppedBody { act, target }| Self::Stopped { act, target }),
-            "key.carried" => of(body, |carried| Self::Carried(Box::new(carried))),
-            "log.anchor" => of(body, |AnchorBody { place }| Self::Anchor { place }),
-            "log.redacted" => of(body, |RedactedBody { indices }| Self::Redacted { indices }),
-            "policy" => of(body, |DigestBody { sha256 }| Self::Policy { sha256 }),
-            "roster.suspend" => of(body, |said| Self::Suspend(Box::new(said))),
-            _ => Ceremony::read(kind, body)?.map(Self::Ceremony),
-        })
-    }
-}
-
-/// What a record's body is looked for by.
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "lowercase")]
-enum Field {
-    Body,
-    #[serde(other)]
-    Other,
-}
-
-/// Reads the body out of a record of this kind.
-struct BodyOf<'k>(&'k str);
-
-impl<'de> DeserializeSeed<'de> for BodyOf<'_> {
-    type Value = Body;
-
-    fn deserialize<D: Deserializer<'de>>(self, record: D) -> Result<Body, D::Error> {
-        record.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for BodyOf<'_> {
-    type Value = Body;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a control record")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Body, A::Error> {
-        let mut body = None;
-        while let Some(field) = fields.next_key()? {
-            match field {
-                Field::Body => body = Some(fields.next_value_seed(BodyIn(self.0))?),
-                Field::Other => _ = fields.next_value::<IgnoredAny>()?,
-            }
-        }
-        body.ok_or_else(|| A::Error::missing_field("body"))
-    }
-}
-
-/// Reads the body of a record of this kind.
-struct BodyIn<'k>(&'k str);
-
-impl<'de> DeserializeSeed<'de> for BodyIn<'_> {
-    type Value = Body;
-
-    fn deserialize<D: Deserializer<'de>>(self, body: D) -> Result<Body, D::Error> {
-        match Body::read(self.0, body) {
-            Some(Ok(body)) => Ok(body),
-            Some(Err(error)) => {
-                let (kind, cause) = (self.0.to_owned(), error.to_string());
-                Err(D::Error::custom(RecordError::Body { kind, cause }))
-            }
-            None => Err(D::Error::custom(RecordError::UnknownControl(self.0.to_owned()))),
-        }
-    }
-}
-
-/// Reads a record, whatever its form.
+/// Reads a record, whatever its form. What its body is, its kind says, and that comes after it: so the kind is looked for first.
 pub(super) fn read(leaf: &[u8]) -> serde_json::Result<ControlRecord> {
-    let Envelope { actor, _body, detail, kind, lifts, operation, previous, stops, time, touches, v } =
+    #[derive(Deserialize)]
+    struct Head {
+        kind: String,
+    }
+    let Head { kind } = serde_json::from_slice(leaf)?;
+    match kind.as_str() {
+        "caller.enrolled" => of(leaf, |EnrolledBody { caller, certificate, key, not_after, token }| {
+            Body::Enrolled { caller, certificate, key, not_after, token }
+        }),
+        "caller.invited" => {
+            of(leaf, |InvitedBody { caller, expires, token }| Body::Invited { caller, expires, token })
+        }
+        "ceremony.act" => step(leaf, Ceremony::Acted),
+        "ceremony.completed" => step(leaf, Ceremony::Completed),
+        "ceremony.deviation" => step(leaf, Ceremony::Deviated),
+        "ceremony.ended" => step(leaf, Ceremony::Ended),
+        "ceremony.executed" => step(leaf, Ceremony::Executed),
+        "ceremony.failed" => step(leaf, Ceremony::Failed),
+        "ceremony.interrupted" => step(leaf, Ceremony::Interrupted),
+        "ceremony.proposed" => step(leaf, Ceremony::Proposed),
+        "ceremony.started" => step(leaf, Ceremony::Started),
+        "clock" => of(leaf, |vouched| Body::Clock(Box::new(vouched))),
+        "genesis" => of(leaf, |GenesisBody { statement }| Body::Genesis { statement }),
+        "grant" => of(leaf, |DigestBody { sha256 }| Body::Grant { sha256 }),
+        "incident.stopped" => of(leaf, |StoppedBody { act, target }| Body::Stopped { act, target }),
+        "key.carried" => of(leaf, |carried| Body::Carried(Box::new(carried))),
+        "log.anchor" => of(leaf, |AnchorBody { place }| Body::Anchor { place }),
+        "log.redacted" => of(leaf, |RedactedBody { indices }| Body::Redacted { indices }),
+        "policy" => of(leaf, |DigestBody { sha256 }| Body::Policy { sha256 }),
+        "roster.suspend" => of(leaf, |said| Body::Suspend(Box::new(said))),
+        _ => Err(serde_json::Error::custom(RecordError::UnknownControl(kind))),
+    }
+}
+
+fn step<B: DeserializeOwned>(leaf: &[u8], is: fn(B) -> Ceremony) -> serde_json::Result<ControlRecord> {
+    of(leaf, |body| Body::Ceremony(is(body)))
+}
+
+/// Reads a record with such a body.
+fn of<B: DeserializeOwned>(leaf: &[u8], is: impl FnOnce(B) -> Body) -> serde_json::Result<ControlRecord> {
+    let Envelope { actor, body, detail, _kind, lifts, operation, previous, stops, time, touches, v } =
         serde_json::from_slice(leaf)?;
     if v != VERSION {
         let cause = format!("record version {v}: this version reads {VERSION}");
         return Err(serde_json::Error::custom(RecordError::Bounds(cause)));
     }
-    let body = BodyOf(&kind).deserialize(&mut serde_json::Deserializer::from_slice(leaf))?;
+    let body = is(body);
     Ok(ControlRecord { actor, body, detail, lifts, operation, previous, stops, time, touches })
 }
