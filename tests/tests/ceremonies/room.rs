@@ -348,6 +348,28 @@ impl Room {
         }
     }
 
+    /// The same, while the test goes on: what comes of the first start that the device was up for.
+    pub fn executes_beside(
+        &self,
+        open: &Open,
+    ) -> tokio::task::JoinHandle<Result<tonic::Response<v1::ExecuteCeremonyResponse>, Status>> {
+        let start = self.signed("oskar", Deed::Execute { statement: open.digest() });
+        let request = v1::ExecuteCeremonyRequest { act: Some(start) };
+        let (mut client, end) = (self.client(), now().later(tests::PATIENCE));
+        // A daemon that dies meanwhile gives no reason.
+        let reason = |status: &Status| status.get_details_error_info()?.reason.parse().ok();
+        self.beside(async move {
+            loop {
+                match client.execute_ceremony(request.clone()).await {
+                    Err(status) if reason(&status) == Some(Reason::BackendUnavailable) && now() < end => {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                    answer => return answer,
+                }
+            }
+        })
+    }
+
     /// Both witnesses of before attest what came out.
     #[track_caller]
     pub fn complete(&self, open: &Open) {

@@ -297,10 +297,7 @@ fn s16_a_veto_and_a_start_have_one_order() {
     let births = room.births();
     let wire = room.wire.as_ref().unwrap();
     wire.hang("GenerateKeyPair").unwrap();
-    let start = room.signed("oskar", Deed::Execute { statement: open.digest() });
-    let mut client = room.client();
-    let request = proto::wire::v1::ExecuteCeremonyRequest { act: Some(start) };
-    let started = room.beside(async move { client.execute_ceremony(request).await });
+    let started = room.executes_beside(&open);
     room.until(&open, State::Executing);
     room.vetoes("wanda", &open).unwrap();
     assert_eq!(room.state(&open), State::Aborted);
@@ -323,10 +320,7 @@ fn interrupted(room: &mut Room, name: &str) -> crate::room::Open {
     let wire = room.wire.as_ref().unwrap();
     // The new key is made, and its proof of possession does not come.
     wire.hang("SignInit").unwrap();
-    let start = room.signed("oskar", Deed::Execute { statement: open.digest() });
-    let mut client = room.client();
-    let request = proto::wire::v1::ExecuteCeremonyRequest { act: Some(start) };
-    let started = room.beside(async move { client.execute_ceremony(request).await });
+    let started = room.executes_beside(&open);
     let end = now().later(tests::PATIENCE);
     while room.keys_of(&open) == 0 {
         assert!(now() < end, "no key was made");
