@@ -99,6 +99,11 @@ pub fn tree(bytes: &[u8]) -> Result<Value, CanonicalError> {
     Ok(serde_json::from_slice(bytes)?)
 }
 
+/// The first key that stands twice in one object: what to say of a text that was refused, before anything else.
+pub fn twice(bytes: &[u8]) -> Option<String> {
+    form::twice(bytes)
+}
+
 /// Whether serde_json writes `value` as these bytes.
 fn is_written<T: Serialize>(value: &T, bytes: &[u8]) -> Result<bool, serde_json::Error> {
     /// Takes what it expects, and nothing else.
@@ -205,6 +210,21 @@ mod tests {
             assert!(tree(bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(matches!(tree(b"[null]"), Err(CanonicalError::Forbidden("null"))));
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_found_wherever_it_stands() {
+        for (text, found) in [
+            (r#"{"a":1,"b":{"a":1}}"#, None),
+            (r#"{"a":1,"b":2,"a":3}"#, Some("a")),
+            (r#"[{"x":{"b":1,"\u0062":2}}]"#, Some("b")),
+            // The inner one ends first, and what is wrong after it hides neither.
+            (r#"{"a":1,"a":{"b":1,"b":2}}"#, Some("b")),
+            (r#"{"a":1,"a":2,"#, Some("a")),
+            (r#"{"a":1,"#, None),
+        ] {
+            assert_eq!(twice(text.as_bytes()).as_deref(), found, "{text}");
+        }
     }
 
     #[test]

@@ -1,10 +1,8 @@
 //! Reading a statement: strictly, field by field, so that each thing that can be wrong is said as what it is.
 
-use std::fmt;
-
 use proto::canonical::{self, CanonicalError};
 use proto::hash::Hash;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::statement::{Common, Kind, LARGEST, SCHEMA, Statement, StatementError, Target};
@@ -23,15 +21,13 @@ pub(super) fn statement(bytes: &[u8]) -> Result<Statement, StatementError> {
 
 /// Why bytes are no canonical JSON: a key that stands twice is said before anything else.
 fn refused(bytes: &[u8], error: CanonicalError) -> StatementError {
-    let mut twice = None;
-    let walked = Unique { twice: &mut twice }.deserialize(&mut serde_json::Deserializer::from_slice(bytes));
-    match (twice, walked, error) {
-        (Some(key), _, _) => StatementError::DuplicateKey(key),
-        (None, Err(error), _) | (None, Ok(()), CanonicalError::Shape(error)) => {
-            StatementError::Json(error.to_string())
-        }
-        (None, Ok(()), CanonicalError::Forbidden(what)) => StatementError::Forbidden(what.to_owned()),
-        (None, Ok(()), CanonicalError::NotCanonical) => StatementError::NotCanonical,
+    if let Some(key) = canonical::twice(bytes) {
+        return StatementError::DuplicateKey(key.chars().take(64).collect());
+    }
+    match error {
+        CanonicalError::Shape(error) => StatementError::Json(error.to_string()),
+        CanonicalError::Forbidden(what) => StatementError::Forbidden(what.to_owned()),
+        CanonicalError::NotCanonical => StatementError::NotCanonical,
     }
 }
 
@@ -96,67 +92,5 @@ fn placed(inside: &str, kind: Kind, error: &serde_json::Error) -> StatementError
         StatementError::Missing { place }
     } else {
         StatementError::Value { place: inside.to_owned(), message }
-    }
-}
-
-/// Walks a document and notes the first key that stands twice in one object.
-struct Unique<'a> {
-    twice: &'a mut Option<String>,
-}
-
-impl<'de> DeserializeSeed<'de> for Unique<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Unique<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Unique { twice: self.twice })?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
-        let mut seen = std::collections::BTreeSet::new();
-        while let Some(key) = fields.next_key::<String>()? {
-            fields.next_value_seed(Unique { twice: self.twice })?;
-            if self.twice.is_none() && seen.contains(&key) {
-                *self.twice = Some(key.chars().take(64).collect());
-            }
-            seen.insert(key);
-        }
-        Ok(())
     }
 }

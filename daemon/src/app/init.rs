@@ -164,6 +164,17 @@ pub(super) fn words(genesis: &proto::hash::Hash) -> String {
     format!("                  {}\n                  {}", lines[0], lines[1])
 }
 
+/// What a log begins with, line by line.
+#[expect(clippy::print_stdout, reason = "the answer of the task")]
+pub(super) fn say_begun(genesis: &Genesis, files: &Files) {
+    println!("  configuration   {}", files.path("countersignd.toml").display());
+    println!("  genesis         {}", genesis.digest());
+    println!("{}", words(&genesis.digest()));
+    println!("  log key         {}", genesis.log_key());
+    let signed: Vec<String> = genesis.acts().iter().map(|act| act.person().to_string()).collect();
+    println!("  signed by       {}", signed.join(", "));
+}
+
 /// The directory, made if it is not there, as an absolute path.
 pub(super) fn empty(directory: &Path) -> Result<PathBuf, InitError> {
     let file = |source| InitError::File { path: directory.to_owned(), source };

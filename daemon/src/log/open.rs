@@ -73,7 +73,10 @@ pub fn open_waiting(
     let off_host = OffHost::start(&settings, &clock)?;
     // Beside loading: the first random number of a process waits for the machine's entropy to be collected.
     let owner = thread("log-owner", random)?;
-    let loaded = load::load(&settings, &signers, None, &off_host)?;
+    let loaded = load::load(&settings, &signers, None, &off_host);
+    let owner = owner.join();
+    let loaded = loaded?;
+    let owner = owner.map_err(|_panicked| no_random())??;
     let logged = loaded.operations();
     let queue = Arc::new(Queue::new(settings.limits.clone()));
     let due = due(&loaded.history, loaded.sealed);
@@ -83,7 +86,6 @@ pub fn open_waiting(
         tracing::error!("{verdict}");
     }
     let feed = Arc::new(Feed::default());
-    let owner = owner.join().map_err(|_panicked| no_random())??;
     let shared = Arc::new(Shared {
         signers,
         keys: ArcSwap::from_pointee(loaded.keys.clone()),

@@ -1,6 +1,7 @@
 //! The form of a JSON text, read once and kept nowhere: what canonical JSON does not have, and whether keys are in order.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -18,7 +19,7 @@ pub(super) struct Form {
 /// # Errors
 /// [`CanonicalError::Shape`] where it is no JSON, [`CanonicalError::Forbidden`].
 pub(super) fn of(bytes: &[u8]) -> Result<Form, CanonicalError> {
-    let mut found = Found { forbidden: None, is_sorted: true };
+    let mut found = Found::new(false);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     Walk { found: &mut found, depth: 0 }.deserialize(&mut reader)?;
     reader.end()?;
@@ -28,13 +29,29 @@ pub(super) fn of(bytes: &[u8]) -> Result<Form, CanonicalError> {
     }
 }
 
+/// The first key that stands twice in one object, as far as the text can be read.
+pub(super) fn twice(bytes: &[u8]) -> Option<String> {
+    let mut found = Found::new(true);
+    // What comes after a fault is in no object.
+    let _fault =
+        Walk { found: &mut found, depth: 0 }.deserialize(&mut serde_json::Deserializer::from_slice(bytes));
+    found.twice
+}
+
 struct Found {
     /// The first thing that canonical JSON does not have.
     forbidden: Option<&'static str>,
     is_sorted: bool,
+    /// Whether a key that stands twice is looked for: it takes a set of them for each object.
+    by_name: bool,
+    twice: Option<String>,
 }
 
 impl Found {
+    const fn new(by_name: bool) -> Self {
+        Self { forbidden: None, is_sorted: true, by_name, twice: None }
+    }
+
     fn forbid(&mut self, what: &'static str) {
         self.forbidden.get_or_insert(what);
     }
@@ -112,13 +129,16 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<(), A::Error> {
         self.enter();
-        let mut before: Option<Cow<'de, str>> = None;
+        let (mut before, mut seen): (Option<Cow<'de, str>>, _) = (None, BTreeSet::new());
         while let Some(key) = fields.next_key_seed(Name)? {
             if before.is_some_and(|before| !in_order(&before, &key)) {
                 self.found.is_sorted = false;
             }
-            before = Some(key);
             fields.next_value_seed(Walk { found: self.found, depth: self.depth })?;
+            if self.found.by_name && !seen.insert(key.clone()) {
+                self.found.twice.get_or_insert_with(|| key.to_string());
+            }
+            before = Some(key);
         }
         Ok(())
     }

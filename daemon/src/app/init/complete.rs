@@ -5,7 +5,7 @@ use ceremonies::statement::Statement;
 use proto::canonical::Map;
 use proto::record::ceremony::document;
 
-use super::{Files, Init, InitError, acts, begin, key_file, text, words};
+use super::{Files, Init, InitError, acts, begin, key_file, say_begun, text};
 use crate::backend::software;
 use crate::clock::Clock;
 use crate::keyring;
@@ -69,12 +69,7 @@ pub(super) fn make(arguments: &Init, clock: &dyn Clock) -> Result<(), InitError>
 #[expect(clippy::print_stdout, reason = "the answer of the task")]
 fn say(genesis: &Genesis, files: &Files) {
     println!("The {} instance {} has begun.\n", genesis.mode(), genesis.instance());
-    println!("  configuration   {}", files.path("countersignd.toml").display());
-    println!("  genesis         {}", genesis.digest());
-    println!("{}", words(&genesis.digest()));
-    println!("  log key         {}", genesis.log_key());
-    let signed: Vec<String> = genesis.acts().iter().map(|act| act.person().to_string()).collect();
-    println!("  signed by       {}", signed.join(", "));
+    say_begun(genesis, files);
     println!(
         "\nNext: say in the configuration where callers from elsewhere come in, and where keys are; keep log.pub and the\n\
          sixteen words where whoever verifies finds them. An anchor off this host: countersignd anchor add."

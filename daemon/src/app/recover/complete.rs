@@ -15,7 +15,7 @@ use proto::record::{Actor, ActorKind, Body, CarriedKey, ControlRecord, StopTarge
 use proto::term::Term;
 use proto::time::Time;
 
-use super::super::init::{Files, InitError, acts, words};
+use super::super::init::{Files, InitError, acts, say_begun};
 use super::{DOCUMENTS, STATEMENT, evidence, settings};
 use crate::app::arguments::Recover;
 use crate::app::{Failed, boot, log_key, reach};
@@ -177,12 +177,7 @@ fn show(files: &Files, settings: &Settings) -> Result<(), Failed> {
 #[expect(clippy::print_stdout, reason = "the answer of the task")]
 fn say(genesis: &Genesis, files: &Files, pending: Option<usize>) {
     println!("The log of {} goes on as {}.\n", genesis.instance(), genesis.origin());
-    println!("  configuration   {}", files.path("countersignd.toml").display());
-    println!("  genesis         {}", genesis.digest());
-    println!("{}", words(&genesis.digest()));
-    println!("  log key         {}", genesis.log_key());
-    let signed: Vec<String> = genesis.acts().iter().map(|act| act.person().to_string()).collect();
-    println!("  signed by       {}", signed.join(", "));
+    say_begun(genesis, files);
     match pending {
         Some(0) => {}
         Some(count) => println!("  stopped anew    {count} stops that only the old stop file had"),
