@@ -31,15 +31,18 @@ mod apply;
 mod book;
 mod count;
 mod event;
+mod parted;
 mod refusal;
 mod seats;
 mod state;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use book::Book;
 pub use count::{Lack, Standing};
 pub use event::{Decision, Event, SignedAct, Stamp, deviations_digest};
+pub use parted::{Parted, Parting};
 use proto::hash::Hash;
 use proto::origin::Origin;
 use proto::time::Time;
@@ -48,6 +51,7 @@ pub use seats::{Seat, Seats};
 pub use state::{Cause, Executed, Executing, State, Step, Waiting};
 
 use crate::genesis::Mode;
+use crate::person::PersonId;
 use crate::rules::{Rule, Rules};
 use crate::statement::{Common, Name, Statement, Target, Version};
 
@@ -113,6 +117,10 @@ pub struct Session {
     latest: Time,
     book: Book,
     starts: u8,
+    /// Whom the newest start counted, each with the key of his act; nobody before it, and when it is armed once more.
+    counted: Arc<Standing>,
+    /// Those of them who count no more.
+    parted: BTreeMap<PersonId, Parted>,
     /// Whether roster or guardrails changed while it was being done.
     superseded: bool,
     state: State,
@@ -150,6 +158,8 @@ impl Session {
             latest: stamp.time,
             book: Book::default(),
             starts: 0,
+            counted: Arc::default(),
+            parted: BTreeMap::new(),
             superseded: false,
             state: State::Proposed,
             statement: Arc::new(statement),
@@ -224,6 +234,12 @@ impl Session {
     /// Whether an act of this digest was admitted.
     pub fn has_admitted(&self, act: Hash) -> bool {
         self.book.holds(act)
+    }
+
+    /// Those by whose approval or first attestation the newest execution was started, and who left the roster or were suspended
+    /// before it came to its end. It goes on without them; a transcript says so.
+    pub const fn parted(&self) -> &BTreeMap<PersonId, Parted> {
+        &self.parted
     }
 
     /// Who counts at this moment, and who is missing: what is shown to those who wait.

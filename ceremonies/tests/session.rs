@@ -4,6 +4,8 @@
 
 #[path = "session/guards.rs"]
 mod guards;
+#[path = "session/parted.rs"]
+mod parted;
 #[path = "session/room.rs"]
 mod room;
 #[path = "statements/samples.rs"]

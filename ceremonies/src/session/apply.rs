@@ -110,6 +110,7 @@ impl Session {
                 next.settle(stamp);
             }
         }
+        next.note_who_parted(stamp.index);
         Ok(next)
     }
 
@@ -253,6 +254,7 @@ impl Session {
             }
         }
         self.starts += 1;
+        self.counted = Arc::new(standing.clone());
         self.book.operators.extend(operator.cloned());
         self.state = State::Executing(Executing {
             at: stamp,
@@ -276,7 +278,11 @@ impl Session {
             && self.count(now).lacks.is_empty();
         self.state = match leftover {
             Leftover::Abandon => State::Failed(Cause::Abandoned),
-            Leftover::Destroy if may_start_again => State::Armed,
+            Leftover::Destroy if may_start_again => {
+                self.counted = Arc::default();
+                self.parted.clear();
+                State::Armed
+            }
             Leftover::Destroy => State::Aborted,
         };
         Ok(())

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Governs;
 use crate::person::PersonId;
+use crate::session::Parting;
 use crate::ssh::key::SshKind;
 use crate::statement::{CeremonyId, Line};
 
@@ -50,6 +51,16 @@ pub enum Deviation {
         /// That ceremony.
         by: CeremonyId,
     },
+    /// Somebody by whose approval or first attestation it was started counted no more before it was over. It was finished all the
+    /// same: what a quorum decided while it counted is decided.
+    Parted {
+        /// Index of the record since which it is so.
+        index: u64,
+        /// Who.
+        person: PersonId,
+        /// Why.
+        how: Parting,
+    },
     /// The stop that it should end was in force no more: another ceremony had lifted it. Nothing was lifted.
     NothingLifted {
         /// Index of the stop's record.
@@ -85,6 +96,13 @@ impl fmt::Display for Deviation {
                 f,
                 "the execution was interrupted and ceremony {by} cleared up: verify its transcript too"
             ),
+            Self::Parted { index, person, how } => {
+                let now = match how {
+                    Parting::Left => "does not have that role and key in the roster",
+                    Parting::Suspended => "is suspended",
+                };
+                write!(f, "record {index}: {person}, by whose consent it was started, {now} since then")
+            }
             Self::NothingLifted { stop } => {
                 write!(f, "the stop of record {stop} was in force no more, and nothing was lifted")
             }

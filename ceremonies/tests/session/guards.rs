@@ -10,11 +10,11 @@ use super::room::without_edgar;
 use super::*;
 
 /// A roster after the room's, in which this is otherwise.
-fn after(version: u64, change: impl FnOnce(&mut BTreeMap<PersonId, Seat>)) -> Event {
+pub fn after(version: u64, change: impl FnOnce(&mut BTreeMap<PersonId, Seat>)) -> Event {
     Event::Roster(roster(version, change))
 }
 
-fn without(version: u64, who: &str) -> Event {
+pub fn without(version: u64, who: &str) -> Event {
     after(version, |people| drop(people.remove(&person(who))))
 }
 

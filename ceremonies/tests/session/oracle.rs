@@ -9,7 +9,7 @@ use std::time::Duration;
 use ceremonies::person::{PersonId, Role};
 use ceremonies::rules::Officers;
 use ceremonies::session::{
-    Decision, Event, Seats, Session, SignedAct, Stamp, State, Step, deviations_digest,
+    Decision, Event, Parted, Parting, Seats, Session, SignedAct, Stamp, State, Step, deviations_digest,
 };
 use ceremonies::statement::Target;
 use ceremonies::statement::target::Leftover;
@@ -95,6 +95,81 @@ impl Oracle {
         self.c6_a_roster_follows_the_one_in_force(session);
         self.c8_looser_guardrails_wait_a_day_without_a_veto(session);
         self.c10_an_unsound_clock_enables_nothing();
+        self.who_agreed_and_left_is_known(session);
+    }
+
+    /// Scenario 14: whoever agreed to an execution and left or was suspended before it was over is named, with the record; and
+    /// nobody else is.
+    fn who_agreed_and_left_is_known(&self, session: &Session) {
+        let after = self.newest().after.step();
+        if after.is_end() && after != Step::Completed {
+            return;
+        }
+        let begun = self.effects.iter().rposition(|effect| matches!(effect.event, Event::Start { .. }));
+        let again = |start: &usize| {
+            let since = self.effects[*start..].iter();
+            since
+                .clone()
+                .all(|effect| effect.before != Step::Indeterminate || effect.after.step() != Step::Armed)
+        };
+        let mut expected = BTreeMap::new();
+        if let Some(start) = begun.filter(again) {
+            let State::Executing(execution) = &self.effects[start].after else {
+                panic!("a start that is none")
+            };
+            let (pinned, mut present, mut suspended) =
+                (roster(2, |_| {}), roster(2, |_| {}), BTreeSet::new());
+            let mut agreed: Vec<(&PersonId, KeyId, bool)> = Vec::new();
+            for (at, effect) in self.effects.iter().enumerate() {
+                match &effect.event {
+                    // Where time alone ended it first, what came then was too late.
+                    _ if effect.after.step().is_end() => continue,
+                    Event::Roster(roster) => {
+                        present = roster.clone();
+                        suspended.clone_from(&roster.suspended);
+                    }
+                    Event::Suspended(people) => suspended.clone_from(people),
+                    Event::Start { .. } if at == start => {
+                        for person in &execution.approvers {
+                            let says =
+                                |act: &&SignedAct| act.person == *person && act.decision == Decision::Approve;
+                            let before =
+                                self.effects[..at].iter().rev().filter_map(|effect| match &effect.event {
+                                    Event::Act(act) => Some(&**act),
+                                    _ => None,
+                                });
+                            let key = before.into_iter().find(says).unwrap().key;
+                            let officer = pinned.holds(person, Role::Officer, key)
+                                && present.holds(person, Role::Officer, key);
+                            agreed.push((person, key, officer));
+                        }
+                    }
+                    _ => {}
+                }
+                if at <= start {
+                    continue;
+                }
+                let makes_one = matches!(session.statement().target(), Target::RosterChange(_));
+                let officers = agreed.iter().filter(|(person, key, officer)| {
+                    !if *officer {
+                        present.holds(person, Role::Officer, *key)
+                    } else {
+                        makes_one || present.owns(person, *key)
+                    }
+                });
+                let gone = officers.map(|(person, ..)| *person);
+                let witnesses = execution.witnesses.iter();
+                let blind = witnesses.filter(|(person, key)| !present.holds(person, Role::Witness, **key));
+                let all = agreed.iter().map(|(person, ..)| *person).chain(execution.witnesses.keys());
+                let silent: Vec<_> = all.filter(|person| suspended.contains(*person)).collect();
+                for person in gone.chain(blind.map(|(person, _)| person)).chain(silent.clone()) {
+                    let how = if silent.contains(&person) { Parting::Suspended } else { Parting::Left };
+                    let record = effect.stamp.index;
+                    expected.entry(person.clone()).or_insert(Parted { record, how });
+                }
+            }
+        }
+        assert_eq!(*session.parted(), expected, "who agreed, and counts no more");
     }
 
     fn newest(&self) -> &Effect {

@@ -3,6 +3,7 @@
 use ceremonies::genesis::Mode;
 use ceremonies::outputs::Outputs;
 use ceremonies::roster::Roster;
+use ceremonies::session::Parting;
 use ceremonies::statement::target::{KeyResume, Leftover, Resolve, RosterChange, StopLift};
 use ceremonies::statement::{CeremonyId, Kind, Quorum, Statement, Target, Version};
 use ceremonies::succession::proof;
@@ -14,6 +15,7 @@ use proto::record::{Body, Lift, StopTarget};
 use proto::term::Term;
 
 use super::stage::{self, PEOPLE, Stage};
+use super::suspended::suspends;
 use super::valid::{kept_as_written, valid};
 use crate::invalid;
 
@@ -263,6 +265,98 @@ fn an_execution_that_was_cleared_up_and_done_again_is_a_deviation() {
     assert_eq!(valid(&stage, &files).deviations, [Deviation::Resolved { by }]);
     // The first start and the second.
     assert_eq!(files.keys().filter(|path| path.ends_with("-execute-ivy.json")).count(), 2);
+}
+
+/// Somebody leaves the officers, by a ceremony of its own.
+fn leaves(stage: &mut Stage, who: &'static str) -> u64 {
+    let people: Vec<_> = PEOPLE.iter().filter(|(name, ..)| *name != who).copied().collect();
+    let next = stage::roster(stage.mode, stage.roster.version() + 1, &people);
+    let version = next.version();
+    let common = stage.common(Kind::RosterChange, CeremonyId::from([u8::try_from(version).unwrap(); 16]));
+    let target = Target::RosterChange(RosterChange {
+        added: vec![],
+        changed: vec![],
+        proofs: vec![],
+        quorum: Quorum { approvals: 3, officers: next.officers(), witnesses: 2 },
+        removed: vec![who.parse().unwrap()],
+        roster: Version { sha256: next.digest(), version },
+    });
+    stage.statement = Statement::new(common, target).unwrap();
+    stage.next = Some(next.clone());
+    stage.propose_with(vec![(document::ROSTER, String::from_utf8(next.encode()).unwrap())]);
+    for officer in ["bob", "cyd", "dan"] {
+        stage.approve(officer);
+    }
+    for witness in ["fay", "gus"] {
+        stage.attest(witness);
+    }
+    comes_into_force(stage, next);
+    stage.log.size() - 1
+}
+
+/// A key is being made; meanwhile ada leaves the roster and cyd is suspended, both of whom had approved.
+fn two_leave_while_it_is_done() -> (Stage, [Deviation; 2]) {
+    let mut stage = Stage::begin(Mode::Rehearsal);
+    stage.armed();
+    stage.start("ivy");
+    let made = stage.statement.clone();
+    let index = leaves(&mut stage, "ada");
+    let ada = Deviation::Parted { index, person: "ada".parse().unwrap(), how: Parting::Left };
+    stage.statement = made;
+    let index = suspends(&mut stage, "dan", "cyd");
+    let cyd = Deviation::Parted { index, person: "cyd".parse().unwrap(), how: Parting::Suspended };
+    stage.birth(|_, _| {});
+    stage.executed();
+    // Who had not agreed is missed by nobody.
+    suspends(&mut stage, "bob", "ivy");
+    suspends(&mut stage, "dan", "ivy");
+    stage.saw("fay");
+    stage.saw("gus");
+    (stage, [ada, cyd])
+}
+
+#[test]
+fn whoever_agreed_and_left_while_it_was_done_is_a_deviation() {
+    let (mut stage, parted) = two_leave_while_it_is_done();
+    let files = stage.complete();
+    assert_eq!(valid(&stage, &files).deviations, parted);
+    let said = ceremonies::transcript::verify(&files, stage.genesis_sha256()).to_string();
+    let [ada, cyd] = parted.map(|deviation| deviation.to_string());
+    assert_eq!(said, format!("VALID WITH DEVIATIONS (rehearsal: it counts for nothing)\n- {ada}\n- {cyd}"));
+    assert!(ada.contains(": ada, by whose consent it was started, does not have that role"), "{ada}");
+    assert!(cyd.contains(": cyd, by whose consent it was started, is suspended since then"), "{cyd}");
+    // A rogue leaves out what shows it: the roster, the word against cyd, its record.
+    type Change<'c> = &'c dyn Fn(&mut Files);
+    let Deviation::Parted { index, .. } = two_leave_while_it_is_done().1[1].clone() else { panic!() };
+    let cases: [(Change<'_>, Step, &str); 4] = [
+        (
+            &|files| files.retain(|path, _| !path.starts_with("rosters/")),
+            Step::Rosters,
+            "the transcript of roster 2 is missing",
+        ),
+        (
+            &|files| drop(files.remove(&format!("details/{index}.json")).unwrap()),
+            Step::Details,
+            "the detail of record",
+        ),
+        (&|files| files.retain(|path, _| !path.starts_with("beside/")), Step::Copies, "is missing"),
+        (
+            &|files| {
+                let control = String::from_utf8(files[name::CONTROL].clone()).unwrap();
+                let line = format!("{{\"index\":{index},");
+                let kept: Vec<&str> = control.lines().filter(|own| !own.starts_with(&line)).collect();
+                assert_eq!(kept.len() + 1, control.lines().count());
+                files.insert(name::CONTROL.into(), (kept.join("\n") + "\n").into_bytes());
+            },
+            Step::Control,
+            "record",
+        ),
+    ];
+    for (change, step, why) in cases {
+        let (mut stage, _) = two_leave_while_it_is_done();
+        let files = stage.complete_with(change, |_| {}, |_| {});
+        invalid(&stage, &files, step, why);
+    }
 }
 
 #[test]

@@ -7,7 +7,9 @@ use ceremonies::genesis::Mode;
 use ceremonies::nonce::Nonce;
 use ceremonies::roster::Roster;
 use ceremonies::rules::Rules;
-use ceremonies::session::{Event, InForce, Lack, Seats, Session, SignedAct, Stamp, State, deviations_digest};
+use ceremonies::session::{
+    Event, InForce, Lack, Parting, Seats, Session, SignedAct, Stamp, State, deviations_digest,
+};
 use ceremonies::statement::template::{Day, Template};
 use ceremonies::statement::{
     CeremonyId, Common, Kind, Log as NamedLog, Quorum, Statement, Target, Version, target,
@@ -309,6 +311,12 @@ impl Council {
         if session.state().step().is_end() {
             wire.approvers.clear();
         }
+        let parted = session.parted().iter().map(|(person, parted)| v1::Parted {
+            person: person.to_string(),
+            log_index: parted.record,
+            suspended: parted.how == Parting::Suspended,
+        });
+        wire.parted = parted.collect();
         let mut deviations: Vec<Hash> = Vec::new();
         match session.state() {
             State::Proposed => wire.lacks = standing.lacks.iter().map(lacks).collect(),

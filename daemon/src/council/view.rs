@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ceremonies::session::{Standing, State, Step, deviations_digest};
+use ceremonies::person::PersonId;
+use ceremonies::session::{Parted, Standing, State, Step, deviations_digest};
 use ceremonies::statement::CeremonyId;
 use proto::canonical;
 use proto::hash::Hash;
@@ -65,6 +66,8 @@ pub struct CeremonyView {
     pub outputs: Option<Vec<u8>>,
     /// How an attestation after names the deviations so far.
     pub deviations: Option<Hash>,
+    /// Those by whose consent its execution was started and who count no more.
+    pub parted: BTreeMap<PersonId, Parted>,
     /// Why it failed.
     pub cause: Option<String>,
     /// Its completion.
@@ -230,6 +233,7 @@ impl Council {
             due: session.due(),
             outputs: held.outputs.as_deref().map(<[u8]>::to_vec),
             deviations,
+            parted: session.parted().clone(),
             cause: held.cause.clone(),
             completion: held.completion,
             documents: BTreeMap::new(),

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use ceremonies::act::{Act, Decision, Deed, Outcome};
 use ceremonies::genesis::Mode;
+use ceremonies::session::Parting;
 use ceremonies::transcript::{Deviation, Verdict, verify};
 use proto::hash::Hash;
 use proto::reason::Reason;
-use proto::wire::v1::CeremonyState as State;
+use proto::wire::v1::{CeremonyState as State, Parted};
 use softhsm::Shape;
 
 use crate::destroy::{destruction, left};
+use crate::people::done;
 use crate::room::{Room, new_key, now, template, told};
 use crate::site::Site;
+use crate::suspend::suspends;
 
 const KEY: &str = "release/linux";
 
@@ -172,20 +175,46 @@ fn s14_the_approval_of_an_officer_who_was_removed_counts_no_more() {
     let (size, ..) = room.mark();
     assert_eq!(told(&room.executes(&again).unwrap_err()), refusal(Reason::NotArmed, "not-armed"));
     assert_eq!((room.state(&again), room.head().size, room.births()), (State::Proposed, size, 0));
-    // One who leaves while it is being done: it is finished by those who stay.
+    // One leaves while the device is at work, one is suspended after it: both had agreed. It is finished, and everybody sees it.
     room.approves("dora", &again).unwrap();
-    room.executes(&again).unwrap();
+    room.wire.as_ref().unwrap().hang("GenerateKeyPair").unwrap();
+    let started = room.executes_beside(&again);
+    room.until(&again, State::Executing);
     room.enters("erik");
     let change = room.proposes_roster("oskar", &room.replaces("bob", "erik")).unwrap();
     room.holds(&change, &["carol", "dora"], &["wanda", "walter"]);
+    let changed = room.ceremony(&change).completed.unwrap();
+    assert_eq!((room.state(&again), room.births()), (State::Executing, 1));
+    room.wire.as_ref().unwrap().clear().unwrap();
+    room.wait(started).unwrap().unwrap();
     assert_eq!(room.state(&again), State::Executed);
+    let suspended = suspends(&room, "carol", "dora").unwrap();
+    // Nothing of the kind about who had not agreed.
+    suspends(&room, "carol", "rita").unwrap();
+    suspends(&room, "erik", "rita").unwrap();
+    let parted = |person: &str, log_index, suspended| Parted { person: person.into(), log_index, suspended };
+    let seen = [parted("bob", changed, false), parted("dora", suspended, true)];
+    assert_eq!(room.ceremony(&again).parted, seen);
+    let said = done(&room, "carol", &["ceremony", "show", &again.id]);
+    assert!(
+        said.contains(&format!("dora agreed to this execution and is suspended, since record {suspended}")),
+        "{said}"
+    );
     room.complete(&again);
     room.uses(KEY).unwrap();
+    assert_eq!(room.ceremony(&again).parted, seen);
     let genesis = Hash::of(&room.genesis.encode());
-    for open in [&change, &again] {
-        let verdict = verify(&room.transcript(open).unwrap(), genesis);
-        assert!(matches!(verdict, Verdict::Valid(_)), "{verdict}");
-    }
+    let verdict = verify(&room.transcript(&change).unwrap(), genesis);
+    assert!(matches!(verdict, Verdict::Valid(_)), "{verdict}");
+    let verdict = verify(&room.transcript(&again).unwrap(), genesis);
+    let Verdict::ValidWithDeviations(verified) = verdict else { panic!("{verdict}") };
+    let parted = |person: &str, index, how| Deviation::Parted { index, person: person.parse().unwrap(), how };
+    let of = [parted("bob", changed, Parting::Left), parted("dora", suspended, Parting::Suspended)];
+    assert_eq!(verified.deviations, of);
+    // A restart comes to the same.
+    room.world.kill();
+    room.world.start();
+    assert_eq!(room.ceremony(&again).parted, seen);
     room.ends_well();
 }
 

@@ -180,7 +180,8 @@ pub(super) fn to_the_end(
         spent.extend(digest);
         session = Some(after);
     }
-    let state = session.as_ref().map(Session::state).at(Step::Session, "there is no proposal")?;
+    let session = session.at(Step::Session, "there is no proposal")?;
+    let state = session.state();
     let State::Completed { outputs, .. } = state else {
         let why = refused
             .map_or(String::new(), |(index, refusal)| format!("; record {index} had no effect: {refusal}"));
@@ -191,6 +192,13 @@ pub(super) fn to_the_end(
     hold(*outputs == Hash::of(text.as_bytes()), Step::Session, || {
         "the witnesses attested other outputs".to_owned()
     })?;
+    let mut parted: Vec<_> = session.parted().iter().collect();
+    parted.sort_by_key(|(_, parted)| parted.record);
+    deviations.extend(parted.into_iter().map(|(person, parted)| Deviation::Parted {
+        index: parted.record,
+        person: person.clone(),
+        how: parted.how,
+    }));
     Ok(deviations)
 }
 

@@ -55,7 +55,8 @@ pub fn outcome(open: &Open, screen: &mut Screen) -> Result<(), Complaint> {
             format!("{} ({}): {}", line(&act.person), act.log_index, plain(&act.reason)),
         ));
     }
-    if open.deviations().next().is_none() {
+    facts.extend(open.wire.parted.iter().map(|parted| ("deviation".to_owned(), standing::parted(parted))));
+    if !facts.iter().any(|(label, _)| label == "deviation") {
         facts.push(("deviations".to_owned(), "none".to_owned()));
     }
     facts.push(("their digest".to_owned(), outcome.deviations.to_string()));

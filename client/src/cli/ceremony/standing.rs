@@ -77,6 +77,9 @@ pub fn show(
             ));
         }
     }
+    // After an execution they stand among its deviations.
+    let parted = open.wire.parted.iter().filter(|_| !after);
+    facts.extend(parted.map(|parted| ("deviation", self::parted(parted))));
     facts.extend(open.wire.lacks.iter().map(|lack| ("lacks", plain(lack))));
     facts.extend(suspended::facts(instance));
     if !open.wire.cause.is_empty() {
@@ -94,11 +97,20 @@ fn name(signed: &Signed) -> String {
     format!("{} (record {}, {checked})", line(&signed.person), signed.index)
 }
 
+/// Somebody by whose consent an execution was started, and who counts no more: a deviation that the records show by themselves.
+#[must_use]
+pub fn parted(parted: &v1::Parted) -> String {
+    let why = if parted.suspended { "is suspended" } else { "left the roster, or that role or key in it" };
+    format!("{} agreed to this execution and {why}, since record {}", line(&parted.person), parted.log_index)
+}
+
 /// One line about one ceremony, as `watch` prints it.
 #[must_use]
 pub fn summary(ceremony: &v1::Ceremony) -> String {
     let counts =
         format!("approved by {}, attested by {}", people(&ceremony.approvers), people(&ceremony.witnesses));
+    let parted = ceremony.parted.iter().map(parted);
+    let counts = [counts].into_iter().chain(parted).collect::<Vec<_>>().join("; ");
     let lacks = ceremony.lacks.iter().map(|lack| line(lack)).collect::<Vec<_>>().join("; ");
     match (lacks.is_empty(), ceremony.cause.is_empty()) {
         (true, true) => counts,
@@ -134,6 +146,14 @@ pub fn document(ceremony: &v1::Ceremony) -> Value {
             })
         })
         .collect();
+    let parted: Vec<Value> = ceremony
+        .parted
+        .iter()
+        .map(|parted| {
+            let how = if parted.suspended { "suspended" } else { "left" };
+            json!({ "person": parted.person, "log_index": parted.log_index, "how": how })
+        })
+        .collect();
     json!({
         "ceremony": ceremony.id,
         "kind": ceremony.kind,
@@ -147,6 +167,7 @@ pub fn document(ceremony: &v1::Ceremony) -> Value {
         "lacks": ceremony.lacks,
         "due": at(ceremony.due.as_ref()).map(|time| time.to_string()),
         "outputs": parse(&ceremony.outputs),
+        "parted": parted,
         "cause": ceremony.cause,
         "completed": ceremony.completed,
         "manifest_sha256": hex::encode(&ceremony.manifest_sha256),

@@ -1,7 +1,8 @@
 //! Ceremonies as messages.
 
 use ceremonies::act::Act;
-use ceremonies::session::Step;
+use ceremonies::person::PersonId;
+use ceremonies::session::{Parted, Parting, Step};
 use proto::wire::time::to_wire;
 use proto::wire::v1;
 
@@ -57,6 +58,7 @@ pub(super) fn summary(view: &CeremonyView) -> v1::Ceremony {
         due: view.due.map(to_wire),
         outputs: Default::default(),
         deviations_sha256: digest(view.deviations),
+        parted: view.parted.iter().map(parted).collect(),
         cause: view.cause.clone().unwrap_or_default(),
         completed: view.completion.map(|completion| completion.index),
         manifest_sha256: digest(view.completion.map(|completion| completion.manifest)),
@@ -77,6 +79,11 @@ pub(super) fn has_ended(ceremony: &v1::Ceremony) -> bool {
         v1::CeremonyState::Completed => ceremony.completed.is_some(),
         _ => true,
     }
+}
+
+fn parted((person, parted): (&PersonId, &Parted)) -> v1::Parted {
+    let suspended = parted.how == Parting::Suspended;
+    v1::Parted { person: person.to_string(), log_index: parted.record, suspended }
 }
 
 fn act(view: &ActView) -> v1::RecordedAct {

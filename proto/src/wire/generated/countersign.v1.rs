@@ -474,6 +474,23 @@ pub struct Ceremony {
         ::prost::alloc::string::String,
         ::prost::alloc::vec::Vec<u8>,
     >,
+    /// Those by whose consent the execution was started, and who counted no more before it was over. It
+    /// goes on without them; the transcript says so as a deviation.
+    #[prost(message, repeated, tag = "17")]
+    pub parted: ::prost::alloc::vec::Vec<Parted>,
+}
+/// Somebody by whose approval or first attestation an execution was started, and who counts no more.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Parted {
+    /// Who, by the id in the roster.
+    #[prost(string, tag = "1")]
+    pub person: ::prost::alloc::string::String,
+    /// The record since which it is so.
+    #[prost(uint64, tag = "2")]
+    pub log_index: u64,
+    /// Whether the person is suspended; otherwise the roster in force does not have that role and key.
+    #[prost(bool, tag = "3")]
+    pub suspended: bool,
 }
 /// Asks what this instance is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
