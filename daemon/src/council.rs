@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! propose ─► acts ─► armed ─► started (durable) ─► the backend ─► executed ─► attested ─► completed: the effect
+//!                                                    ├─ nothing was done ─► failed
 //!                                                    └─ nobody knows ─► interrupted ─► a `resolve`
 //! ```
 //!
@@ -11,8 +12,8 @@
 //! only that answer counts.
 //!
 //! Promises: nothing reaches a backend before the start is durable, and a start that a veto or a stop came before does
-//! nothing; a key pair is made once a start, and after a crash never again and never adopted: the ceremony is then
-//! indeterminate. What was planted under a new key's names refuses the ceremony before anything is made.
+//! nothing; a key pair is made once a start, and after a crash never again and never adopted: a birth is then
+//! indeterminate, an adoption has failed, and what can be done twice goes on. What was planted under a new key's names refuses the ceremony before anything is made.
 //!
 //! Does not: decide who is enough (the session does), check certificates (people sign), or count anything by itself.
 //!
@@ -29,6 +30,7 @@ mod play;
 mod propose;
 mod rebind;
 mod rekey;
+mod resolve;
 mod succession;
 mod suspend;
 #[cfg(test)]

@@ -195,6 +195,17 @@ impl Token {
         .map(|_said| ())
     }
 
+    /// The public key with this label, DER SubjectPublicKeyInfo for elliptic curves.
+    ///
+    /// # Errors
+    /// If `pkcs11-tool` is not installed or fails.
+    pub fn public_key(&self, label: &str) -> Result<Vec<u8>, TokenError> {
+        let path = self.root.join(format!("{label}.der"));
+        let name = path.display().to_string();
+        self.tool(&["--read-object", "--type", "pubkey", "--label", label, "--output-file", &name])?;
+        file("reading the public key", std::fs::read(path))
+    }
+
     /// Destroys the key pairs with this label.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! Ceremonies from outside: the real daemon, a real token, real signatures, and people who mean well or do not.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "ceremonies/adopt.rs"]
+mod adopt;
 #[path = "ceremonies/bad.rs"]
 mod bad;
 #[path = "ceremonies/clock.rs"]

@@ -203,25 +203,4 @@ impl Council {
         let (device, locator) = (made.device.clone(), made.locator.to_string());
         Ok(Born { attributes, device, locator, possession, public_key })
     }
-
-    /// Destroys what an interrupted birth left, and says where it was.
-    pub(super) async fn destroy_leftovers(&self, statement: &Statement) -> Result<Vec<String>, Refusal> {
-        let Target::KeyGenerate(target) = statement.target() else { return Ok(Vec::new()) };
-        let backend = self.backend(&target.backend)?;
-        let failed = |failure: Failure| crate::sign::failed(target.backend.as_str(), &failure);
-        let mut destroyed = Vec::new();
-        for found in self.look(statement).await? {
-            let place = found.locator.to_string();
-            let by = Deadline(self.clock.monotonic().after(LONGEST));
-            backend.destroy(&found.locator, found.public_key.key_id(), by).await.map_err(failed)?;
-            destroyed.push(place);
-        }
-        let left = self.look(statement).await?;
-        if let Some(first) = left.first() {
-            let message = format!("{} is still there after it was destroyed", first.locator);
-            return Err(Refusal::new(Reason::BackendRefused, message));
-        }
-        destroyed.sort();
-        Ok(destroyed)
-    }
 }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use ceremonies::act::{Deed, VerifiedAct};
 use ceremonies::outputs::Outputs;
 use ceremonies::session::{Event, Step};
-use ceremonies::statement::target::{Leftover, Target};
+use ceremonies::statement::target::Target;
 use ceremonies::statement::{CeremonyId, Statement};
 use futures_util::future::join_all;
 use proto::hash::Hash;
 use proto::reason::Reason;
-use proto::record::ceremony::{Executed, Started, Turned, document};
+use proto::record::ceremony::{Executed, Failed, Started, Turned, document};
 use proto::record::{Actor, Ceremony};
 use proto::refusal::Refusal;
 
@@ -158,10 +158,7 @@ impl Council {
                     done?;
                 }
                 // Its task is not in this process: it ended with another one.
-                Step::Executing => {
-                    tracing::error!(ceremony = %id, "an execution was interrupted: propose a `resolve`");
-                    self.append(Ceremony::Interrupted(Turned { ceremony: id }), vec![], vec![]).await?;
-                }
+                Step::Executing => self.cut_off(statement).await?,
                 Step::Completed if held.completion.is_none() => self.complete(&held, id).await?,
                 _ if self.has_ended_by_time(&held) => {
                     self.append(Ceremony::Ended(Turned { ceremony: id }), vec![], vec![]).await?;
@@ -170,6 +167,24 @@ impl Council {
             }
         }
         Ok(())
+    }
+
+    /// Records how an execution ended that was cut off and does not go on.
+    async fn cut_off(&self, statement: &Statement) -> Result<(), Refusal> {
+        let ceremony = statement.common().ceremony;
+        let step = match statement.target() {
+            // It only reads and has the key prove that it is there: people propose anew what they meant.
+            Target::KeyAdopt(_) => {
+                let cause = "it was cut off; nothing was changed on the device, and nothing is adopted";
+                tracing::warn!(%ceremony, cause, "no key was adopted");
+                Ceremony::Failed(Failed { cause: cause.to_owned(), ceremony, reason: None })
+            }
+            _ => {
+                tracing::error!(%ceremony, "an execution was interrupted: propose a `resolve`");
+                Ceremony::Interrupted(Turned { ceremony })
+            }
+        };
+        self.append(step, vec![], vec![]).await.map(drop)
     }
 
     fn begins(&self, held: &Held) -> bool {
@@ -194,17 +209,7 @@ impl Council {
     /// What an execution without an operator does. All of it can be done again after a crash.
     async fn carry_out(&self, statement: &Statement) -> Result<(), Refusal> {
         let outputs = match statement.target() {
-            Target::Resolve(resolve) => {
-                let snapshot = self.keyring.snapshot();
-                let interrupted = self.held(&snapshot, resolve.ceremony)?;
-                match resolve.leftover {
-                    Leftover::Destroy => {
-                        let of = interrupted.session.statement();
-                        Outputs::Destroyed(self.destroy_leftovers(of).await?)
-                    }
-                    Leftover::Abandon => Outputs::Destroyed(Vec::new()),
-                }
-            }
+            Target::Resolve(resolve) => self.resolved(resolve).await?,
             Target::LogRekey(target) => self.rekeyed(target)?,
             _ => Outputs::Done,
         };

@@ -7,7 +7,7 @@ use ceremonies::outputs;
 use ceremonies::person::PersonId;
 use ceremonies::session::{Seats, Session};
 use ceremonies::statement::template::{Day, Template};
-use ceremonies::statement::{CeremonyId, Kind, Line, Log as StatedLog, Prose, Statement, Target};
+use ceremonies::statement::{CeremonyId, Line, Log as StatedLog, Prose, Statement, Target};
 use proto::hash::Hash;
 use proto::reason::Reason;
 use proto::record::Ceremony;
@@ -17,7 +17,6 @@ use proto::time::Time;
 
 use super::{Brought, Council, admit, no, refused};
 use crate::keyring::Snapshot;
-use crate::keys::sessions::Held;
 use crate::keys::signed::{self, Signed};
 
 /// What a draft is made of, beside what is in force.
@@ -287,20 +286,7 @@ impl Council {
                 Some(_) => Ok(()),
                 None => no("no-stop", "no stop in force has that index and these terms".to_owned()),
             },
-            Target::Resolve(resolve) => {
-                let held: Option<&Held> = state.sessions().find(resolve.ceremony).map(AsRef::as_ref);
-                let fits = held.is_some_and(|held| {
-                    held.session.digest() == resolve.statement
-                        && held.session.state().step() == ceremonies::session::Step::Indeterminate
-                        && held.session.statement().kind() == Kind::KeyGenerate
-                });
-                if fits {
-                    return Ok(());
-                }
-                let message =
-                    format!("ceremony {} is not interrupted, or has another statement", resolve.ceremony);
-                no("not-interrupted", message)
-            }
+            Target::Resolve(resolve) => self.may_be_resolved(snapshot, resolve),
             _ => Ok(()),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ceremonies::person::PersonId;
 use ceremonies::session::{Parted, Standing, State, Step, deviations_digest};
-use ceremonies::statement::CeremonyId;
+use ceremonies::statement::{CeremonyId, Target};
 use proto::canonical;
 use proto::hash::Hash;
 use proto::reason::Reason;
@@ -209,6 +209,12 @@ impl Council {
             }
             State::Waiting(_) => {
                 vec!["a day must pass without a veto, because something becomes looser".to_owned()]
+            }
+            State::Indeterminate(_) if matches!(statement.target(), Target::KeyAdopt(_)) => {
+                vec![
+                    "a `resolve` must abandon it: nothing was adopted, and it can be proposed anew then"
+                        .to_owned(),
+                ]
             }
             State::Indeterminate(_) => vec!["a `resolve` must say what becomes of what was left".to_owned()],
             _ => Vec::new(),

@@ -5,15 +5,11 @@ use ceremonies::session::Step;
 use ceremonies::transcript::{self, Verdict};
 use proto::hash::Hash;
 use proto::reason::Reason;
-use proto::record::ceremony::{Ceremony, Started};
-use proto::record::{Actor, ActorKind, Body, ControlDetail};
 use proto::refusal::Refusal;
 
-use super::room::{Open, Room, new_key, template};
+use super::room::{Open, Room, adoption, new_key, template};
 use crate::backend::{Backend as _, Deadline, Locator};
 use crate::clock::Monotonic;
-use crate::keys::signed::Signed;
-use crate::log::ControlDraft;
 
 const KEY: &str = "release/linux";
 
@@ -45,14 +41,6 @@ fn target(key: &str, id: &str) -> String {
     )
 }
 
-fn adoption(id: &str) -> String {
-    format!(
-        "activation = \"at-completion\"\nalgorithm = \"ecdsa-p256-sha256\"\nbackend = \"soft\"\nkey = \"release/other\"\n\
-         key_id = \"{id}\"\nlocator = \"software:{id}\"\nowner = \"team\"\npurpose = [\"blob\"]\nretirement = \"never\"\n\
-         standby = false\nunproven = [\"everything\"]\nversion = 1\n"
-    )
-}
-
 async fn verdict(room: &Room, open: &Open) -> Verdict {
     let files = room.council.transcript(open.id).await.unwrap();
     transcript::verify(&files, room.trial.keyring.snapshot().state().genesis_sha256())
@@ -63,7 +51,7 @@ async fn what_a_birth_left_is_adopted_by_nobody_and_destroyed_by_a_ceremony() {
     let room = Room::new().await;
     let (birth, id) = failed(&room).await;
     assert_eq!(room.keys().await, 1);
-    let refusal = room.draft("oskar", template("key.adopt", &adoption(&id))).unwrap_err();
+    let refusal = room.draft("oskar", template("key.adopt", &adoption("release/other", &id))).unwrap_err();
     assert_eq!(told(&refusal), (Reason::StatementRefused, "quarantined"));
 
     let open = room.proposed("key.destroy", &target(KEY, &id)).await;
@@ -86,7 +74,7 @@ async fn what_a_birth_left_is_adopted_by_nobody_and_destroyed_by_a_ceremony() {
     let size = room.trial.log.head().size;
     assert_eq!(told(&room.execute(&again).await.unwrap_err()), (Reason::ActRefused, "nothing-there"));
     assert_eq!((room.step(&again).await, room.trial.log.head().size), (Step::Armed, size));
-    let refusal = room.draft("oskar", template("key.adopt", &adoption(&id))).unwrap_err();
+    let refusal = room.draft("oskar", template("key.adopt", &adoption("release/other", &id))).unwrap_err();
     assert_eq!(told(&refusal), (Reason::StatementRefused, "quarantined"));
 }
 
@@ -120,26 +108,6 @@ async fn nothing_but_what_a_failed_birth_left_is_destroyed() {
     assert_eq!(room.keys().await, 2);
 }
 
-/// A start that is in the log, by a daemon that ended then.
-async fn started(room: &Room, open: &Open) {
-    let Signed { document, signature } =
-        room.sign("oskar", &room.act(Deed::Execute { statement: open.statement }));
-    let act = Some(Hash::of(&document));
-    let body = Started { act, ceremony: open.id, found: 1, operator: Some("oskar".into()) };
-    let fresh = room.trial.log.fresh().unwrap();
-    let detail = ControlDetail::with(
-        [("act", String::from_utf8(document).unwrap()), ("signature", signature)],
-        fresh.salt.clone(),
-    );
-    let actor = Actor { id: "oskar".into(), kind: ActorKind::Person };
-    let draft = ControlDraft {
-        detail: Some(detail.encode().unwrap().0),
-        ..ControlDraft::new(fresh, actor, Body::Ceremony(Ceremony::Started(body)))
-    };
-    let index = room.trial.log.control(draft).await.unwrap().index;
-    room.trial.keyring.at_least(index).await;
-}
-
 #[tokio::test]
 async fn a_destruction_that_was_cut_off_goes_on_whether_it_was_done_or_not() {
     for done in [false, true] {
@@ -147,7 +115,7 @@ async fn a_destruction_that_was_cut_off_goes_on_whether_it_was_done_or_not() {
         let (_, id) = failed(&room).await;
         let open = room.proposed("key.destroy", &target(KEY, &id)).await;
         room.arm(&open).await;
-        started(&room, &open).await;
+        room.started_elsewhere(&open, 1).await;
         assert_eq!(room.step(&open).await, Step::Executing);
         let twin = room.draft("oskar", template("key.destroy", &target(KEY, &id))).unwrap_err();
         assert_eq!(told(&twin), (Reason::StatementRefused, "in-progress"));

@@ -10,11 +10,14 @@ use ceremonies::act::{Act, Decision, Deed, Outcome, SeenHead};
 use ceremonies::cast::Cast;
 use ceremonies::session::Step;
 use ceremonies::statement::{CeremonyId, Statement};
+use proto::algorithm::Algorithm;
 use proto::hash::Hash;
-use proto::record::{Body, ControlRecord, Record};
+use proto::record::ceremony::{Ceremony, Started};
+use proto::record::{Actor, ActorKind, Body, ControlRecord, Record};
 use proto::refusal::Refusal;
 
-use crate::clock::{Clock, ManualClock};
+use crate::backend::{Backend as _, Deadline, GenerateSpec};
+use crate::clock::{Clock, ManualClock, Monotonic};
 use crate::council::{Council, Draft};
 use crate::denials::Denials;
 use crate::keyring::trial::{Trial, everything};
@@ -49,6 +52,15 @@ pub(super) fn new_key(name: &str) -> String {
     format!(
         "activation = \"at-completion\"\nalgorithm = \"ecdsa-p256-sha256\"\nbackend = \"soft\"\nextractable = false\n\
          key = \"{name}\"\nowner = \"team\"\npurpose = [\"blob\"]\nretirement = \"never\"\nstandby = false\nversion = 1\n"
+    )
+}
+
+/// The target of an adoption, of a key pair on the one backend.
+pub(super) fn adoption(name: &str, id: &str) -> String {
+    format!(
+        "activation = \"at-completion\"\nalgorithm = \"ecdsa-p256-sha256\"\nbackend = \"soft\"\nkey = \"{name}\"\n\
+         key_id = \"{id}\"\nlocator = \"software:{id}\"\nowner = \"team\"\npurpose = [\"blob\"]\nretirement = \"never\"\n\
+         standby = false\nunproven = [\"everything\"]\nversion = 1\n"
     )
 }
 
@@ -169,6 +181,26 @@ impl Room {
         self.council.execute(&self.signed("oskar", Deed::Execute { statement: open.statement })).await
     }
 
+    /// A start by oskar that a daemon made durable which is gone.
+    pub(super) async fn started_elsewhere(&self, open: &Open, found: u64) {
+        let Signed { document, signature } =
+            self.signed("oskar", Deed::Execute { statement: open.statement });
+        let act = Some(Hash::of(&document));
+        let body = Started { act, ceremony: open.id, found, operator: Some("oskar".into()) };
+        let documents = vec![("act", String::from_utf8(document).unwrap()), ("signature", signature)];
+        let actor = Actor { id: "oskar".into(), kind: ActorKind::Person };
+        self.council.append_by(actor, Ceremony::Started(body), documents, vec![]).await.unwrap();
+    }
+
+    /// A key pair that was there before the instance; its key id.
+    pub(super) async fn stranger(&self) -> String {
+        let algorithm = Algorithm::EcdsaP256Sha256;
+        let spec = GenerateSpec { algorithm, label: String::new(), id: vec![7] };
+        let by = Deadline(Monotonic::from_start(Duration::MAX));
+        let made = self.trial.backend().generate(spec, by).await.unwrap();
+        made.public_key.key_id().to_string()
+    }
+
     /// What the witnesses see of an execution.
     pub(super) async fn outcome(&self, open: &Open) -> Outcome {
         let view = self.council.ceremony(open.id).await.unwrap();
@@ -207,7 +239,7 @@ impl Room {
 
     /// How many keys the backend holds.
     pub(super) async fn keys(&self) -> usize {
-        use crate::backend::{Backend as _, Locator};
+        use crate::backend::Locator;
         self.trial.backend().find(&Locator::Software(None)).await.unwrap().len()
     }
 

@@ -5,13 +5,12 @@ use ceremonies::session::Step;
 use ceremonies::transcript::{self, Deviation, Verdict};
 use proto::hash::Hash;
 use proto::reason::Reason;
-use proto::record::ceremony::{Ceremony, Started};
+use proto::record::ceremony::{Ceremony, Turned};
 use proto::record::{Actor, ActorKind, Body, StopTarget};
 
-use super::room::{Room, new_key, template};
+use super::room::{Open, Room, adoption, new_key, template};
 use crate::backend::Backend as _;
 use crate::keyring;
-use crate::keys::signed::Signed;
 use crate::log::ControlDraft;
 use ceremonies::birth::BirthNames;
 use std::sync::Arc;
@@ -71,22 +70,7 @@ async fn an_interrupted_birth_is_resolved_and_never_adopted() {
     let open = room.proposed("key.generate", &new_key("release/linux")).await;
     room.arm(&open).await;
     // The daemon ended after the device made the key: a start without an output, and a key under the derived names.
-    let execute = room.act(Deed::Execute { statement: open.statement });
-    let Signed { document, signature } = room.sign("oskar", &execute);
-    let act = proto::hash::Hash::of(&document);
-    let body = Started { act: Some(act), ceremony: open.id, found: 0, operator: Some("oskar".into()) };
-    let fresh = room.trial.log.fresh().unwrap();
-    let detail = proto::record::ControlDetail::with(
-        [("act", String::from_utf8(document).unwrap()), ("signature", signature)],
-        fresh.salt.clone(),
-    );
-    let actor = Actor { id: "oskar".into(), kind: ActorKind::Person };
-    let draft = ControlDraft {
-        detail: Some(detail.encode().unwrap().0),
-        ..ControlDraft::new(fresh, actor, Body::Ceremony(Ceremony::Started(body)))
-    };
-    let index = room.trial.log.control(draft).await.unwrap().index;
-    room.trial.keyring.at_least(index).await;
+    room.started_elsewhere(&open, 0).await;
     let held = room.trial.keyring.snapshot().state().sessions().find(open.id).unwrap().clone();
     let names = BirthNames::of(held.session.statement());
     let spec = crate::backend::GenerateSpec {
@@ -103,9 +87,7 @@ async fn an_interrupted_birth_is_resolved_and_never_adopted() {
     assert_eq!(room.newest_kind().await, "ceremony.interrupted");
     assert_eq!(room.execute(&open).await.unwrap_err().reason, Reason::ActRefused);
 
-    let target =
-        format!("ceremony = \"{}\"\nleftover = \"destroy\"\nstatement = \"{}\"\n", open.id, open.statement);
-    let resolve = room.proposed("resolve", &target).await;
+    let resolve = room.proposed("resolve", &clearing(&open, "destroy")).await;
     for officer in ["ada", "carol"] {
         room.approves(officer, &resolve).await.unwrap();
     }
@@ -133,6 +115,79 @@ async fn an_interrupted_birth_is_resolved_and_never_adopted() {
         panic!("no deviation")
     };
     assert_eq!(verified.deviations, [Deviation::Resolved { by: resolve.id }]);
+}
+
+fn clearing(open: &Open, leftover: &str) -> String {
+    format!("ceremony = \"{}\"\nleftover = \"{leftover}\"\nstatement = \"{}\"\n", open.id, open.statement)
+}
+
+/// An adoption that was started by a daemon that ended then.
+async fn adoption_cut_off(room: &Room, id: &str) -> Open {
+    let open = room.proposed("key.adopt", &adoption("release/linux", id)).await;
+    room.arm(&open).await;
+    room.started_elsewhere(&open, 0).await;
+    assert_eq!(room.step(&open).await, Step::Executing);
+    open
+}
+
+/// The same key pair under the same name, by people who approve anew.
+async fn adopts_anew(room: &Room, id: &str) {
+    let again = room.proposed("key.adopt", &adoption("release/linux", id)).await;
+    room.arm(&again).await;
+    room.execute(&again).await.unwrap();
+    for witness in ["wanda", "walter"] {
+        room.attests_after(witness, &again).await.unwrap();
+    }
+    assert_eq!((room.step(&again).await, room.keys().await), (Step::Completed, 1));
+    assert!(room.trial.keyring.snapshot().active(&"release/linux".parse().unwrap()).is_some());
+}
+
+#[tokio::test]
+async fn an_adoption_that_was_cut_off_has_failed_and_is_proposed_anew() {
+    let room = Room::new().await;
+    let id = room.stranger().await;
+    let open = adoption_cut_off(&room, &id).await;
+    let twin = room.draft("oskar", template("key.adopt", &adoption("release/mac", &id))).unwrap_err();
+    assert_eq!(twin.metadata["guard"], "key-exists");
+    room.anew().carry_on().await;
+    assert_eq!((room.step(&open).await, room.newest_kind().await), (Step::Failed, "ceremony.failed"));
+    let cause = room.council.ceremony(open.id).await.unwrap().cause.unwrap();
+    assert!(cause.contains("nothing is adopted"), "{cause}");
+    assert!(room.trial.keyring.snapshot().ring(&"release/linux".parse().unwrap()).is_none());
+    assert_eq!(room.execute(&open).await.unwrap_err().metadata["guard"], "over");
+    adopts_anew(&room, &id).await;
+}
+
+#[tokio::test]
+async fn an_adoption_that_stands_as_interrupted_is_abandoned() {
+    let room = Room::new().await;
+    let id = room.stranger().await;
+    let open = adoption_cut_off(&room, &id).await;
+    // As a daemon of before recorded it.
+    let daemon = Actor { id: "signing.example.org".into(), kind: ActorKind::Daemon };
+    let step = Ceremony::Interrupted(Turned { ceremony: open.id });
+    room.council.append_by(daemon, step, vec![], vec![]).await.unwrap();
+    room.anew().carry_on().await;
+    let view = room.council.ceremony(open.id).await.unwrap();
+    assert_eq!(view.step, Step::Indeterminate);
+    assert!(view.lacks[0].contains("must abandon it"), "{:?}", view.lacks);
+    let twin = room.draft("oskar", template("key.adopt", &adoption("release/mac", &id))).unwrap_err();
+    assert_eq!(twin.metadata["guard"], "key-exists");
+    let destroy = room.draft("oskar", template("resolve", &clearing(&open, "destroy"))).unwrap_err();
+    assert_eq!((destroy.reason, &*destroy.metadata["guard"]), (Reason::StatementRefused, "nothing-left"));
+
+    let resolve = room.proposed("resolve", &clearing(&open, "abandon")).await;
+    for officer in ["ada", "carol"] {
+        room.approves(officer, &resolve).await.unwrap();
+    }
+    room.attests("wanda", &resolve).await.unwrap();
+    room.attests_after("wanda", &resolve).await.unwrap();
+    assert_eq!((room.step(&resolve).await, room.step(&open).await), (Step::Completed, Step::Failed));
+    assert_eq!(room.keys().await, 1, "it is somebody's key, and stays where it is");
+    let genesis = room.trial.keyring.snapshot().state().genesis_sha256();
+    let verdict = transcript::verify(&room.council.transcript(resolve.id).await.unwrap(), genesis);
+    assert!(matches!(verdict, Verdict::Valid(_)), "{verdict:?}");
+    adopts_anew(&room, &id).await;
 }
 
 #[tokio::test]

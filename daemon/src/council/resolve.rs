@@ -1,0 +1,81 @@
+//! Clearing up after an execution that was interrupted: what it may have left is destroyed, or abandoned where it is.
+//!
+//! Only the birth of a key leaves something. An adoption changes nothing on a device: one that stands as interrupted, by a daemon
+//! of before, is abandoned, and then its key pair and its name are free again.
+//!
+//! Invariant: whatever was interrupted, people get out of it (`an_adoption_that_stands_as_interrupted_is_abandoned`).
+
+use std::time::Duration;
+
+use ceremonies::outputs::Outputs;
+use ceremonies::session::Step;
+use ceremonies::statement::target::{Leftover, Resolve, Target};
+use ceremonies::statement::{Kind, Statement};
+use proto::reason::Reason;
+use proto::refusal::Refusal;
+
+use super::{Council, no};
+use crate::backend::{Deadline, Failure};
+use crate::keyring::Snapshot;
+use crate::keys::sessions::Held;
+
+/// How long a backend may take to destroy one key pair.
+const LONGEST: Duration = Duration::from_secs(120);
+
+impl Council {
+    /// Whether a ceremony is interrupted, and what is to be done about it fits its kind.
+    ///
+    /// # Errors
+    /// Guards `not-interrupted` and `nothing-left`.
+    pub(super) fn may_be_resolved(&self, snapshot: &Snapshot, resolve: &Resolve) -> Result<(), Refusal> {
+        let held: Option<&Held> = snapshot.state().sessions().find(resolve.ceremony).map(AsRef::as_ref);
+        let Some(held) = held.filter(|held| is_interrupted(held, resolve)) else {
+            let message =
+                format!("ceremony {} is not interrupted, or has another statement", resolve.ceremony);
+            return no("not-interrupted", message);
+        };
+        let kind = held.session.statement().kind();
+        if resolve.leftover == Leftover::Destroy && kind != Kind::KeyGenerate {
+            let message = format!(
+                "a `{kind}` leaves nothing on the device that could be destroyed: say `leftover = \"abandon\"`, and propose it \
+                 anew"
+            );
+            return no("nothing-left", message);
+        }
+        Ok(())
+    }
+
+    /// Does what a `resolve` says.
+    pub(super) async fn resolved(&self, resolve: &Resolve) -> Result<Outputs, Refusal> {
+        let interrupted = self.held(&self.keyring.snapshot(), resolve.ceremony)?;
+        Ok(Outputs::Destroyed(match resolve.leftover {
+            Leftover::Destroy => self.destroy_leftovers(interrupted.session.statement()).await?,
+            Leftover::Abandon => Vec::new(),
+        }))
+    }
+
+    /// Destroys what an interrupted birth left, and says where it was.
+    async fn destroy_leftovers(&self, statement: &Statement) -> Result<Vec<String>, Refusal> {
+        let Target::KeyGenerate(target) = statement.target() else { return Ok(Vec::new()) };
+        let backend = self.backend(&target.backend)?;
+        let failed = |failure: Failure| crate::sign::failed(target.backend.as_str(), &failure);
+        let mut destroyed = Vec::new();
+        for found in self.look(statement).await? {
+            let place = found.locator.to_string();
+            let by = Deadline(self.clock.monotonic().after(LONGEST));
+            backend.destroy(&found.locator, found.public_key.key_id(), by).await.map_err(failed)?;
+            destroyed.push(place);
+        }
+        let left = self.look(statement).await?;
+        if let Some(first) = left.first() {
+            let message = format!("{} is still there after it was destroyed", first.locator);
+            return Err(Refusal::new(Reason::BackendRefused, message));
+        }
+        destroyed.sort();
+        Ok(destroyed)
+    }
+}
+
+fn is_interrupted(held: &Held, resolve: &Resolve) -> bool {
+    held.session.digest() == resolve.statement && held.session.state().step() == Step::Indeterminate
+}
