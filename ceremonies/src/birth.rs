@@ -1,9 +1,11 @@
-//! What a generated key is called on its token: both names follow from the statement, so that after a crash the daemon
-//! knows where to look, and nobody chooses them.
+//! What a generated key is called on its token, and what the token must say of it. Both names follow from the statement, so that
+//! after a crash the daemon knows where to look, and nobody chooses them.
 //!
 //! `CKA_LABEL` is `cer-` and the ceremony id, 36 ASCII characters. `CKA_ID` is the first 20 bytes of the SHA-256 of the
 //! statement's canonical bytes, the length that PKCS#11 modules expect of a SHA-1 of the key. Both are public: an object
 //! under them proves nothing about where it came from.
+
+use std::collections::BTreeMap;
 
 use proto::hash::Hash;
 
@@ -49,5 +51,54 @@ impl BirthNames {
     fn attributes(&self) -> [String; 2] {
         let id: String = self.id.iter().map(|byte| format!("%{byte:02X}")).collect();
         [format!("object={}", self.label), format!("id={id}")]
+    }
+}
+
+/// What a PKCS#11 token must say of a new private key.
+const DEMANDED: [(&str, bool); 8] = [
+    ("always-sensitive", true),
+    ("extractable", false),
+    ("local", true),
+    ("never-extractable", true),
+    ("private", true),
+    ("sensitive", true),
+    ("sign", true),
+    ("token", true),
+];
+
+/// What it must not say, if it says anything about it: not every token knows all these uses.
+const REFUSED: [&str; 4] = ["decrypt", "derive", "sign-recover", "unwrap"];
+
+/// A token says of a new key what no new key may be.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the token says `{attribute}` = {found} of the new key, where {wanted} is demanded")]
+pub struct Unlike {
+    /// The attribute, as it stands in the outputs.
+    pub attribute: &'static str,
+    /// What the token says.
+    pub found: String,
+    /// What it must say.
+    pub wanted: bool,
+}
+
+/// Whether a token says of a new private key, by the names of its attributes without `CKA_`, what it must: it was made there, never
+/// leaves it, and signs and does nothing else.
+///
+/// # Errors
+/// The first attribute that is another one.
+pub fn check_attributes(read: &BTreeMap<String, String>) -> Result<(), Unlike> {
+    let says = |attribute: &str| read.get(attribute).map(String::as_str);
+    let unlike = |attribute, wanted| {
+        let found = says(attribute).unwrap_or("nothing").to_owned();
+        Err(Unlike { attribute, found, wanted })
+    };
+    for (attribute, wanted) in DEMANDED {
+        if says(attribute) != Some(if wanted { "true" } else { "false" }) {
+            return unlike(attribute, wanted);
+        }
+    }
+    match REFUSED.into_iter().find(|attribute| says(attribute).is_some_and(|found| found != "false")) {
+        Some(attribute) => unlike(attribute, false),
+        None => Ok(()),
     }
 }

@@ -60,7 +60,16 @@ pub enum Mode {
     Rehearsal,
 }
 
+/// How the labels of all tokens begin that rehearsals use, and production never does.
+pub const REHEARSAL_TOKEN: &str = "rehearsal";
+
 impl Mode {
+    /// Whether a token with this label (`CK_TOKEN_INFO.label`) is for instances of this mode. Like an origin, a token says itself
+    /// whether it is one of rehearsals: its label changes only together with everything in it (PKCS#11 3.1, 5.5, `C_InitToken`).
+    pub fn has_token(self, label: &str) -> bool {
+        label.starts_with(REHEARSAL_TOKEN) == (self == Self::Rehearsal)
+    }
+
     /// `production` or `rehearsal`.
     pub const fn name(self) -> &'static str {
         match self {

@@ -47,7 +47,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// A fresh token, gone when dropped.
+    /// A fresh token with the label `rehearsal`, as instances of rehearsals want it; gone when dropped.
     ///
     /// # Errors
     /// If SoftHSM is not installed or fails.
@@ -58,7 +58,7 @@ impl Token {
             "making a directory for the token",
             tempfile::Builder::new().prefix("softhsm-").tempdir_in(parent),
         )?;
-        let mut token = Self::create_in(directory.path(), "release", "746251")?;
+        let mut token = Self::create_in(directory.path(), "rehearsal", "746251")?;
         token._temporary = Some(directory);
         Ok(token)
     }

@@ -85,6 +85,15 @@ impl Wire {
         self.set("flip", "")
     }
 
+    /// Key pairs are not generated where the template says what the private key shall not do, until [`clear`](Self::clear): as
+    /// some tokens refuse to be told that.
+    ///
+    /// # Errors
+    /// If the switch cannot be written.
+    pub fn terse(&self) -> Result<(), TokenError> {
+        self.set("terse", "")
+    }
+
     /// Ends every fault and the delay.
     ///
     /// # Errors
@@ -96,6 +105,7 @@ impl Wire {
             let name = name.to_string_lossy();
             if name == "wire"
                 || name == "flip"
+                || name == "terse"
                 || name.contains('.') && !["libwire.so", "wire.c"].contains(&&*name)
             {
                 match std::fs::remove_file(entry.path()) {

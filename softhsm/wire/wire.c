@@ -8,6 +8,7 @@
  *   fail.FN     FN answers the code in the file (hexadecimal) while the file exists
  *   once.FN     the same, once
  *   flip        signatures come back with one bit flipped
+ *   terse       GenerateKeyPair refuses to be told what a private key shall not do (CKR_TEMPLATE_INCONSISTENT)
  *   calls       every call of the functions below, one name a line (append)
  * Functions not listed at the end go straight to the module behind.
  */
@@ -21,6 +22,7 @@
 typedef unsigned long rv;
 typedef unsigned long ul;
 typedef struct { unsigned char version[2]; void *function[68]; } list;
+typedef struct { ul type; void *value; ul length; } attribute;
 
 static list ours;
 static list *real;
@@ -84,7 +86,16 @@ FRONT(Login, 18, (ul session, ul user, unsigned char *pin, ul length), (session,
 FRONT(CreateObject, 20, (ul session, void *template, ul count, ul *object), (session, template, count, object))
 FRONT(DestroyObject, 22, (ul session, ul object), (session, object))
 FRONT(FindObjectsInit, 26, (ul session, void *template, ul count), (session, template, count))
-FRONT(GenerateKeyPair, 59, (ul s, void *m, void *a, ul b, void *c, ul d, ul *e, ul *f), (s, m, a, b, c, d, e, f))
+
+static rv front_GenerateKeyPair(ul s, void *m, void *a, ul b, attribute *c, ul d, ul *e, ul *f) {
+  char path[512];
+  note("GenerateKeyPair");
+  rv code = before("GenerateKeyPair");
+  if (code) return code;
+  for (ul i = 0; i < d && there("terse", "", path); i++)
+    if (c[i].type == 0x105 /* CKA_DECRYPT */) return 0xd1;
+  return ((rv(*)(ul, void *, void *, ul, attribute *, ul, ul *, ul *))real->function[59])(s, m, a, b, c, d, e, f);
+}
 
 static rv front_SignInit(ul session, void *mechanism, ul key) {
   rv code = before("SignInit");

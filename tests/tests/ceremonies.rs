@@ -9,6 +9,8 @@ mod bad;
 mod clock;
 #[path = "ceremonies/destroy.rs"]
 mod destroy;
+#[path = "ceremonies/devices.rs"]
+mod devices;
 #[path = "ceremonies/kill.rs"]
 mod kill;
 #[path = "ceremonies/lost.rs"]

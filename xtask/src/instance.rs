@@ -52,7 +52,8 @@ impl Instance {
                 directory.display()
             ));
         }
-        let token = Token::create_in(&directory.join("token"), "demo", "1234").map_err(|e| e.to_string())?;
+        let token = Token::create_in(&directory.join("token"), "rehearsal-demo", "1234")
+            .map_err(|e| e.to_string())?;
         println!("token {} with serial {}", token.label(), token.serial());
         let instance = Self { directory: directory.to_owned(), token, binaries: binaries()? };
         let mut init = instance.daemon();

@@ -25,9 +25,11 @@ fn other(change: Change, step: Step, why: &str) {
 
 #[test]
 fn the_key_is_where_the_statement_says_and_the_device_says_what_is_demanded() {
-    let cases: [(Change, &str); 8] = [
+    let cases: [(Change, &str); 10] = [
         (|born, _| drop(born.attributes.insert("extractable".into(), "true".into())), "`extractable` = true"),
         (|born, _| drop(born.attributes.remove("never-extractable")), "`never-extractable` = nothing"),
+        (|born, _| drop(born.attributes.insert("decrypt".into(), "true".into())), "`decrypt` = true"),
+        (|born, _| drop(born.attributes.insert("derive".into(), "yes".into())), "`derive` = yes"),
         (|born, _| born.attributes.clear(), "`always-sensitive` = nothing"),
         (|born, _| drop(born.device.insert("serial".into(), "SN-9999".into())), "another serial"),
         (|born, _| drop(born.device.remove("serial")), "another serial"),

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ceremonies::birth::BirthNames;
+use ceremonies::genesis::Mode;
 use proto::algorithm::{Algorithm, KeyShape};
 use proto::key_id::KeyId;
 use tokio::sync::watch;
@@ -56,6 +57,8 @@ pub struct Place {
     pub program: PathBuf,
     /// The daemon's state directory: wrong PINs are remembered under it.
     pub state_directory: PathBuf,
+    /// Of which mode the instance is: tokens of the other one are not used ([`Mode::has_token`]). `None` asks nothing.
+    pub mode: Option<Mode>,
 }
 
 /// Where a backend's wrong PIN is remembered; `countersignd backends unlock` forgets it there.

@@ -29,7 +29,7 @@ fn uri(rig: &Rig) -> Uri {
 }
 
 fn start_with(rig: &Rig, settings: Settings) -> DataObject {
-    let place = Place { program: rig::program(), state_directory: rig.state.path().to_owned() };
+    let place = Place { program: rig::program(), state_directory: rig.state.path().to_owned(), mode: None };
     DataObject::start("hsm-a", settings, place, uri(rig), rig.clock.clone()).unwrap()
 }
 

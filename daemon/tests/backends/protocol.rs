@@ -70,6 +70,7 @@ impl Host {
         let reply = host.ask(Ask::Open(Box::new(Open {
             module: token.module().to_owned(),
             token: token.uri().parse().unwrap(),
+            mode: None,
             pin: Some(PinPlace::File(token.pin_file())),
             latch: latch.join("pin"),
             sessions: 1,

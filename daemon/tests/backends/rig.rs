@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ceremonies::genesis::Mode;
 use daemon::backend::pkcs11::{Pkcs11, Place, Settings};
 use daemon::backend::{
     Backend as _, Deadline, Failure, GenerateSpec, Health, KeyReference, Prepared, PublicKey, RawSignature,
@@ -35,7 +36,11 @@ pub fn program() -> PathBuf {
 
 impl Rig {
     pub fn new() -> Self {
-        let token = Token::create().unwrap();
+        Self::of(Token::create().unwrap())
+    }
+
+    /// Over this token.
+    pub fn of(token: Token) -> Self {
         let wire = Wire::build(token.directory(), token.module()).unwrap();
         Self { token, wire, state: tempfile::tempdir().unwrap(), clock: Arc::new(SystemClock::start()) }
     }
@@ -50,7 +55,12 @@ impl Rig {
     }
 
     pub fn start_with(&self, settings: Settings) -> Pkcs11 {
-        let place = Place { program: program(), state_directory: self.state.path().to_owned() };
+        self.start_in(None, settings)
+    }
+
+    /// As part of an instance of this mode.
+    pub fn start_in(&self, mode: Option<Mode>, settings: Settings) -> Pkcs11 {
+        let place = Place { program: program(), state_directory: self.state.path().to_owned(), mode };
         Pkcs11::start("hsm-a", settings, place, self.clock.clone()).unwrap()
     }
 

@@ -1,7 +1,9 @@
 //! Tokens that go away, come back, are replaced, and refuse their PIN.
 
-use daemon::backend::{Backend as _, Failure, Health, KeyReference, Turn};
-use softhsm::Shape;
+use ceremonies::genesis::Mode;
+use daemon::backend::{Backend as _, Failure, GenerateSpec, Health, KeyReference, Turn};
+use daemon::secret::SecretReference;
+use softhsm::{Shape, Token};
 
 use crate::rig::{self, ALGORITHM, FAR, Rig};
 
@@ -185,4 +187,68 @@ async fn a_pin_refused_while_running_takes_the_token_down_until_it_is_unlocked()
     assert!(daemon::backend::pkcs11::latch(rig.state.path(), "hsm-a").unlock().unwrap());
     rig::ready(&backend).await;
     rig::sign(&key, &public, 0, Turn::of("a")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_serves_rehearsals_or_production_and_its_label_says_which() {
+    for (label, for_it, other) in
+        [("rehearsal", Mode::Rehearsal, Mode::Production), ("release", Mode::Production, Mode::Rehearsal)]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let rig = Rig::of(Token::create_in(directory.path(), label, "746251").unwrap());
+        let mut settings = rig.settings();
+        // A wrong PIN, which nobody is to try on a token that is not for him.
+        let pin = directory.path().join("wrong");
+        std::fs::write(&pin, "0000").unwrap();
+        settings.pin = Some(SecretReference::file(&pin));
+        let before = rig.wire.calls("Login").unwrap();
+        let backend = rig.start_in(Some(other), settings);
+        let down = rig::until(&backend, |health| matches!(health, Health::Down { .. })).await;
+        let cause = down.cause().unwrap();
+        let said = format!("this is a {other} instance");
+        assert!(
+            cause.contains(&format!("the token `{label}` is not used")) && cause.contains(&said),
+            "{cause}"
+        );
+        let spec = GenerateSpec { algorithm: ALGORITHM, label: "linux".to_owned(), id: vec![1] };
+        let failure = backend.generate(spec, FAR).await.unwrap_err();
+        assert!(matches!(failure, Failure::Unavailable { .. }), "{failure:?}");
+        backend.close().await;
+        assert_eq!(rig.wire.calls("Login").unwrap(), before);
+
+        let backend = rig.start_in(Some(for_it), rig.settings());
+        rig::ready(&backend).await;
+        backend.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_new_key_that_may_do_more_than_sign_is_destroyed_and_refused() {
+    let rig = Rig::new();
+    let backend = rig.start().await;
+    let make = |name: &str| {
+        let spec =
+            GenerateSpec { algorithm: ALGORITHM, label: name.to_owned(), id: name.as_bytes().to_vec() };
+        backend.generate(spec, FAR)
+    };
+    let made = make("first").await.unwrap();
+    let says =
+        |what: &str| made.attributes.iter().find(|(name, _)| name == what).map(|(_, value)| value.as_str());
+    for use_ in ["decrypt", "derive", "sign-recover", "unwrap"] {
+        assert_eq!(says(use_), Some("false"), "{use_}");
+    }
+
+    rig.wire.terse().unwrap();
+    let destroyed = rig.wire.calls("DestroyObject").unwrap();
+    let refused = make("second").await.unwrap_err();
+    assert!(
+        matches!(&refused, Failure::Refused { cause } if cause.contains("`decrypt` = true")),
+        "{refused:?}"
+    );
+    assert_eq!(rig.wire.calls("DestroyObject").unwrap(), destroyed + 2);
+    let place = "pkcs11:object=second".parse().unwrap();
+    assert!(backend.find(&place).await.unwrap().is_empty());
+
+    rig.wire.clear().unwrap();
+    make("second").await.unwrap();
 }

@@ -1,5 +1,6 @@
 //! What a PKCS#11 host reads from the daemon.
 
+use ceremonies::genesis::Mode;
 use daemon::backend::pkcs11::message::{Ask, FromDaemon, Hello, Open, PinPlace, Request};
 use daemon::backend::pkcs11::octets::Octets;
 use proto::algorithm::Algorithm;
@@ -17,6 +18,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let open = Open {
         module: "/usr/lib/softhsm/libsofthsm2.so".into(),
         token: "pkcs11:token=release".parse().unwrap(),
+        mode: Some(Mode::Production),
         pin: Some(PinPlace::File("/etc/pin".into())),
         latch: "/var/lib/countersign/backends/hsm-a.pin".into(),
         sessions: 8,

@@ -18,7 +18,7 @@ use crate::room::{Room, new_key, template, told};
 use crate::site::Site;
 
 /// A template for the instance that this is.
-fn here(room: &Room, template: &str) -> String {
+pub fn here(room: &Room, template: &str) -> String {
     let common = room.genesis.common();
     template
         .replace("mode = \"rehearsal\"", &format!("mode = \"{}\"", common.mode))

@@ -5,6 +5,7 @@ use ceremonies::genesis::Mode;
 use ceremonies::ssh::private::PrivateKey;
 use ceremonies::statement::Statement;
 use proto::hash::Hash;
+use softhsm::{Token, Wire};
 use tests::process::Process;
 use tests::world::World;
 
@@ -35,7 +36,15 @@ fn quoted(words: &[&str]) -> String {
 impl Site {
     /// The files of a draft, with these guardrails beside the usual ones.
     pub fn new(mode: Mode, guardrails: &str) -> Self {
-        let world = World::vacant(None, None);
+        Self::over(World::vacant(None, None), mode, guardrails)
+    }
+
+    /// The same on this token, as backend `hsm`.
+    pub fn on(token: Token, mode: Mode) -> Self {
+        Self::over(World::vacant(None, Some(token)), mode, "")
+    }
+
+    fn over(world: World, mode: Mode, guardrails: &str) -> Self {
         // No two sites have the same keys: the directory has a name of its own.
         let seed =
             |file: &str| *Hash::of(format!("{}/{file}", world.scratch().display()).as_bytes()).as_bytes();
@@ -130,6 +139,14 @@ impl Site {
         }
         let mut complete = self.world.countersignd("init");
         complete.args(["--complete", "--web", "127.0.0.1:0", "--directory"]).arg(self.world.place());
+        let wire = self.world.token().map(|token| {
+            let wire = Wire::build(token.directory(), token.module()).unwrap();
+            let (name, value) = token.environment();
+            complete.arg("--pkcs11").arg(wire.module()).args(["--token", &token.uri()]);
+            complete.arg("--pin-file").arg(token.pin_file());
+            complete.args(["--module-environment", &format!("{name}={value}")]);
+            wire
+        });
         let _said = Process::output(complete);
         self.world.configure("[log]\n", "[log]\nreserve = \"1MiB\"\n");
         let people = self.world.place().join("people");
@@ -138,6 +155,6 @@ impl Site {
             std::fs::write(people.join(file), key.file(file)).unwrap();
         }
         self.world.start();
-        Room::of(self.world, None)
+        Room::of(self.world, wire)
     }
 }

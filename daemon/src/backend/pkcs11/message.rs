@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use ceremonies::genesis::Mode;
 use proto::algorithm::Algorithm;
 use proto::hash::Hash;
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ use super::uri::Uri;
 use crate::secret::SecretReference;
 
 /// Goes up with every change of these types.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// The first word of each end.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -145,6 +146,8 @@ pub struct Open {
     pub module: PathBuf,
     /// The token.
     pub token: Uri,
+    /// Of which mode the instance is that it must be for; `None` where neither is asked.
+    pub mode: Option<Mode>,
     /// Where the PIN is, for a token that wants one.
     pub pin: Option<PinPlace>,
     /// Where a PIN known to be wrong is remembered.

@@ -209,6 +209,7 @@ impl Shared {
         Open {
             module: self.settings.module.clone(),
             token: self.settings.token.clone(),
+            mode: self.place.mode,
             pin,
             latch: latch(&self.place.state_directory, &self.name).path().to_owned(),
             sessions: self.settings.sessions.max(1),
@@ -292,7 +293,7 @@ mod tests {
     fn a_caller_is_told_to_come_back_when_the_next_host_is_there() {
         let clock = Arc::new(ManualClock::default());
         let settings = Settings::new("/m.so", "pkcs11:token=t".parse().unwrap(), None);
-        let place = Place { program: "/d".into(), state_directory: "/s".into() };
+        let place = Place { program: "/d".into(), state_directory: "/s".into(), mode: None };
         let capabilities =
             Capabilities { kind: "pkcs11", abilities: vec![], external: true, generates: true, in_flight: 2 };
         let shared = Shared::new("hsm", settings, place, capabilities, clock.clone());

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
+use ceremonies::genesis::Mode;
 use proptest::prelude::*;
 use proto::algorithm::Algorithm;
 
@@ -34,6 +35,7 @@ fn requests() -> impl Strategy<Value = FromDaemon> {
             Open {
                 module: "/m.so".into(),
                 token,
+                mode: Some(Mode::Production),
                 pin: Some(PinPlace::Credential("pin".into())),
                 latch: "/l".into(),
                 sessions,

@@ -1,14 +1,15 @@
 //! Making and destroying key pairs.
 //!
-//! Demanded of a new private key: in the token, private, sensitive, not extractable, signs. Asked for too, as far as the
-//! token knows it: nothing but signing. Read back and demanded again: that it always was sensitive, never extractable, and
-//! made here; and by trying, that its value cannot be read. What fails is destroyed and refused: attributes are claims,
-//! but a token that does not even claim them will not do.
+//! Demanded of a new private key: in the token, private, sensitive, not extractable, signs and does nothing else. Read back and
+//! demanded again, and that it always was sensitive, never extractable, and made here; and by trying, that its value cannot
+//! be read. What fails is destroyed and refused: attributes are claims, but a token that does not even claim them will not do.
+//! Of what a key may do beside signing it is enough that the token does not claim it: some do not know all of these uses.
 //!
 //! One at a time: two concurrent generations deadlock one module and fail in others.
 
 use std::collections::BTreeMap;
 
+use ceremonies::birth;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeInfo, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
@@ -194,7 +195,7 @@ fn make(
 
 /// Reads back what was demanded.
 fn check(session: &Session, private: ObjectHandle) -> Result<BTreeMap<String, String>, Trouble> {
-    const WANTED: [AttributeType; 8] = [
+    const WANTED: [AttributeType; 12] = [
         AttributeType::Token,
         AttributeType::Private,
         AttributeType::Sensitive,
@@ -203,6 +204,10 @@ fn check(session: &Session, private: ObjectHandle) -> Result<BTreeMap<String, St
         AttributeType::NeverExtractable,
         AttributeType::Local,
         AttributeType::Sign,
+        AttributeType::Decrypt,
+        AttributeType::Derive,
+        AttributeType::SignRecover,
+        AttributeType::Unwrap,
     ];
     let mut read = BTreeMap::new();
     for attribute in session.get_attributes(private, &WANTED)? {
@@ -215,28 +220,16 @@ fn check(session: &Session, private: ObjectHandle) -> Result<BTreeMap<String, St
             Attribute::NeverExtractable(value) => ("never-extractable", value),
             Attribute::Local(value) => ("local", value),
             Attribute::Sign(value) => ("sign", value),
+            Attribute::Decrypt(value) => ("decrypt", value),
+            Attribute::Derive(value) => ("derive", value),
+            Attribute::SignRecover(value) => ("sign-recover", value),
+            Attribute::Unwrap(value) => ("unwrap", value),
             _ => continue,
         };
         read.insert(name.to_owned(), value.to_string());
     }
-    let demanded = [
-        ("token", "true"),
-        ("private", "true"),
-        ("sensitive", "true"),
-        ("always-sensitive", "true"),
-        ("extractable", "false"),
-        ("never-extractable", "true"),
-        ("local", "true"),
-        ("sign", "true"),
-    ];
-    for (name, wanted) in demanded {
-        if read.get(name).map(String::as_str) != Some(wanted) {
-            let found = read.get(name).map_or("nothing", String::as_str);
-            return refuse(
-                Class::Refused,
-                format!("the token says {name} = {found} of the new key, where {wanted} is demanded"),
-            );
-        }
+    if let Err(unlike) = birth::check_attributes(&read) {
+        return refuse(Class::Refused, unlike.to_string());
     }
     for secret in [AttributeType::Value, AttributeType::PrivateExponent] {
         let shown = session.get_attribute_info(private, &[secret])?;

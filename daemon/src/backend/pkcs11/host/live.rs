@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError, RwLock};
 
+use ceremonies::genesis::{Mode, REHEARSAL_TOKEN};
 use cryptoki::context::Pkcs11;
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, UserType};
@@ -38,6 +39,7 @@ impl Live {
     /// Finds the token, opens the parent session and logs in. The module was initialised just now.
     pub(super) fn begin(module: &Pkcs11, open: &Open, epoch: u64) -> Result<Self, Fault> {
         let (slot, info) = find_token(module, &open.token)?;
+        is_for(open.mode, info.label().trim_end())?;
         let parent = module.open_ro_session(slot).map_err(|e| unavailable("opening a session", &e))?;
         if info.login_required() {
             login(&parent, open, &info)?;
@@ -126,6 +128,23 @@ fn find_token(module: &Pkcs11, wanted: &Uri) -> Result<(Slot, TokenInfo), Fault>
                 more + 1
             ),
         )),
+    }
+}
+
+/// Before the PIN is spent on it: whether the token is for instances of this mode.
+fn is_for(mode: Option<Mode>, label: &str) -> Result<(), Fault> {
+    match mode {
+        Some(mode) if !mode.has_token(label) => {
+            let other = if mode == Mode::Production { "begins" } else { "does not begin" };
+            Err(fault(
+                Class::Unavailable,
+                format!(
+                    "the token `{label}` is not used: its label {other} with `{REHEARSAL_TOKEN}`, and this is a {mode} instance; rehearsals \
+                     have tokens of their own"
+                ),
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

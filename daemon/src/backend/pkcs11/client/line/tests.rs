@@ -44,6 +44,7 @@ fn open() -> Open {
     Open {
         module: "/m.so".into(),
         token: "pkcs11:token=t".parse().unwrap(),
+        mode: None,
         pin: None,
         latch: "/l".into(),
         sessions: 2,
