@@ -39,6 +39,8 @@ mod scenarios;
 mod site;
 #[path = "ceremonies/story.rs"]
 mod story;
+#[path = "ceremonies/struck.rs"]
+mod struck;
 #[path = "ceremonies/succession.rs"]
 mod succession;
 #[path = "ceremonies/suspend.rs"]

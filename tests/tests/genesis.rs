@@ -7,6 +7,8 @@ mod authorities;
 mod desk;
 #[path = "genesis/drafted.rs"]
 mod drafted;
+#[path = "genesis/killed.rs"]
+mod killed;
 #[path = "genesis/rehearsal.rs"]
 mod rehearsal;
 #[path = "genesis/site.rs"]

@@ -9,7 +9,7 @@ use proto::reason::Reason;
 use proto::wire::v1::{CeremonyState as State, SignedAct};
 use tests::PATIENCE;
 use tests::process::killed;
-use tests::strace::{Attached, Fault, Point};
+use tests::strace::{Attached, Fault, Point, Trace};
 use tonic::Status;
 
 use crate::room::{Open, Room, is_gone, new_key, template, told};
@@ -47,9 +47,32 @@ pub fn strike<T>(
     reached
 }
 
+/// The durable steps of what is asked, which is done: of every commit of the log the first write and the sync.
+pub fn steps<T>(room: &mut Room, ask: impl FnOnce(&Room) -> Result<T, Status>) -> Vec<(&'static str, usize)> {
+    let (wal, trace) = (room.world.state().join("log.db-wal"), room.world.scratch().join("trace-of-steps"));
+    let number = room.world.process().number();
+    let attached = Attached::watch(number, &["pwrite64", "fdatasync"], &trace);
+    drop(ask(room).unwrap());
+    drop(attached);
+    let (mut steps, mut writes, mut syncs, mut first) = (Vec::new(), 0, 0, true);
+    let calls = Trace::read(&trace).calls;
+    for (_, call, _) in calls.iter().filter(|(.., on)| on.contains(&format!("<{}>", wal.display()))) {
+        if call == "fdatasync" {
+            (syncs, first) = (syncs + 1, true);
+            steps.push(("fdatasync", syncs));
+        } else {
+            writes += 1;
+            if std::mem::take(&mut first) {
+                steps.push(("pwrite64", writes));
+            }
+        }
+    }
+    steps
+}
+
 /// Sends an act of which nobody knows whether it arrived, as its person would: it is in the log once in the end.
 #[track_caller]
-fn arrives(room: &Room, open: &Open, act: &SignedAct, known: &mut BTreeSet<Vec<u8>>) -> bool {
+pub fn arrives(room: &Room, open: &Open, act: &SignedAct, known: &mut BTreeSet<Vec<u8>>) -> bool {
     let digest = proto::hash::Hash::of(&act.document).as_bytes().to_vec();
     let there = |room: &Room| {
         let acts = room.ceremony(open).acts;
@@ -205,7 +228,7 @@ fn killed_at_every_step_of_an_execution_it_is_never_repeated_and_never_adopted()
             assert_eq!(told(&room.send_start(act.clone()).unwrap_err()).0, Reason::ActRefused);
             assert_eq!(room.mark(), made, "nothing is made again, nothing is adopted");
             assert!(room.uses(&name).is_err());
-            resolve(&room, &open);
+            resolves(&room, &open, "destroy");
             assert_eq!(room.keys_of(&open), 0);
             room.until(&open, State::Armed);
             assert_eq!(told(&room.send_start(act.clone()).unwrap_err()).1, "replayed");
@@ -243,15 +266,24 @@ fn killed_at_every_step_of_an_execution_it_is_never_repeated_and_never_adopted()
     room.ends_well();
 }
 
-fn resolve(room: &Room, open: &Open) {
+/// A `resolve` of an interrupted ceremony, approved by two officers; a witness is missing.
+pub fn clearing(room: &Room, open: &Open, leftover: &str) -> Open {
     let target =
-        format!("ceremony = \"{}\"\nleftover = \"destroy\"\nstatement = \"{}\"\n", open.id, open.digest());
+        format!("ceremony = \"{}\"\nleftover = \"{leftover}\"\nstatement = \"{}\"\n", open.id, open.digest());
     let resolve = room.proposed(&template("resolve", &target));
     for officer in ["ada", "carol"] {
         room.approves(officer, &resolve).unwrap();
     }
+    resolve
+}
+
+/// The same until it is completed.
+#[track_caller]
+pub fn resolves(room: &Room, open: &Open, leftover: &str) -> Open {
+    let resolve = clearing(room, open, leftover);
     room.attests("wanda", &resolve).unwrap();
     room.until(&resolve, State::Executed);
     room.attests_after("wanda", &resolve).unwrap();
     assert_eq!(room.state(&resolve), State::Completed);
+    resolve
 }

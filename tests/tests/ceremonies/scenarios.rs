@@ -13,8 +13,9 @@ use proto::wire::v1::{CeremonyState as State, Parted};
 use softhsm::Shape;
 
 use crate::destroy::{destruction, left};
+use crate::kill::resolves;
 use crate::people::done;
-use crate::room::{Room, new_key, now, template, told};
+use crate::room::{Room, new_key, now, told};
 use crate::site::Site;
 use crate::suspend::suspends;
 
@@ -343,7 +344,7 @@ fn s16_a_veto_and_a_start_have_one_order() {
 }
 
 /// Brings a ceremony to where the device has made its key and nothing has recorded it, and ends the daemon there.
-fn interrupted(room: &mut Room, name: &str) -> crate::room::Open {
+pub fn interrupted(room: &mut Room, name: &str) -> crate::room::Open {
     let open = room.proposed(&new_key(name, "hsm"));
     room.arm(&open);
     let wire = room.wire.as_ref().unwrap();
@@ -362,20 +363,6 @@ fn interrupted(room: &mut Room, name: &str) -> crate::room::Open {
     open
 }
 
-fn resolve(room: &Room, open: &crate::room::Open, leftover: &str) -> crate::room::Open {
-    let target =
-        format!("ceremony = \"{}\"\nleftover = \"{leftover}\"\nstatement = \"{}\"\n", open.id, open.digest());
-    let resolve = room.proposed(&template("resolve", &target));
-    for officer in ["ada", "carol"] {
-        room.approves(officer, &resolve).unwrap();
-    }
-    room.attests("wanda", &resolve).unwrap();
-    room.until(&resolve, State::Executed);
-    room.attests_after("wanda", &resolve).unwrap();
-    assert_eq!(room.state(&resolve), State::Completed);
-    resolve
-}
-
 #[test]
 fn s17_what_a_crash_left_on_the_token_is_never_adopted_and_never_made_twice() {
     let mut room = Room::token();
@@ -391,7 +378,7 @@ fn s17_what_a_crash_left_on_the_token_is_never_adopted_and_never_made_twice() {
     let names = ceremonies::birth::BirthNames::of(&open.statement);
     room.world.token().unwrap().generate(&names.label, &[9], Shape::P256).unwrap();
     assert_eq!(room.keys_of(&open), 2);
-    let resolved = resolve(&room, &open, "destroy");
+    let resolved = resolves(&room, &open, "destroy");
     let outputs: serde_json::Value = serde_json::from_slice(&room.ceremony(&resolved).outputs).unwrap();
     assert_eq!(outputs["destroyed"].as_array().unwrap().len(), 2, "{outputs}");
     assert_eq!((room.objects(), room.births()), (vec![], 1));
