@@ -14,20 +14,24 @@ use crate::kill::strike;
 use crate::rebind::{born, uses};
 use crate::room::{Room, template, told};
 
-/// A key pair that somebody made before, under this label and id: a template of its adoption under this name.
-fn adoption(room: &Room, name: &str, label: &str, id: u8) -> String {
-    let token = room.world.token().unwrap();
-    token.generate(label, &[id], Shape::P256).unwrap();
-    let key_id = Hash::of(&token.public_key(label).unwrap());
+/// A template of the adoption of a key pair that is at this place.
+pub fn adoption(name: &str, backend: &str, key_id: &str, place: &str) -> String {
     template(
         "key.adopt",
         &format!(
-            "activation = \"at-completion\"\nalgorithm = \"ecdsa-p256-sha256\"\nbackend = \"hsm\"\nkey = \"{name}\"\n\
-             key_id = \"{key_id}\"\nlocator = \"{}\"\nowner = \"team\"\npurpose = [\"blob\"]\nretirement = \"never\"\n\
+            "activation = \"at-completion\"\nalgorithm = \"ecdsa-p256-sha256\"\nbackend = \"{backend}\"\nkey = \"{name}\"\n\
+             key_id = \"{key_id}\"\nlocator = \"{place}\"\nowner = \"team\"\npurpose = [\"blob\"]\nretirement = \"never\"\n\
              standby = false\nunproven = [\"nobody saw its birth\"]\nversion = 1\n",
-            token.key_uri(label)
         ),
     )
+}
+
+/// A key pair that somebody made before on the token, under this label and id: a template of its adoption.
+fn stranger(room: &Room, name: &str, label: &str, id: u8) -> String {
+    let token = room.world.token().unwrap();
+    token.generate(label, &[id], Shape::P256).unwrap();
+    let key_id = Hash::of(&token.public_key(label).unwrap());
+    adoption(name, "hsm", &key_id.to_string(), &token.key_uri(label))
 }
 
 #[test]
@@ -40,7 +44,7 @@ fn killed_at_every_step_of_an_adoption_it_is_proposed_again_and_completes() {
         [("pwrite64", 1)].into_iter().chain((1..=12).map(|n| ("fdatasync", n))).collect();
     for (number, (call, nth)) in points.into_iter().enumerate() {
         let name = format!("release/{call}-{nth}");
-        let adoption = adoption(&room, &name, &format!("old-{nth}-{call}"), u8::try_from(number).unwrap());
+        let adoption = stranger(&room, &name, &format!("old-{nth}-{call}"), u8::try_from(number).unwrap());
         let open = room.proposed(&adoption);
         room.arm(&open);
         // The token is up, or the adoption would come to nothing by itself.

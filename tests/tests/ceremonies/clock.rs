@@ -1,16 +1,20 @@
-//! A clock that the daemon does not believe, from the start that finds it to the officer who vouches for it; by the daemon's
-//! services under a clock that the test moves.
+//! What time does: a clock that the daemon does not believe, from the start that finds it to the officer who vouches for it, and
+//! witnesses who stay silent; by the daemon's services under a clock that the test moves.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ceremonies::act::{Act, Decision, Deed};
+use ceremonies::transcript::{Verdict, verify};
 use daemon::clock::{Clock, ManualClock, SystemClock};
 use proto::reason::Reason;
 use proto::time::Time;
+use proto::wire::v1::CeremonyState as State;
 use tests::inside::Inside;
 use tests::world::Plan;
 
+use crate::adopt::adoption;
+use crate::destroy::{destruction, left};
 use crate::people::refused;
 use crate::room::{Open, Room, new_key, told};
 use crate::suspend::{suspended, suspends};
@@ -94,5 +98,57 @@ fn a_clock_far_ahead_at_a_start_enables_nothing_until_an_officer_vouches_for_it(
     let inside = start(&room);
     assert!(room.instance().clock.unwrap().trusted);
     at(&room, now, "bob", approve(&open)).unwrap();
+    room.wait(inside.end());
+}
+
+/// The other half of scenario 18.
+#[test]
+fn s18_what_nobody_attests_for_four_hours_is_quarantined_and_destroyed_by_a_ceremony() {
+    const KEY: &str = "release/linux";
+    const MINUTE: Duration = Duration::from_secs(60);
+    let clock = Arc::new(ManualClock::new(SystemClock::start().wall()));
+    let room = Room::of(Plan::new().make(), None).under(&clock);
+    let start = |room: &Room| room.wait(Inside::start(&room.world, Arc::clone(&clock)));
+    let inside = start(&room);
+    let open = room.proposed(&new_key(KEY, "software"));
+    room.arm(&open);
+    room.executes(&open).unwrap();
+    // One of two: the other one stays silent.
+    room.attests_after("wanda", &open).unwrap();
+    clock.advance(240 * MINUTE - MINUTE);
+    room.wait(inside.ticks());
+    let size = room.head().size;
+    assert_eq!(room.state(&open), State::Executed);
+    let outcome = Some(room.outcome(&open));
+    clock.advance(2 * MINUTE);
+    let late = Deed::Attest { decision: Decision::Accept, outcome, statement: open.digest() };
+    assert_eq!(
+        told(&room.does("walter", late.clone()).unwrap_err()),
+        (Reason::ActRefused, "over".to_owned())
+    );
+    room.wait(inside.ticks());
+    assert_eq!((room.state(&open), room.kinds(size)), (State::Failed, vec!["ceremony.ended".to_owned()]));
+    assert_eq!(told(&room.does("walter", late).unwrap_err()).1, "over");
+    assert_eq!(told(&room.uses(KEY).unwrap_err()).0, Reason::UnknownKey);
+    let left = left(&room, open);
+    let adopts = adoption("release/other", "software", &left.key_id, &left.place);
+    let refused = told(&room.draft("oskar", &adopts).unwrap_err());
+    assert_eq!(refused, (Reason::StatementRefused, "quarantined".to_owned()));
+
+    // The next daemon says the same, and people destroy it.
+    room.wait(inside.end());
+    let inside = start(&room);
+    assert_eq!(room.state(&left.birth), State::Failed);
+    assert_eq!(told(&room.draft("oskar", &adopts).unwrap_err()), refused);
+    let file = || std::fs::read_dir(room.world.state().join("software")).unwrap().count();
+    let before = file();
+    let destroy = destruction(KEY, &left).replace("backend = \"hsm\"", "backend = \"software\"");
+    let destroy = room.proposed(&destroy);
+    room.arm(&destroy);
+    room.executes(&destroy).unwrap();
+    room.complete(&destroy);
+    assert_eq!(file() + 1, before, "it is gone from the disk");
+    let verdict = verify(&room.transcript(&destroy).unwrap(), room.genesis.digest());
+    assert!(matches!(verdict, Verdict::Valid(_)), "{verdict}");
     room.wait(inside.end());
 }

@@ -1,5 +1,6 @@
-//! The acceptance scenarios of ceremonies, by their numbers in the reference (10 to 19). Left out, because nothing here does it:
-//! adoption after a crash, the four hours of silence after an execution, trust bundles.
+//! The acceptance scenarios of ceremonies, by their numbers in the reference (10 to 19). The other halves of two are where their
+//! clock and their tokens are: of 18 in `clock`, of 19 in `devices`. Not shown, because nothing does it: nobody ratifies afterwards
+//! (14), nothing is adopted after a crash (17), and there are no trust bundles.
 
 use std::time::Duration;
 
