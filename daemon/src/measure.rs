@@ -122,6 +122,11 @@ pub fn host_restarted(backend: &str) {
     metrics::counter!(HOST_RESTARTS, "backend" => backend.to_owned()).increment(1);
 }
 
+/// Something was under the names of a new key that its ceremony did not make.
+pub fn object_planted() {
+    metrics::counter!(OBJECTS_PLANTED).increment(1);
+}
+
 /// A batch of so many records was committed in this time.
 pub fn log_committed(records: usize, took: Duration) {
     bound(|all| &all.commits, || metrics::histogram!(LOG_COMMIT_SECONDS)).record(took);

@@ -19,6 +19,8 @@ mod lost;
 mod outsiders;
 #[path = "ceremonies/people.rs"]
 mod people;
+#[path = "ceremonies/planted.rs"]
+mod planted;
 #[path = "ceremonies/rebind.rs"]
 mod rebind;
 #[path = "ceremonies/recover.rs"]

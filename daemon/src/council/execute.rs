@@ -54,6 +54,7 @@ impl Council {
         };
         let id = statement.common().ceremony;
         if found > 0 && matches!(statement.target(), Target::KeyGenerate(_)) {
+            crate::measure::object_planted();
             tracing::error!(ceremony = %id, found, "objects are under the names of a key that is not made yet");
         }
         let _turn = self.turn.lock().await;

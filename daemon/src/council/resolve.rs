@@ -59,8 +59,15 @@ impl Council {
         let Target::KeyGenerate(target) = statement.target() else { return Ok(Vec::new()) };
         let backend = self.backend(&target.backend)?;
         let failed = |failure: Failure| crate::sign::failed(target.backend.as_str(), &failure);
+        let all = self.look(statement).await?;
+        if all.len() > 1 {
+            // One start makes one key pair.
+            let (ceremony, found) = (statement.common().ceremony, all.len());
+            crate::measure::object_planted();
+            tracing::error!(%ceremony, found, "more than one key pair is under the names of one birth: somebody put them there");
+        }
         let mut destroyed = Vec::new();
-        for found in self.look(statement).await? {
+        for found in all {
             let place = found.locator.to_string();
             let by = Deadline(self.clock.monotonic().after(LONGEST));
             backend.destroy(&found.locator, found.public_key.key_id(), by).await.map_err(failed)?;

@@ -34,6 +34,7 @@ registry! {
     BACKEND_FAILURES, "countersign_backend_failures_total", Counter, Count, "Failed calls by backend and failure.";
     BACKEND_WAITING, "countersign_backend_waiting", Gauge, Count, "Calls that wait in the fair queue in front of a backend.";
     HOST_RESTARTS, "countersign_host_restarts_total", Counter, Count, "Restarts of a PKCS#11 module's host process, by backend.";
+    OBJECTS_PLANTED, "countersign_objects_planted_total", Counter, Count, "Times that a device held something under the names of a new key that its ceremony did not make: a start was refused, or a `resolve` found more than one key pair.";
     LOG_RECORDS, "countersign_log_records", Gauge, Count, "Records in the log.";
     LOG_READY, "countersign_log_ready", Gauge, Count, "1 while the log takes records, else 0.";
     LOG_COMMIT_SECONDS, "countersign_log_commit_seconds", Histogram, Seconds, "Time of one commit of the log.";

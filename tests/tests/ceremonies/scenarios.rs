@@ -12,6 +12,7 @@ use proto::hash::Hash;
 use proto::reason::Reason;
 use proto::wire::v1::{CeremonyState as State, Parted};
 use softhsm::Shape;
+use tests::{PATIENCE, ask};
 
 use crate::destroy::{destruction, left};
 use crate::kill::resolves;
@@ -352,7 +353,7 @@ pub fn interrupted(room: &mut Room, name: &str) -> crate::room::Open {
     // The new key is made, and its proof of possession does not come.
     wire.hang("SignInit").unwrap();
     let started = room.executes_beside(&open);
-    let end = now().later(tests::PATIENCE);
+    let end = now().later(PATIENCE);
     while room.keys_of(&open) == 0 {
         assert!(now() < end, "no key was made");
     }
@@ -382,6 +383,10 @@ fn s17_what_a_crash_left_on_the_token_is_never_adopted_and_never_made_twice() {
     let resolved = resolves(&room, &open, "destroy");
     let outputs: serde_json::Value = serde_json::from_slice(&room.ceremony(&resolved).outputs).unwrap();
     assert_eq!(outputs["destroyed"].as_array().unwrap().len(), 2, "{outputs}");
+    assert_eq!(ask::counter(&room.world, "countersign_objects_planted_total"), 1);
+    let words = "more than one key pair is under the names of one birth";
+    let said = room.world.process().says(words, PATIENCE);
+    assert!(said.contains("ERROR") && said.contains(&open.id) && said.contains("found=2"), "{said}");
     assert_eq!((room.objects(), room.births()), (vec![], 1));
     // The same approvals start it once more.
     assert_eq!(room.state(&open), State::Armed);
