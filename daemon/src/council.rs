@@ -13,7 +13,8 @@
 //!
 //! Promises: nothing reaches a backend before the start is durable, and a start that a veto or a stop came before does
 //! nothing; a key pair is made once a start, and after a crash never again and never adopted: a birth is then
-//! indeterminate, an adoption has failed, and what can be done twice goes on. What was planted under a new key's names refuses the ceremony before anything is made.
+//! indeterminate, an adoption has failed, and what can be done twice goes on. What was planted under a new key's names
+//! refuses the ceremony before anything is made.
 //!
 //! Does not: decide who is enough (the session does), check certificates (people sign), or count anything by itself.
 //!
@@ -39,6 +40,7 @@ mod view;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use ceremonies::session::{Session, Stamp};
 use ceremonies::statement::CeremonyId;
@@ -51,6 +53,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::clock::Clock;
 use crate::keyring::{Keyring, Snapshot};
+use crate::keys::fold::Present;
 use crate::keys::sessions::Held;
 use crate::log::{ControlDraft, Fresh, Log, LogError};
 use crate::sign::Signer;
@@ -60,6 +63,9 @@ pub use play::Hand;
 pub use propose::Draft;
 pub use succession::{Ending, endings_of, forebears};
 pub use view::{ActView, CeremonyView, SuspensionView};
+
+/// For how long whoever acted is believed to be there still.
+const HALF_A_YEAR: Duration = Duration::from_secs(180 * 24 * 3600);
 
 /// Holds ceremonies over this log and these keys.
 pub struct Council {
@@ -106,6 +112,15 @@ impl Council {
     /// What time it is by the log: everything here goes by it, whatever the wall clock shows that is not believed.
     fn now(&self) -> Time {
         self.log.time().time()
+    }
+
+    /// How many officers have acted in the last half year. Where too few can be reached nothing is decided any more, and nobody
+    /// notices before that day: so it is counted while there is time to change the roster.
+    pub fn officers(&self) -> Present {
+        let since = self.now().earlier(HALF_A_YEAR);
+        let present = self.keyring.snapshot().state().officers_since(since);
+        crate::measure::officers(present.acted, present.wanted);
+        present
     }
 
     /// The stamp that the next record of a ceremony would get.

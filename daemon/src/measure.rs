@@ -117,6 +117,12 @@ impl Waiting {
     }
 }
 
+/// So many officers have acted lately, of so many that should have.
+pub fn officers(acted: u16, wanted: u16) {
+    metrics::gauge!(OFFICERS_ACTED).set(f64::from(acted));
+    metrics::gauge!(OFFICERS_WANTED).set(f64::from(wanted));
+}
+
 /// The host process of a module was started again.
 pub fn host_restarted(backend: &str) {
     metrics::counter!(HOST_RESTARTS, "backend" => backend.to_owned()).increment(1);

@@ -36,7 +36,7 @@ use proto::time::Time;
 pub use ceremony::is_bound_to;
 pub use documents::Documents;
 pub use invitations::{Invitation, Invitations};
-pub use people::Made;
+pub use people::{Made, Present};
 pub use refuse::FoldError;
 pub use stops::Stop;
 
@@ -62,6 +62,8 @@ pub struct State {
     log_keys: LogKeys,
     /// Whose acts count no more.
     suspensions: Suspensions,
+    /// When each person acted last, with effect or without.
+    acted: BTreeMap<String, Time>,
     /// Indices of the records of what officers signed outside of ceremonies, those without effect too.
     words: Vec<u64>,
     sessions: Sessions,
@@ -175,6 +177,7 @@ impl State {
             spent: BTreeSet::new(),
             invitations: Invitations::default(),
             vouched: BTreeSet::new(),
+            acted: people::began(&genesis, record.time.sealed),
             head: Head { index: 0, hash },
             genesis: Arc::new(genesis),
         })
@@ -257,6 +260,7 @@ impl State {
                 Effect::Nothing
             }
         };
+        self.acts(record);
         self.head = Head { index, hash };
         Ok(effect)
     }

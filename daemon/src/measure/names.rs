@@ -44,6 +44,8 @@ registry! {
     LOG_ANCHOR_BEHIND_SECONDS, "countersign_log_anchor_behind_seconds", Gauge, Seconds, "For how long an anchor off the host has not kept the newest checkpoint, by anchor; looked at every second.";
     INDEX_LAG_RECORDS, "countersign_index_lag_records", Gauge, Count, "Records that the search index has not read yet.";
     STOPS_STANDING, "countersign_stops_standing", Gauge, Count, "Stops in force.";
+    OFFICERS_ACTED, "countersign_officers_acted", Gauge, Count, "Officers of the roster in force who have acted in the last 180 days; suspended ones are not counted.";
+    OFFICERS_WANTED, "countersign_officers_wanted", Gauge, Count, "How many of them there should be: one more than decide.";
     CLOCK_TRUSTED, "countersign_clock_trusted", Gauge, Count, "1 while wall clock and monotonic clock agree, else 0.";
     KEY_AGE_SECONDS, "countersign_key_age_seconds", Gauge, Seconds, "Age of a key's active version, by key.";
 }

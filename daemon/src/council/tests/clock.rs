@@ -141,3 +141,33 @@ async fn an_act_that_is_over_by_the_logs_time_opens_nothing_by_a_wall_clock_that
     let late = room.council.propose(&statement.encode(), &act, &Default::default()).await.unwrap_err();
     assert_eq!((told(&late), room.trial.log.head().size), ((Reason::ActRefused, "act-expired"), size));
 }
+
+#[tokio::test]
+async fn officers_who_have_not_acted_for_half_a_year_are_missed() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let clock = Arc::new(ManualClock::default());
+    let room = Room::at(&clock).await;
+    let counted = || {
+        let present = room.council.officers();
+        (present.acted, present.wanted, present.is_few())
+    };
+    // All of them signed the genesis.
+    assert_eq!(counted(), (3, 3, false));
+    clock.advance(180 * 24 * HOUR - HOUR);
+    let open = room.proposed("key.generate", &new_key("release/linux")).await;
+    for officer in ["ada", "bob"] {
+        room.approves(officer, &open).await.unwrap();
+    }
+    assert_eq!(counted(), (3, 3, false));
+    clock.advance(2 * HOUR);
+    assert_eq!(counted(), (2, 3, true));
+    let open = room.proposed("key.generate", &new_key("release/windows")).await;
+    room.approves("carol", &open).await.unwrap();
+    assert_eq!(counted(), (3, 3, false));
+    // Whoever is no officer is not one of them, and nor is who is suspended.
+    room.attests("walter", &open).await.unwrap();
+    room.council.submit(&room.signed("ada", Deed::Suspend { person: "bob".parse().unwrap() })).await.unwrap();
+    assert_eq!(counted(), (2, 3, true));
+    // A start finds the same.
+    assert_eq!(room.anew().officers(), room.council.officers());
+}

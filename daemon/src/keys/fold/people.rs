@@ -4,9 +4,12 @@
 //! Invariant: versions have no gaps, and each roster after the first follows the one before it
 //! (`rosters_follow_each_other_without_gaps`); so do guardrails (`of_two_versions_that_would_follow_the_same_one_comes`).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ceremonies::amendment::{self, Amended, NoAmendment};
+use ceremonies::genesis::Genesis;
+use ceremonies::person::Role;
 use ceremonies::record;
 use ceremonies::roster::{Roster, Terms};
 use ceremonies::session::{Event, Seats, Stamp};
@@ -16,7 +19,8 @@ use ceremonies::suspension::{Said, Suspensions};
 use ceremonies::transcript::Governs;
 use proto::hash::Hash;
 use proto::record::ceremony::document;
-use proto::record::{ControlRecord, Suspend};
+use proto::record::{ActorKind, ControlRecord, Suspend};
+use proto::time::Time;
 
 use super::documents::Proposal;
 use super::{Effect, FoldError, State, refuse};
@@ -33,7 +37,48 @@ pub struct Made {
     pub what: Governs,
 }
 
+/// How many officers can be counted on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Present {
+    /// Officers of the roster in force who have acted, those whose acts count no more left out.
+    pub acted: u16,
+    /// How many there should be: one more than decide.
+    pub wanted: u16,
+}
+
+impl Present {
+    /// Whether one lost token more would leave too few.
+    pub const fn is_few(self) -> bool {
+        self.acted < self.wanted
+    }
+}
+
+/// When everybody who signed the genesis acted: then.
+pub(super) fn began(genesis: &Genesis, at: Time) -> BTreeMap<String, Time> {
+    genesis.acts().iter().map(|act| (act.person().to_string(), at)).collect()
+}
+
 impl State {
+    /// Notes who acted in a record, if a person did.
+    pub(super) fn acts(&mut self, record: &ControlRecord) {
+        if record.actor.kind == ActorKind::Person {
+            self.acted.insert(record.actor.id.clone(), record.time.sealed);
+        }
+    }
+
+    /// How many officers have acted since then, by the times of the log.
+    pub fn officers_since(&self, since: Time) -> Present {
+        let suspended = self.suspensions.people();
+        let acted = self.roster.people().filter(|person| {
+            let last = self.acted.get(person.id.as_str());
+            person.roles.contains(&Role::Officer)
+                && !suspended.contains(&person.id)
+                && last.is_some_and(|last| *last >= since)
+        });
+        let acted = u16::try_from(acted.count()).unwrap_or(u16::MAX);
+        Present { acted, wanted: self.roster.approvals().saturating_add(1) }
+    }
+
     /// Who decides in this instance now.
     pub fn roster(&self) -> &Roster {
         &self.roster
