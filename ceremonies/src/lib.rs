@@ -6,9 +6,9 @@
 //! goes from proposal to completion ([`session`]); how one roster follows another ([`succession`]), whose acts count no
 //! more meanwhile ([`suspension`]), and how one version of the guardrails follows another ([`amendment`]); what anyone keeps
 //! of a completed one, and verifies offline ([`transcript`]); and what comes over into a log that takes the place of a lost
-//! one ([`recovery`]). The daemon decides with exactly this code, and so does whoever checks something at a desk. So far it
-//! asks for genesis, guardrails and access alone: nothing outside this crate uses sessions yet. People who have throw-away
-//! keys, for rehearsals and tests, are in [`cast`].
+//! one ([`recovery`]). The daemon decides with exactly this code, and so does whoever checks something at a desk: it
+//! holds its ceremonies in these sessions, and the verifier plays them again. People who have throw-away keys, for rehearsals
+//! and tests, are in [`cast`].
 //!
 //! What this crate promises: no IO, no clock, no network; every parser of text that people write says everything that is
 //! wrong at once, where it is, and what was expected.

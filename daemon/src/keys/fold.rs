@@ -266,8 +266,8 @@ impl State {
     }
 
     /// A key that `refuse::birth` has found nothing against.
-    fn bring(&mut self, arrived: &Arrived, index: u64, record: &ControlRecord) -> Effect {
-        let version = Active::brought(arrived, index, record.time.sealed);
+    fn bring(&mut self, arrived: &Arrived, by: CeremonyId, index: u64, record: &ControlRecord) -> Effect {
+        let version = Active::brought(arrived, by, index, record.time.sealed);
         let name = version.version().name();
         let ring = Ring::begin(arrived.purpose.clone(), arrived.owner.clone(), version);
         self.rings.insert(arrived.key.clone(), ring);

@@ -14,6 +14,7 @@
 use std::fmt;
 
 use proto::algorithm::Algorithm;
+use proto::ceremony_id::CeremonyId;
 use proto::key_id::KeyId;
 use proto::name::{KeyName, VersionName};
 use proto::record::Arrived;
@@ -92,6 +93,8 @@ pub struct KeyVersion {
     pub valid_from: Option<Time>,
     /// Until when; absent while it has no end.
     pub valid_until: Option<Time>,
+    /// The ceremony of this log that put it in force; none where it came over from a lost one.
+    pub ceremony: Option<CeremonyId>,
     state: VersionState,
     state_index: u64,
 }
@@ -133,9 +136,12 @@ pub struct Active(KeyVersion);
 pub struct Suspended(KeyVersion);
 
 impl Active {
-    /// Brought by the record at this index, sealed at this time: it signs at once, because a rehearsal has no verifiers
-    /// to wait for.
-    pub(super) fn brought(arrived: &Arrived, index: u64, sealed: Time) -> Self {
+    /// Put in force by the completion of a ceremony, the record at this index, sealed at this time: from then on it signs.
+    pub(super) fn brought(arrived: &Arrived, ceremony: CeremonyId, index: u64, sealed: Time) -> Self {
+        Self::begun(arrived, Some(ceremony), index, sealed)
+    }
+
+    fn begun(arrived: &Arrived, ceremony: Option<CeremonyId>, index: u64, sealed: Time) -> Self {
         Self(KeyVersion {
             key: arrived.key.clone(),
             version: arrived.version,
@@ -147,6 +153,7 @@ impl Active {
             serial: arrived.serial.clone(),
             valid_from: Some(sealed),
             valid_until: None,
+            ceremony,
             state: VersionState::Active,
             state_index: index,
         })
@@ -154,7 +161,7 @@ impl Active {
 
     /// Come over from a lost log by the record at this index, where it has signed since this time.
     pub(super) fn carried(arrived: &Arrived, index: u64, since: Time) -> Self {
-        Self::brought(arrived, index, since)
+        Self::begun(arrived, None, index, since)
     }
 
     /// On another device.

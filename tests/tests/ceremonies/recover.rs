@@ -89,6 +89,12 @@ fn a_lost_log_goes_on_under_another_name_and_its_keys_sign_when_people_say_so() 
     desk.room.world.done(&["ceremony", "list"]);
     let said = desk.room.world.done(&["log", "tail"]);
     says(&said, &["key.carried", "comes over from", "stopped"]);
+    let shown = desk.room.world.done(&["keys", "show", KEY, "--output", "json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert!(
+        shown["versions"][0]["key_id"].is_string() && shown["versions"][0]["ceremony"].is_null(),
+        "{shown}"
+    );
     // What is signed for the old log counts in no other.
     let statement = desk.room.draft("oskar", &new_key("release/new", "software")).unwrap();
     let mut act = desk.room.act(Deed::Propose { statement: statement.digest() });

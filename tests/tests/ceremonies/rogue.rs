@@ -18,6 +18,8 @@ use crate::suspend::{suspended, suspends};
 const KEY: &str = "release/linux";
 const OTHER: &str = "release/windows";
 const NEW: &str = "release/darwin";
+/// Who signs with the keys.
+const CALLER: &str = "spiffe://countersign.example.org/client/first";
 
 /// The others, without the one: who proposes, two officers, two witnesses.
 struct Others {
@@ -83,6 +85,47 @@ pub fn stops(room: &Room, act: SignedAct, target: Target) -> Result<(), tonic::S
 fn stops_key(room: &Room, person: &str) -> Result<(), tonic::Status> {
     let act = room.signed(person, Deed::Stop { stops: vec![Term::Key(KEY.parse().unwrap())] });
     stops(room, act, Target::Key(KEY.to_owned()))
+}
+
+fn stops_everything(room: &Room, person: &str) -> Result<(), tonic::Status> {
+    stops(room, room.signed(person, Deed::Stop { stops: vec![Term::All] }), Target::All(true))
+}
+
+/// Whatever can be stopped by one act: a key, who signs with it, where it is, and everything.
+fn stops_whatever_there_is(room: &Room, person: &str) -> Vec<Result<(), tonic::Status>> {
+    let (caller, backend) = (CALLER.to_owned(), "software".to_owned());
+    let act = |term| room.signed(person, Deed::Stop { stops: vec![term] });
+    vec![
+        stops_key(room, person),
+        stops(room, act(Term::Caller(caller.clone())), Target::Caller(caller)),
+        stops(room, act(Term::Backend(backend.clone())), Target::Backend(backend)),
+        stops_everything(room, person),
+    ]
+}
+
+/// Every stop of the log, with what it stops.
+fn stopped(room: &Room) -> Vec<(u64, Term)> {
+    let records = room.world.ledger().records;
+    let stopped = records.iter().enumerate().filter(|(_, record)| record.body["kind"] == "incident.stopped");
+    let term = |record: &tests::ledger::Record| {
+        let terms: Vec<Term> = serde_json::from_value(record.body["stops"].clone()).unwrap();
+        let [term] = &terms[..] else { panic!("{terms:?}") };
+        term.clone()
+    };
+    stopped.map(|(index, record)| (index as u64, term(record))).collect()
+}
+
+/// The proposal to end a stop: of a key by its resumption, of anything else by a `stop.lift`.
+fn proposes_lift(room: &Room, initiator: &str, (stop, term): &(u64, Term)) -> Open {
+    let (kind, what) = match term {
+        Term::Key(key) => ("key.resume", format!("key = \"{key}\"\n")),
+        Term::All => ("stop.lift", "terms = [\"all\"]\n".to_owned()),
+        Term::Backend(name) => ("stop.lift", format!("terms = [{{ backend = \"{name}\" }}]\n")),
+        Term::Caller(id) => ("stop.lift", format!("terms = [{{ caller = \"{id}\" }}]\n")),
+        other => panic!("{other}"),
+    };
+    let target = format!("finding = \"a drill\"\nstop = {stop}\n{what}");
+    room.propose(&room.draft(initiator, &template(kind, &target)).unwrap()).unwrap()
 }
 
 /// Sends an act through every call: it counts in one of them at most, and whatever refuses it says why.
@@ -314,8 +357,9 @@ fn alone(rogue: &'static str) {
         rages(&room, rogue, open, at + round, at % 3 == 2);
     }
     // Stopping is what one alone may do, if his role says so. It is no way to anything else.
-    let more = stops_key(&room, rogue);
-    assert_eq!(more.is_ok(), rogue != "oskar", "{more:?}");
+    for more in stops_whatever_there_is(&room, rogue) {
+        assert_eq!(more.is_ok(), rogue != "oskar", "{more:?}");
+    }
 
     let kinds = room.kinds(before);
     for effect in ["ceremony.started", "ceremony.executed", "ceremony.completed", "ceremony.interrupted"] {
@@ -336,17 +380,12 @@ fn alone(rogue: &'static str) {
     assert!(!list.ceremonies.iter().any(|ceremony| open(&ceremony)), "{:?}", list.ceremonies);
 
     // The stops are lifted, one after the other, and a key is born, all without him.
-    let records = room.world.ledger().records;
-    let stopped = records.iter().enumerate().filter(|(_, record)| record.body["kind"] == "incident.stopped");
-    let stopped: Vec<(u64, bool)> =
-        stopped.map(|(index, record)| (index as u64, record.body["stops"][0] == "all")).collect();
+    let stopped = stopped(&room);
     assert!(stopped.iter().any(|(index, _)| *index == stop), "{stopped:?}");
-    for (stop, all) in stopped {
-        let kind = if all { "stop.lift" } else { "key.resume" };
-        let what = if all { "terms = [\"all\"]\n".to_owned() } else { format!("key = \"{KEY}\"\n") };
-        let target = format!("finding = \"a drill\"\nstop = {stop}\n{what}");
+    assert_eq!(stopped.len(), if rogue == "oskar" { 1 } else { 5 }, "{stopped:?}");
+    for standing in &stopped {
         let initiator = if rogue == "oskar" { "nina" } else { others.initiator };
-        let open = room.propose(&room.draft(initiator, &template(kind, &target)).unwrap()).unwrap();
+        let open = proposes_lift(&room, initiator, standing);
         room.holds(&open, &others.officers, &others.witnesses[..1]);
     }
     room.uses(KEY).unwrap();
@@ -415,5 +454,49 @@ fn an_officer_who_vetoes_everything_is_suspended_and_leaves_the_roster() {
     suspends(&room, "bob", "ada").unwrap();
     assert_eq!(suspended(&room), (vec!["ada".into()], vec![]));
     is_replaced(&room, "ada", &others);
+    room.ends_well();
+}
+
+/// The other freeze: everything is stopped as soon as it goes on. One veto does not keep a stop in force, and who is suspended
+/// stops nothing more.
+#[test]
+fn a_witness_who_stops_everything_again_and_again_is_suspended_and_it_goes_on() {
+    let (room, stop) = begun();
+    let others = Others::without("wanda");
+    let lifted = |standing: &(u64, Term)| {
+        let open = proposes_lift(&room, others.initiator, standing);
+        room.vetoes("wanda", &open).unwrap();
+        assert_eq!(room.state(&open), State::Proposed, "one veto of two");
+        room.holds(&open, &others.officers, &others.witnesses[..1]);
+    };
+    lifted(&stopped(&room)[0]);
+    room.uses(KEY).unwrap();
+    // What comes back first makes no difference.
+    for everything_first in [true, false] {
+        for stop in stops_whatever_there_is(&room, "wanda") {
+            stop.unwrap();
+        }
+        assert!(room.uses(KEY).is_err());
+        let mut standing = stopped(&room);
+        let mut standing = standing.split_off(standing.len() - 4);
+        if everything_first {
+            standing.reverse();
+        }
+        for standing in &standing {
+            assert!(standing.0 > stop);
+            lifted(standing);
+        }
+        room.uses(KEY).unwrap();
+    }
+    stops_everything(&room, "wanda").unwrap();
+    let standing = stopped(&room).pop().unwrap();
+    is_suspended(&room, "wanda", &others);
+    for stop in stops_whatever_there_is(&room, "wanda") {
+        assert_eq!(told(&stop.unwrap_err()).1, "suspended");
+    }
+    let open = proposes_lift(&room, others.initiator, &standing);
+    room.holds(&open, &others.officers, &others.witnesses[..1]);
+    room.uses(KEY).unwrap();
+    is_replaced(&room, "wanda", &others);
     room.ends_well();
 }

@@ -79,6 +79,9 @@ fn a_key_is_born_on_a_token_by_people_with_the_program_and_signs() {
 
     world.done(&["sign", KEY, "app.tar"]);
     std::fs::write(world.scratch().join("key.pem"), world.done(&["keys", "public", KEY])).unwrap();
+    let shown: serde_json::Value =
+        serde_json::from_str(&world.done(&["keys", "show", KEY, "--output", "json"])).unwrap();
+    assert_eq!(shown["versions"][0]["ceremony"], id.as_str(), "{shown}");
     let mut openssl = Command::new("openssl");
     openssl.args(["dgst", "-sha256", "-verify", "key.pem", "-signature", "app.tar.sig", "app.tar"]);
     openssl.current_dir(world.scratch());

@@ -204,7 +204,7 @@ impl State {
             return Ok(Effect::Step(body.ceremony));
         }
         Ok(match &body.effect {
-            InForceNow::Key(born) => self.bring(born, index, record),
+            InForceNow::Key(born) => self.bring(born, body.ceremony, index, record),
             InForceNow::Grants { sha256 } => {
                 self.grants = self.grants.made(*sha256, index, proposed);
                 Effect::Grants(self.grants)
@@ -251,7 +251,10 @@ impl State {
         }
         self.stops.retain(|_, stop| !stop.terms.is_empty());
         let stops = &self.stops;
-        let stopped = |terms: &[Term]| stops.values().any(|stop| stop.covering(terms).is_some());
+        // A stop of everything does not suspend a key, so it does not keep one suspended either: it would be for ever, because
+        // its own end names no key.
+        let stopped =
+            |own: &[Term]| stops.values().any(|stop| stop.terms.iter().any(|term| own.contains(term)));
         let named = |name: &KeyName, ring: &Ring| {
             let newest = ring.newest();
             let own = [Term::Key(name.clone()), Term::KeyId(newest.key_id)];

@@ -36,7 +36,7 @@ pub fn version(version: &KeyVersion) -> v1::KeyVersion {
         valid_from: version.valid_from.map(time::to_wire),
         valid_until: version.valid_until.map(time::to_wire),
         state_log_index: version.state_index(),
-        ceremony_id: String::new(),
+        ceremony_id: version.ceremony.map_or_else(String::new, |ceremony| ceremony.to_string()),
         certificate_chain: Vec::new(),
     }
 }

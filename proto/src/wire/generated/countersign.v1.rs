@@ -2198,7 +2198,7 @@ pub struct KeyVersion {
     /// Index of the record that made `state`.
     #[prost(uint64, tag = "11")]
     pub state_log_index: u64,
-    /// Ceremony that it was born in; empty for an enrolled rehearsal key.
+    /// Ceremony of this log that put it in force; empty where it came over from a lost log.
     #[prost(string, tag = "12")]
     pub ceremony_id: ::prost::alloc::string::String,
     /// X.509 chain, leaf first, DER. Empty where none was installed.
