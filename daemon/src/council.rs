@@ -23,6 +23,7 @@
 
 mod admit;
 mod birth;
+mod bounds;
 mod clock;
 mod complete;
 mod destroy;
@@ -59,6 +60,7 @@ use crate::log::{ControlDraft, Fresh, Log, LogError};
 use crate::sign::Signer;
 
 pub use admit::Submitted;
+pub use bounds::MOST_PROPOSED;
 pub use play::Hand;
 pub use propose::Draft;
 pub use succession::{Ending, endings_of, forebears};

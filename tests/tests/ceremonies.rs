@@ -11,6 +11,8 @@ mod clock;
 mod destroy;
 #[path = "ceremonies/devices.rs"]
 mod devices;
+#[path = "ceremonies/flood.rs"]
+mod flood;
 #[path = "ceremonies/kill.rs"]
 mod kill;
 #[path = "ceremonies/lost.rs"]

@@ -51,6 +51,9 @@ impl Council {
             return self.accept_clock(&snapshot, &act, clock).await;
         }
         let held = self.about(&snapshot, &act)?;
+        if !Self::may_use_reserve(&held, &act) {
+            self.has_room()?;
+        }
         let id = held.session.statement().common().ceremony;
         let index = match act.kind() {
             ActKind::Deviation => self.spoken(&held, id, &act).await?,

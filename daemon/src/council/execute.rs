@@ -59,6 +59,7 @@ impl Council {
         }
         let _turn = self.turn.lock().await;
         let (act, held) = self.may_be_started(signed).await?;
+        self.has_room()?;
         self.may_start(&held, Some(&act), found)?;
         let body = Started {
             act: Some(act.digest()),

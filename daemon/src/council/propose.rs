@@ -98,7 +98,7 @@ impl Council {
     ///
     /// # Errors
     /// [`Reason::StatementInvalid`], [`Reason::StatementRefused`], [`Reason::CeremonyExists`], [`Reason::ActInvalid`],
-    /// [`Reason::ActRefused`]; nothing is recorded then.
+    /// [`Reason::ActRefused`], [`Reason::LogFull`]; nothing is recorded then.
     pub async fn propose(
         &self,
         statement: &[u8],
@@ -133,6 +133,7 @@ impl Council {
             return Err(Refusal::new(Reason::CeremonyExists, message));
         }
         self.can_be_opened(&snapshot, &statement)?;
+        self.has_room()?;
         let documents = self.brought(&snapshot, &statement, brought)?;
         // Last, so that a statement of another instance is told from one over a log that was forked.
         self.is_ours(common.log.size, common.log.root).await?;
@@ -216,7 +217,8 @@ impl Council {
         // What a `roster.change` brings along is judged when it has come.
         Session::could_open(statement, &in_force, self.provisional(None))
             .map_err(|refusal| refused(Reason::StatementRefused, &refusal))?;
-        self.fits(snapshot, statement)
+        self.fits(snapshot, statement)?;
+        self.may_propose(snapshot, &statement.common().initiator)
     }
 
     /// Whether what a statement is about is as it says: judged when it is proposed, and again when it starts.

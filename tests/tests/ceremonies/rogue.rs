@@ -22,14 +22,14 @@ const NEW: &str = "release/darwin";
 const CALLER: &str = "spiffe://countersign.example.org/client/first";
 
 /// The others, without the one: who proposes, two officers, two witnesses.
-struct Others {
+pub struct Others {
     initiator: &'static str,
     officers: [&'static str; 2],
     witnesses: [&'static str; 2],
 }
 
 impl Others {
-    fn without(rogue: &str) -> Self {
+    pub fn without(rogue: &str) -> Self {
         let initiator = if rogue == "oskar" { "bob" } else { "oskar" };
         let two = |all: [&'static str; 3]| {
             let mut free = all.into_iter().filter(|one| *one != rogue && *one != initiator);
@@ -259,7 +259,7 @@ fn lets_down(room: &Room, rogue: &str, others: &Others) {
 }
 
 /// The others: one word is enough against the first, and two are where he was the first to suspend somebody.
-fn is_suspended(room: &Room, rogue: &str, others: &Others) {
+pub fn is_suspended(room: &Room, rogue: &str, others: &Others) {
     let words: Vec<_> = others.officers.iter().map(|officer| suspends(room, officer, rogue)).collect();
     assert!(words.iter().any(Result::is_ok), "{words:?}");
     assert_eq!(suspended(room).0, [rogue]);
@@ -281,7 +281,7 @@ fn is_suspended(room: &Room, rogue: &str, others: &Others) {
 }
 
 /// Somebody else comes in his place: he does what he can against it, which is nothing.
-fn is_replaced(room: &Room, rogue: &str, others: &Others) {
+pub fn is_replaced(room: &Room, rogue: &str, others: &Others) {
     let next = room.replaces(rogue, "nina");
     let initiator = if rogue == others.initiator { "bob" } else { others.initiator };
     let open = room.proposes_roster(initiator, &next).unwrap();

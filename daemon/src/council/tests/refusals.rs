@@ -1,6 +1,7 @@
 //! What is refused leaves no record, and no device is asked.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ceremonies::act::{Act, Decision, Deed};
 use ceremonies::birth::BirthNames;
@@ -9,7 +10,8 @@ use proto::reason::Reason;
 
 use super::room::{Room, new_key, template};
 use crate::backend::{Backend as _, Deadline, GenerateSpec};
-use crate::clock::Monotonic;
+use crate::clock::{ManualClock, Monotonic};
+use crate::council::MOST_PROPOSED;
 
 /// What somebody is told: the stable reason and the guard.
 fn told(refusal: &proto::refusal::Refusal) -> (Reason, &str) {
@@ -77,6 +79,47 @@ async fn acts_count_once_for_one_statement_by_whom_they_are() {
     assert_eq!(room.trial.log.head().size, size, "refusals leave no record");
     let view = room.council.ceremony(other.id).await.unwrap();
     assert_eq!((view.step, view.approvers.len()), (Step::Proposed, 0));
+}
+
+#[tokio::test]
+async fn somebody_has_so_many_open_and_no_more_and_time_ends_them() {
+    let clock = Arc::new(ManualClock::new("2026-11-21T05:00:00.000000Z".parse().unwrap()));
+    let room = Room::at(&clock).await;
+    let mut drafts = Vec::new();
+    for number in 0..=MOST_PROPOSED {
+        let template = template("key.generate", &new_key(&format!("release/{number}")));
+        drafts.push(room.draft("oskar", template).unwrap());
+    }
+    let last = drafts.pop().unwrap();
+    let mut opened = Vec::new();
+    for draft in &drafts {
+        opened.push(room.propose(draft).await.unwrap());
+    }
+    let size = room.trial.log.head().size;
+    let refused = room.propose(&last).await.map(drop).unwrap_err();
+    assert_eq!(told(&refused), (Reason::StatementRefused, "too-many-open"));
+    assert!(refused.message.starts_with("16 ceremonies that `oskar` has proposed wait"), "{refused}");
+    // Nobody needs to sign before he hears of it.
+    let again = || template("key.generate", &new_key("release/again"));
+    assert_eq!(told(&room.draft("oskar", again()).unwrap_err()), (Reason::StatementRefused, "too-many-open"));
+    assert_eq!(room.trial.log.head().size, size, "refusals leave no record");
+    // Everybody else proposes.
+    room.propose(&room.draft("ada", again()).unwrap()).await.unwrap();
+    // What was started waits for nobody any more, and what was vetoed neither.
+    room.arm(&opened[0]).await;
+    room.propose(&last).await.map(drop).unwrap_err();
+    room.execute(&opened[0]).await.unwrap();
+    room.propose(&last).await.unwrap();
+    room.draft("oskar", again()).unwrap_err();
+    room.does("carol", Deed::Veto { statement: opened[1].statement }).await.unwrap();
+    room.draft("oskar", again()).unwrap();
+    // Their time is over, whether or not a record says so yet.
+    clock.advance(std::time::Duration::from_secs(3600));
+    for number in 0..MOST_PROPOSED {
+        let template = template("key.generate", &new_key(&format!("later/{number}")));
+        room.propose(&room.draft("oskar", template).unwrap()).await.unwrap();
+    }
+    room.draft("oskar", again()).unwrap_err();
 }
 
 #[tokio::test]
