@@ -94,6 +94,14 @@ impl Wire {
         self.set("terse", "")
     }
 
+    /// From now on calls of `SignInit` are counted, too: not where it is measured how fast one signs.
+    ///
+    /// # Errors
+    /// If the switch cannot be written.
+    pub fn count(&self) -> Result<(), TokenError> {
+        self.set("count", "")
+    }
+
     /// Ends every fault and the delay.
     ///
     /// # Errors
@@ -117,7 +125,8 @@ impl Wire {
         Ok(())
     }
 
-    /// How often `function` was called, by any process, since the wire was built. Not counted: `Sign`, `SignInit`.
+    /// How often `function` was called, by any process, since the wire was built. Not counted: `Sign`, and `SignInit` before
+    /// [`count`](Self::count).
     ///
     /// # Errors
     /// If the list of calls cannot be read.

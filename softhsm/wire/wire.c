@@ -9,7 +9,8 @@
  *   once.FN     the same, once
  *   flip        signatures come back with one bit flipped
  *   terse       GenerateKeyPair refuses to be told what a private key shall not do (CKR_TEMPLATE_INCONSISTENT)
- *   calls       every call of the functions below, one name a line (append)
+ *   count       calls of SignInit are in `calls`, too, while the file exists
+ *   calls       every call of the functions below but Sign, one name a line (append)
  * Functions not listed at the end go straight to the module behind.
  */
 #include <dlfcn.h>
@@ -98,6 +99,8 @@ static rv front_GenerateKeyPair(ul s, void *m, void *a, ul b, attribute *c, ul d
 }
 
 static rv front_SignInit(ul session, void *mechanism, ul key) {
+  char path[512];
+  if (there("count", "", path)) note("SignInit");
   rv code = before("SignInit");
   return code ? code : ((rv(*)(ul, void *, ul))real->function[42])(session, mechanism, key);
 }

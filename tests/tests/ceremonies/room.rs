@@ -97,6 +97,7 @@ impl Room {
     pub fn token() -> Self {
         let token = Token::create().unwrap();
         let wire = Wire::build(token.directory(), token.module()).unwrap();
+        wire.count().unwrap();
         let module = wire.module();
         Self::of(Plan::new().token(token, Some(module)).start(), Some(wire))
     }
@@ -453,6 +454,15 @@ impl Room {
     /// How often the device was told to make a key.
     pub fn births(&self) -> usize {
         self.wire.as_ref().expect("there is a wire").calls("GenerateKeyPair").unwrap()
+    }
+
+    /// What the device was asked to do so far: to look for an object, to sign, to destroy, to make a key. It is up.
+    #[track_caller]
+    pub fn asked(&self) -> [usize; 4] {
+        self.until_called("Login", 1);
+        let wire = self.wire.as_ref().unwrap();
+        ["FindObjectsInit", "SignInit", "DestroyObject", "GenerateKeyPair"]
+            .map(|function| wire.calls(function).unwrap())
     }
 
     /// What must be the same before and after a refusal: records in the log, keys on the token, keys ever made.

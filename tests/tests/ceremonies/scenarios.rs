@@ -11,7 +11,8 @@ use ceremonies::transcript::{Deviation, Verdict, verify};
 use proto::hash::Hash;
 use proto::reason::Reason;
 use proto::wire::v1::{CeremonyState as State, Parted};
-use softhsm::Shape;
+use softhsm::{Shape, Token};
+use tests::world::World;
 use tests::{PATIENCE, ask};
 
 use crate::destroy::{destruction, left};
@@ -29,18 +30,20 @@ fn refusal(reason: Reason, guard: &str) -> (Reason, String) {
 
 #[test]
 fn s10_an_officer_is_no_witness_and_nor_is_who_proposes_or_operates() {
-    let room = Site::new(Mode::Rehearsal, "").start();
-    let open = room.proposed(&new_key(KEY, "software"));
+    let room = Site::on(Token::create().unwrap(), Mode::Rehearsal).start();
+    let open = room.proposed(&new_key(KEY, "hsm"));
     room.approves("dan", &open).unwrap();
-    let before = room.mark();
+    let (before, asked) = (room.mark(), room.asked());
+    assert_eq!(asked, [0; 4]);
     let conflict = refusal(Reason::ActRefused, "two-roles");
     assert_eq!(told(&room.attests("dan", &open).unwrap_err()), conflict);
     // Oskar has proposed it.
     assert_eq!(told(&room.attests("oskar", &open).unwrap_err()), conflict);
     let ceremony = room.ceremony(&open);
     assert_eq!((ceremony.approvers, ceremony.witnesses), (vec!["dan".to_owned()], vec![]));
+    assert_eq!(room.mark(), before, "refusals leave no record");
     // One who has attested starts nothing, although he is an operator: and this one somebody else has proposed.
-    let other = room.propose(&room.draft("cyd", &new_key("release/windows", "software")).unwrap()).unwrap();
+    let other = room.propose(&room.draft("cyd", &new_key("release/windows", "hsm")).unwrap()).unwrap();
     for officer in ["ada", "bob"] {
         room.approves(officer, &other).unwrap();
     }
@@ -51,14 +54,23 @@ fn s10_an_officer_is_no_witness_and_nor_is_who_proposes_or_operates() {
     let size = room.head().size;
     assert_eq!(told(&room.executes(&other).unwrap_err()), conflict);
     assert_eq!((room.head().size, room.state(&other)), (size, State::Armed), "refusals leave no record");
-    assert!(size > before.0);
+    assert_eq!(room.asked(), asked, "refusals reach no device");
+    // One who may start it does, and that is seen on the wire.
+    room.approves("ada", &open).unwrap();
+    for witness in ["fay", "gus"] {
+        room.attests(witness, &open).unwrap();
+    }
+    room.executes(&open).unwrap();
+    let [looked, signed, destroyed, made] = room.asked();
+    assert!(looked > 0 && signed > 0, "{looked}, {signed}");
+    assert_eq!((destroyed, made), (0, 1));
     room.ends_well();
 }
 
 #[test]
 fn s11_two_keys_of_one_person_count_once_and_one_key_has_one_person() {
-    let room = Site::new(Mode::Rehearsal, "").start();
-    let open = room.proposed(&new_key(KEY, "software"));
+    let room = Site::on(Token::create().unwrap(), Mode::Rehearsal).start();
+    let open = room.proposed(&new_key(KEY, "hsm"));
     room.approves("ada", &open).unwrap();
     // Taken or not, it is the same person.
     let again = room.approves("ada-spare", &open);
@@ -69,9 +81,12 @@ fn s11_two_keys_of_one_person_count_once_and_one_key_has_one_person() {
     for witness in ["fay", "gus"] {
         room.attests(witness, &open).unwrap();
     }
+    let before = (room.mark(), room.asked());
     let status = room.executes(&open).unwrap_err();
     assert_eq!(told(&status), refusal(Reason::NotArmed, "not-armed"));
     assert!(status.message().contains("1 more officer must approve"), "{status}");
+    assert_eq!((room.mark(), room.asked()), before, "a refusal leaves no record and reaches no device");
+    assert_eq!(before.1, [0; 4]);
     room.ends_well();
 
     // A roster in which somebody else repeats the key, with another comment, begins nothing.
@@ -116,9 +131,10 @@ fn s12_acts_of_one_ceremony_count_in_no_other_and_once_in_their_own() {
 /// Approvals age by the times that the log gave them. The guardrails say how fast.
 #[test]
 fn s13_old_approvals_count_no_more_whatever_they_say_of_themselves() {
-    let site = Site::new(Mode::Rehearsal, "[ceremony.\"key.generate\"]\napproval_age = \"6s\"\n");
-    let room = site.start();
-    let open = room.proposed(&new_key(KEY, "software"));
+    let world = World::vacant(None, Some(Token::create().unwrap()));
+    let guardrails = "[ceremony.\"key.generate\"]\napproval_age = \"6s\"\n";
+    let room = Site::over(world, Mode::Rehearsal, guardrails).start();
+    let open = room.proposed(&new_key(KEY, "hsm"));
     let old = now();
     room.approves("ada", &open).unwrap();
     for witness in ["fay", "gus"] {
@@ -130,9 +146,10 @@ fn s13_old_approvals_count_no_more_whatever_they_say_of_themselves() {
     while now().since(old) < Duration::from_secs(7) {
         std::thread::sleep(Duration::from_millis(100));
     }
-    let size = room.head().size;
+    let before = (room.mark(), room.asked());
     assert_eq!(told(&room.executes(&open).unwrap_err()), refusal(Reason::NotArmed, "not-armed"));
-    assert_eq!((room.state(&open), room.head().size), (State::Proposed, size));
+    assert_eq!((room.mark(), room.asked()), before, "a refusal leaves no record and reaches no device");
+    assert_eq!((room.state(&open), before.1), (State::Proposed, [0; 4]));
     // An act may say that it lasts less.
     let short = Act {
         expires: now().later(Duration::from_secs(2)),
@@ -223,11 +240,11 @@ fn s14_the_approval_of_an_officer_who_was_removed_counts_no_more() {
 
 #[test]
 fn s15_a_new_roster_supersedes_what_was_open_and_takes_the_old_one_too() {
-    let mut room = Room::software();
+    let mut room = Room::token();
     for new in ["dora", "erik", "finn"] {
         room.enters(new);
     }
-    let open = room.proposed(&new_key(KEY, "software"));
+    let open = room.proposed(&new_key(KEY, "hsm"));
     // All officers but one are others: signed by the new ones alone it is nothing.
     let present = room.roster();
     let everybody = room.next(|document| {
@@ -272,6 +289,7 @@ fn s15_a_new_roster_supersedes_what_was_open_and_takes_the_old_one_too() {
     // What was drafted before is of the roster before.
     let old = room.propose(&open.statement).map(drop).unwrap_err();
     assert_eq!(told(&old).0, Reason::CeremonyExists);
+    assert_eq!(room.asked(), [0; 4], "no refusal reaches a device, nor does a change of the roster");
     // A restart comes to the same.
     room.world.kill();
     room.world.start();
@@ -475,10 +493,12 @@ fn s19_a_rehearsal_is_never_production() {
     room.complete(&open);
     let files = room.transcript(&open).unwrap();
     assert!(matches!(verify(&files, room.genesis.digest()), Verdict::Valid(_)));
-    let production = Site::new(Mode::Production, "").start();
+    let directory = tempfile::tempdir().unwrap();
+    let token = Token::create_in(directory.path(), "release", "746251").unwrap();
+    let production = Site::on(token, Mode::Production).start();
     let verdict = verify(&files, production.genesis.digest());
     assert!(matches!(verdict, Verdict::Invalid(_)), "{verdict:?}");
-    let before = production.mark();
+    let before = (production.mark(), production.asked());
     // A perfect statement and a perfect act of the rehearsal.
     let act = room.signed("oskar", Deed::Propose { statement: open.digest() });
     let status = production.send_proposal(open.statement.encode(), act).unwrap_err();
@@ -494,7 +514,12 @@ fn s19_a_rehearsal_is_never_production() {
     let status = production.draft("oskar", &new_key(KEY, "software")).unwrap_err();
     assert_eq!(told(&status).0, Reason::StatementInvalid, "{status}");
     assert!(status.message().contains("mode rehearsal"), "{status}");
-    assert_eq!(production.mark(), before);
+    assert_eq!(
+        (production.mark(), production.asked()),
+        before,
+        "refusals leave no record and reach no device"
+    );
+    assert_eq!(before.1, [0; 4]);
     room.ends_well();
     production.ends_well();
 }

@@ -44,7 +44,8 @@ impl Site {
         Self::over(World::vacant(None, Some(token)), mode, "")
     }
 
-    fn over(world: World, mode: Mode, guardrails: &str) -> Self {
+    /// The same over this world, with these guardrails beside the usual ones.
+    pub fn over(world: World, mode: Mode, guardrails: &str) -> Self {
         // No two sites have the same keys: the directory has a name of its own.
         let seed =
             |file: &str| *Hash::of(format!("{}/{file}", world.scratch().display()).as_bytes()).as_bytes();
@@ -141,6 +142,7 @@ impl Site {
         complete.args(["--complete", "--web", "127.0.0.1:0", "--directory"]).arg(self.world.place());
         let wire = self.world.token().map(|token| {
             let wire = Wire::build(token.directory(), token.module()).unwrap();
+            wire.count().unwrap();
             let (name, value) = token.environment();
             complete.arg("--pkcs11").arg(wire.module()).args(["--token", &token.uri()]);
             complete.arg("--pin-file").arg(token.pin_file());
