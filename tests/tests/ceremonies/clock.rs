@@ -33,8 +33,9 @@ fn approve(open: &Open) -> Deed {
 
 #[test]
 fn a_clock_far_ahead_at_a_start_enables_nothing_until_an_officer_vouches_for_it() {
-    let clock = Arc::new(ManualClock::new(SystemClock::start().wall()));
     let room = Room::of(Plan::new().make(), None);
+    // By then, however long it took to make: a clock behind its log is not believed.
+    let clock = Arc::new(ManualClock::new(SystemClock::start().wall()));
     let start = |room: &Room| room.wait(Inside::start(&room.world, Arc::clone(&clock)));
     let inside = start(&room);
     let [open, other] = ["release/linux", "release/mac"].map(|key| room.proposed(&new_key(key, "software")));
@@ -106,8 +107,9 @@ fn a_clock_far_ahead_at_a_start_enables_nothing_until_an_officer_vouches_for_it(
 fn s18_what_nobody_attests_for_four_hours_is_quarantined_and_destroyed_by_a_ceremony() {
     const KEY: &str = "release/linux";
     const MINUTE: Duration = Duration::from_secs(60);
+    let room = Room::of(Plan::new().make(), None);
     let clock = Arc::new(ManualClock::new(SystemClock::start().wall()));
-    let room = Room::of(Plan::new().make(), None).under(&clock);
+    let room = room.under(&clock);
     let start = |room: &Room| room.wait(Inside::start(&room.world, Arc::clone(&clock)));
     let inside = start(&room);
     let open = room.proposed(&new_key(KEY, "software"));
