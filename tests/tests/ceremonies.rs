@@ -31,6 +31,8 @@ mod recover;
 mod recover_others;
 #[path = "ceremonies/rekey.rs"]
 mod rekey;
+#[path = "ceremonies/resolve.rs"]
+mod resolve;
 #[path = "ceremonies/rogue.rs"]
 mod rogue;
 #[path = "ceremonies/room.rs"]

@@ -173,19 +173,21 @@ impl Council {
 
     /// Records how an execution ended that was cut off and does not go on.
     async fn cut_off(&self, statement: &Statement) -> Result<(), Refusal> {
+        // It only reads and has the key prove that it is there: people propose anew what they meant.
+        if matches!(statement.target(), Target::KeyAdopt(_)) {
+            let cause = "it was cut off; nothing was changed on the device, and nothing is adopted";
+            return self.nothing_done(statement, cause).await;
+        }
         let ceremony = statement.common().ceremony;
-        let step = match statement.target() {
-            // It only reads and has the key prove that it is there: people propose anew what they meant.
-            Target::KeyAdopt(_) => {
-                let cause = "it was cut off; nothing was changed on the device, and nothing is adopted";
-                tracing::warn!(%ceremony, cause, "no key was adopted");
-                Ceremony::Failed(Failed { cause: cause.to_owned(), ceremony, reason: None })
-            }
-            _ => {
-                tracing::error!(%ceremony, "an execution was interrupted: propose a `resolve`");
-                Ceremony::Interrupted(Turned { ceremony })
-            }
-        };
+        tracing::error!(%ceremony, "an execution was interrupted: propose a `resolve`");
+        self.append(Ceremony::Interrupted(Turned { ceremony }), vec![], vec![]).await.map(drop)
+    }
+
+    /// Records that an execution did nothing, and why.
+    async fn nothing_done(&self, statement: &Statement, cause: &str) -> Result<(), Refusal> {
+        let ceremony = statement.common().ceremony;
+        tracing::warn!(%ceremony, cause, "an execution has failed");
+        let step = Ceremony::Failed(Failed { cause: cause.to_owned(), ceremony, reason: None });
         self.append(step, vec![], vec![]).await.map(drop)
     }
 
@@ -211,7 +213,13 @@ impl Council {
     /// What an execution without an operator does. All of it can be done again after a crash.
     async fn carry_out(&self, statement: &Statement) -> Result<(), Refusal> {
         let outputs = match statement.target() {
-            Target::Resolve(resolve) => self.resolved(resolve).await?,
+            Target::Resolve(resolve) => match self.resolved(resolve).await? {
+                Some(outputs) => outputs,
+                None => {
+                    let cause = "another `resolve` came first; this one touched nothing";
+                    return self.nothing_done(statement, cause).await;
+                }
+            },
             Target::LogRekey(target) => self.rekeyed(target)?,
             _ => Outputs::Done,
         };

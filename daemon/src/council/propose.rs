@@ -245,6 +245,11 @@ impl Council {
                                    destroyed";
                     return no("quarantined", message.to_owned());
                 }
+                if let Some(resolve) = self.is_cleared_up_by(snapshot, statement.common().ceremony) {
+                    let message =
+                        format!("the `resolve` {resolve} is at the device still: start it when that is done");
+                    return no("still-running", message);
+                }
                 if state.sessions().is_being_brought(&key, statement.common().ceremony) {
                     return no(
                         "key-exists",

@@ -3,6 +3,9 @@
 //! Only the birth of a key leaves something. An adoption changes nothing on a device: one that stands as interrupted, by a daemon
 //! of before, is abandoned, and then its key pair and its name are free again.
 //!
+//! Of several the first one counts: it lets the birth start once more, and then what is under those names is a key. One that comes
+//! later touches nothing (`of_two_that_clear_up_the_second_touches_nothing`), and no birth starts while one is at the device.
+//!
 //! Invariant: whatever was interrupted, people get out of it (`an_adoption_that_stands_as_interrupted_is_abandoned`).
 
 use std::time::Duration;
@@ -10,7 +13,7 @@ use std::time::Duration;
 use ceremonies::outputs::Outputs;
 use ceremonies::session::Step;
 use ceremonies::statement::target::{Leftover, Resolve, Target};
-use ceremonies::statement::{Kind, Statement};
+use ceremonies::statement::{CeremonyId, Kind, Statement};
 use proto::reason::Reason;
 use proto::refusal::Refusal;
 
@@ -45,13 +48,24 @@ impl Council {
         Ok(())
     }
 
-    /// Does what a `resolve` says.
-    pub(super) async fn resolved(&self, resolve: &Resolve) -> Result<Outputs, Refusal> {
+    /// Does what a `resolve` says; nothing where another one came first, because what is under those names may be in use then.
+    pub(super) async fn resolved(&self, resolve: &Resolve) -> Result<Option<Outputs>, Refusal> {
         let interrupted = self.held(&self.keyring.snapshot(), resolve.ceremony)?;
-        Ok(Outputs::Destroyed(match resolve.leftover {
+        if !is_interrupted(&interrupted, resolve) {
+            return Ok(None);
+        }
+        Ok(Some(Outputs::Destroyed(match resolve.leftover {
             Leftover::Destroy => self.destroy_leftovers(interrupted.session.statement()).await?,
             Leftover::Abandon => Vec::new(),
-        }))
+        })))
+    }
+
+    /// The `resolve` that is at work on what a birth left, also one that was aborted meanwhile: until it is done nothing starts
+    /// that makes a key under the same names.
+    pub(super) fn is_cleared_up_by(&self, snapshot: &Snapshot, birth: CeremonyId) -> Option<CeremonyId> {
+        let is_of = |held: &Held| matches!(held.session.statement().target(), Target::Resolve(resolve) if resolve.ceremony == birth);
+        let mut all = snapshot.state().sessions().iter();
+        all.find(|(id, held)| is_of(held) && self.is_running(*id)).map(|(id, _)| id)
     }
 
     /// Destroys what an interrupted birth left, and says where it was.

@@ -98,6 +98,11 @@ async fn an_interrupted_birth_is_resolved_and_never_adopted() {
     assert_eq!(room.step(&resolve).await, Step::Completed);
     assert_eq!(room.step(&open).await, Step::Armed);
 
+    // Not while a `resolve` of it is at the device, whatever became of that.
+    let running = room.council.enter(resolve.id);
+    assert_eq!(room.execute(&open).await.unwrap_err().metadata["guard"], "still-running");
+    assert_eq!((room.step(&open).await, room.keys().await), (Step::Armed, 0));
+    drop(running);
     // The same approvals start once more; the act that started it before does not.
     room.execute(&open).await.unwrap();
     assert_eq!(room.keys().await, 1);
