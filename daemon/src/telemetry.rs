@@ -4,16 +4,21 @@
 //! environment. Each call has a span with its request id, method and caller. No secret, token or message is in a trace,
 //! a metric or an error: secrets redact themselves, and messages are never given to a span.
 
+mod early;
+
 use std::io::IsTerminal as _;
+use std::thread;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
+use tokio::sync::oneshot;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+use self::early::Early;
 use crate::measure;
 
 /// `[telemetry]` of the configuration.
@@ -53,8 +58,17 @@ pub enum TelemetryError {
     #[error("traces go somewhere already: {0}")]
     Traces(#[from] tracing::subscriber::SetGlobalDefaultError),
     /// The same for metrics.
+    #[error("metrics go somewhere already")]
+    Taken,
+    /// They have nowhere to go.
     #[error("metrics cannot be kept: {0}")]
     Metrics(#[from] BuildError),
+    /// The machine gives no thread.
+    #[error("a thread for metrics cannot be started: {0}")]
+    Thread(std::io::Error),
+    /// A bug.
+    #[error("making the recorder of metrics ended without one")]
+    Lost,
 }
 
 /// Bounds of the histograms, in seconds: from what a commit takes to what a caller waits for.
@@ -74,11 +88,11 @@ pub fn check(settings: &Settings) -> Result<(), TelemetryError> {
     Ok(settings.filter.parse::<Targets>().map(|_filter| ())?)
 }
 
-/// Sends traces to standard error and panics into the traces, and keeps metrics. Once a process.
+/// Sends traces to standard error and panics into the traces. Once a process.
 ///
 /// # Errors
 /// [`TelemetryError`].
-pub fn start(settings: &Settings) -> Result<PrometheusHandle, TelemetryError> {
+pub fn trace(settings: &Settings) -> Result<(), TelemetryError> {
     tracing::subscriber::set_global_default(subscriber(
         settings,
         std::io::stderr,
@@ -92,10 +106,44 @@ pub fn start(settings: &Settings) -> Result<PrometheusHandle, TelemetryError> {
             "panicked"
         );
     }));
-    let handle = recorder()?.install_recorder()?;
-    measure::describe();
-    measure::bind();
-    Ok(handle)
+    Ok(())
+}
+
+/// Keeps metrics from now on, while what shows them is being made. Once a process.
+///
+/// # Errors
+/// [`TelemetryError`].
+pub fn measure() -> Result<Metrics, TelemetryError> {
+    let (early, (made, waits)) = (Early::default(), oneshot::channel());
+    metrics::set_global_recorder(early.clone()).map_err(|_taken| TelemetryError::Taken)?;
+    let make = move || {
+        let recorder = recorder().map(PrometheusBuilder::build_recorder);
+        let handle = recorder.map(|recorder| {
+            let handle = recorder.handle();
+            early.arrives(recorder);
+            measure::describe();
+            measure::bind();
+            handle
+        });
+        // Whoever started this may have given up.
+        let _gone = made.send(handle);
+    };
+    thread::Builder::new().name("metrics".to_owned()).spawn(make).map_err(TelemetryError::Thread)?;
+    Ok(Metrics(waits))
+}
+
+/// Metrics that are kept, and can be shown soon.
+#[derive(Debug)]
+pub struct Metrics(oneshot::Receiver<Result<PrometheusHandle, BuildError>>);
+
+impl Metrics {
+    /// What shows them, as soon as it is there.
+    ///
+    /// # Errors
+    /// [`TelemetryError`].
+    pub async fn shown(self) -> Result<PrometheusHandle, TelemetryError> {
+        Ok(self.0.await.map_err(|_ended| TelemetryError::Lost)??)
+    }
 }
 
 /// How often samples are folded into their histograms.

@@ -36,8 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Plays the ceremony and says what came of it.
 pub(super) fn run(config: &Config, arguments: &RehearseKey, clock: Arc<dyn Clock>) -> Result<(), Failed> {
     // What goes wrong is said on standard error; what goes well is the answer's business.
-    let _nobody_asks =
-        telemetry::start(&telemetry::Settings { filter: "warn".into(), ..config.telemetry.clone() })?;
+    telemetry::trace(&telemetry::Settings { filter: "warn".into(), ..config.telemetry.clone() })?;
     before(config, arguments, clock)
 }
 

@@ -30,7 +30,8 @@ use crate::{telemetry, tick};
 
 /// Runs the daemon until it is told to stop.
 pub(super) fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Failed> {
-    let metrics = telemetry::start(&config.telemetry)?;
+    telemetry::trace(&config.telemetry)?;
+    let metrics = telemetry::measure()?;
     harden::process();
     // One processor is left for the log's writer, but not of two: signing takes more than one, and a commit waits for the
     // disk most of its time.
@@ -39,13 +40,8 @@ pub(super) fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Failed> {
     runtime.block_on(serve(config, clock, metrics))
 }
 
-async fn serve(
-    config: Config,
-    clock: Arc<dyn Clock>,
-    metrics: metrics_exporter_prometheus::PrometheusHandle,
-) -> Result<(), Failed> {
+async fn serve(config: Config, clock: Arc<dyn Clock>, metrics: telemetry::Metrics) -> Result<(), Failed> {
     let mut signals = Signals::listen()?;
-    let folding = tokio::spawn(telemetry::fold(metrics.clone()));
     let mut inherited = Inherited::from_environment()?;
     // Beside the log: a thousand rules take as long to read as everything else.
     let loading = loading(&config);
@@ -57,6 +53,8 @@ async fn serve(
         let (config, clock) = (config.clone(), Arc::clone(&clock));
         tokio::task::spawn_blocking(move || boot::open(&config, clock)).await??
     };
+    let metrics = metrics.shown().await?;
+    let folding = tokio::spawn(telemetry::fold(metrics.clone()));
     let (log, controls) = (booted.log, booted.controls);
     let backends = backends::start(&config, &booted.state, &clock)?;
     let keyring = Keyring::new(booted.state, backends.all.clone(), Arc::clone(&clock));
