@@ -32,7 +32,7 @@ pub struct Effect {
 /// The records of one ceremony that had an effect.
 pub struct Oracle {
     pub effects: Vec<Effect>,
-    present: Seats,
+    pub present: Seats,
     pub suspended: BTreeSet<PersonId>,
     /// The latest time that counts.
     now: Time,
@@ -212,8 +212,13 @@ impl Oracle {
         said
     }
 
-    /// Who wants it stopped, and may.
+    /// How many keys want it stopped, and may.
     fn vetoes(&self) -> usize {
+        self.vetoers().values().copied().collect::<BTreeSet<_>>().len()
+    }
+
+    /// Who wants it stopped, and may, each with the key of his act.
+    pub fn vetoers(&self) -> BTreeMap<PersonId, KeyId> {
         let pinned = roster(2, |_| {});
         let mut present = pinned.clone();
         let mut suspended = BTreeSet::new();
@@ -240,7 +245,7 @@ impl Oracle {
                 holds(&pinned) && holds(&present) && !suspended.contains(person)
             });
         }
-        vetoes.values().map(|(_, key)| *key).collect::<BTreeSet<_>>().len()
+        vetoes.into_iter().map(|(person, (_, key))| (person.clone(), key)).collect()
     }
 
     /// Everybody whose act of this sort counts now, by a roster that says who may.
@@ -376,6 +381,10 @@ impl Oracle {
         for effect in &self.effects {
             match (&effect.event, effect.before) {
                 (Event::Start { found, .. }, before) => {
+                    assert!(
+                        *found > 0 || !matches!(session.statement().target(), Target::KeyDestroy(_)),
+                        "C3: nothing was there to be destroyed"
+                    );
                     assert!(open && before != Step::Executing, "C3: it started twice without a resolution");
                     assert!(
                         *found == 0 || !matches!(session.statement().target(), Target::KeyGenerate(_)),
@@ -531,16 +540,4 @@ impl Oracle {
             assert!(!nearer && !armed, "C10: {} to {step} by an unsound clock", newest.before);
         }
     }
-}
-
-/// C11: to stop something never takes more people than to do it.
-pub fn c11_stopping_takes_no_more_people_than_doing(session: &Session) {
-    let quorum = session.statement().common().quorum;
-    let another = u16::from(session.rule().officers == Officers::OneAndAnother);
-    assert!(
-        session.rule().vetoes <= quorum.approvals + quorum.witnesses + another,
-        "C11: {}",
-        session.rule().kind
-    );
-    assert!(session.rule().approval_age > Duration::ZERO);
 }
