@@ -12,6 +12,7 @@ use tests::process::killed;
 use tests::strace::{Attached, Fault, Point, Trace};
 use tonic::Status;
 
+use crate::rebind::uses;
 use crate::room::{Open, Room, is_gone, new_key, template, told};
 
 /// Before the record is written: as if it had not been asked. And at the syncs, of which the last finds it written, although
@@ -178,7 +179,7 @@ fn killed_at_every_act_before_the_start_and_after_it_and_none_is_lost() {
     assert_eq!(kinds.iter().filter(|kind| *kind == "ceremony.completed").count(), 1, "{kinds:?}");
     assert_eq!(room.ceremony(&open).outputs, output);
     assert_eq!((room.keys_of(&open), room.births()), (1, 1));
-    room.uses("release/linux").unwrap();
+    assert_eq!(uses(&room, "release/linux"), Ok(()));
     room.ends_well();
 }
 
@@ -257,7 +258,7 @@ fn killed_at_every_step_of_an_execution_it_is_never_repeated_and_never_adopted()
         assert_eq!(room.state(&open), State::Completed);
         assert_eq!(room.keys_of(&open), 1);
         assert!(room.births() - births <= 2);
-        room.uses(&name).unwrap();
+        assert_eq!(uses(&room, &name), Ok(()));
     }
     let all = ["before the start", "started, nothing made", "made, not recorded", "executed, unanswered"];
     for place in all {
