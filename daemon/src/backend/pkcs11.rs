@@ -1,8 +1,8 @@
 //! Keys in an HSM behind a PKCS#11 module, which runs in a process of its own.
 //!
 //! The daemon starts a [`host`] for each configured module (its own binary in another mode, over an inherited socket), or
-//! connects to one that runs as a unit of its own; it never maps vendor code. Requests are pipelined, at most two per
-//! session in flight; the rest waits in the fair queue here. A host that crashes costs the calls in flight an error that
+//! connects to one that runs as a unit of its own; it never maps vendor code. Requests are pipelined, one per session in flight
+//! and one more for every two; the rest waits in the fair queue here. A host that crashes costs the calls in flight an error that
 //! says how to try again; a call past the *module's* limit gets its host ended and started again, at most three times in
 //! ten minutes; a caller's deadline never does. After every start and every re-found handle the public key is compared,
 //! and every signature is verified here before anybody sees it.
@@ -84,7 +84,10 @@ impl Pkcs11 {
         place: Place,
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<Self> {
-        let in_flight = 2 * usize::from(settings.sessions.max(1));
+        // Enough that a session which becomes free finds the next call there. Whatever waits there waits ahead of everybody
+        // whose turn it is here, so no more than that.
+        let sessions = usize::from(settings.sessions.max(1));
+        let in_flight = sessions + sessions.div_ceil(2);
         let abilities =
             Algorithm::ALL.iter().map(|algorithm| Ability::of(*algorithm, LARGEST_MESSAGE)).collect();
         let capabilities =
