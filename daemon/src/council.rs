@@ -39,11 +39,12 @@ mod suspend;
 mod tests;
 mod view;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use ceremonies::session::{Session, Stamp};
+use ceremonies::session::{Event, Session, Stamp};
 use ceremonies::statement::CeremonyId;
 use proto::reason::Reason;
 use proto::record::{Actor, ActorKind, Body, Ceremony, ControlDetail};
@@ -123,6 +124,12 @@ impl Council {
         let present = self.keyring.snapshot().state().officers_since(since);
         crate::measure::officers(present.acted, present.wanted);
         present
+    }
+
+    /// Where a ceremony stands now: what time alone does is true before somebody writes it down.
+    fn by_now<'s>(&self, session: &'s Session) -> Cow<'s, Session> {
+        let ticked = session.after(&Event::Tick, self.provisional(Some(session)));
+        ticked.map_or(Cow::Borrowed(session), Cow::Owned)
     }
 
     /// The stamp that the next record of a ceremony would get.

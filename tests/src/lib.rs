@@ -9,6 +9,7 @@ pub mod ask;
 pub mod binaries;
 pub mod crowd;
 pub mod disk;
+pub mod files;
 pub mod fuzz;
 pub mod inside;
 pub mod ledger;

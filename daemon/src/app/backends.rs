@@ -29,8 +29,7 @@ pub(super) fn start(config: &Config, state: &State, clock: &Arc<dyn Clock>) -> R
                 Arc::new(Software::open(name, settings, admission(state), directory, Arc::clone(clock))?)
             }
             Settings::Pkcs11(settings) => {
-                let place = Place { mode: Some(state.instance().mode()), ..place(config) };
-                let settings = (**settings).clone();
+                let (settings, place) = ((**settings).clone(), place(config, Some(state.instance().mode())));
                 let backend = Arc::new(Pkcs11::start(name, settings, place, Arc::clone(clock))?);
                 started.hosted.push(Arc::clone(&backend));
                 backend
@@ -41,13 +40,13 @@ pub(super) fn start(config: &Config, state: &State, clock: &Arc<dyn Clock>) -> R
     Ok(started)
 }
 
-/// Where hosts come from, and where wrong PINs are remembered. For anchors, which are read before it is known how the log began.
-pub(super) fn place(config: &Config) -> Place {
+/// Where hosts come from, where wrong PINs are remembered, and of which mode the instance is, where that is known already.
+pub(super) fn place(config: &Config, mode: Option<Mode>) -> Place {
     Place {
         // Not its path: after an upgrade on disk that is another build, which hosts of this one refuse.
         program: "/proc/self/exe".into(),
         state_directory: config.instance.state_directory.clone(),
-        mode: None,
+        mode,
     }
 }
 

@@ -19,7 +19,8 @@ pub(super) fn log_settings(config: &Config) -> log::Settings {
         let seed = Seed {
             backend: anchor.backend.clone(),
             settings: (**settings).clone(),
-            place: backends::place(config),
+            // Anchors are read before it is known how the log began.
+            place: backends::place(config, None),
             object: anchor.object.clone(),
         };
         Some((name.clone(), seed))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ceremonies::act::{Decision, Deed, VerifiedAct};
 use ceremonies::person::PersonId;
-use ceremonies::session::{Event, Step};
+use ceremonies::session::Step;
 use proto::refusal::Refusal;
 
 use super::{Council, no, unlogged};
@@ -36,11 +36,9 @@ impl Council {
         no("too-many-open", message)
     }
 
-    /// Whether a ceremony has not started and may yet. What time alone has done counts, also before it is in a record.
+    /// Whether a ceremony has not started and may yet.
     fn waits(&self, held: &Held) -> bool {
-        let session = &held.session;
-        let now = session.after(&Event::Tick, self.provisional(Some(session)));
-        matches!(now.as_ref().unwrap_or(session).state().step(), Step::Proposed | Step::Armed)
+        matches!(self.by_now(&held.session).state().step(), Step::Proposed | Step::Armed)
     }
 
     /// Whether the log has room for something that somebody begins.

@@ -196,9 +196,7 @@ impl Council {
     }
 
     fn has_ended_by_time(&self, held: &Held) -> bool {
-        let before = held.session.state().step();
-        let ticked = held.session.after(&Event::Tick, self.provisional(Some(&held.session)));
-        !before.is_end() && ticked.is_ok_and(|session| session.state().step().is_end())
+        !held.session.state().step().is_end() && self.by_now(&held.session).state().step().is_end()
     }
 
     /// Does what an operator has started, and records how that ended.

@@ -165,9 +165,7 @@ impl Council {
         let (session, statement) = (&held.session, held.session.statement());
         let now = self.log.time().time().max(session.latest());
         let names = |people: &mut dyn Iterator<Item = String>| people.collect::<Vec<_>>();
-        let ticked = session.after(&ceremonies::session::Event::Tick, self.provisional(Some(session)));
-        // What time alone does is true before somebody writes it down.
-        let session = ticked.as_ref().unwrap_or(session);
+        let session = self.by_now(session);
         let step = session.state().step();
         let Standing { witnesses, lacks, .. } = session.standing(now);
         let approvers = match session.state() {

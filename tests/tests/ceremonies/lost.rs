@@ -1,6 +1,6 @@
 //! A log that lies behind what is known of it, and the people who recover it over files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use ceremonies::act::{Act, Decision, Deed, SeenHead, namespace};
@@ -182,24 +182,6 @@ impl Desk {
                 std::fs::remove_file(self.directory().join(format!("acts/{file}.{end}"))).unwrap();
             }
         }
-    }
-
-    /// Everything below a directory, by its path.
-    pub fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut found = Vec::new();
-        let mut waiting = vec![directory.to_owned()];
-        while let Some(place) = waiting.pop() {
-            for entry in std::fs::read_dir(place).unwrap() {
-                let path = entry.unwrap().path();
-                match path.is_dir() {
-                    true => waiting.push(path),
-                    false if path.is_file() => found.push((path.clone(), std::fs::read(path).unwrap())),
-                    false => {}
-                }
-            }
-        }
-        found.sort();
-        found
     }
 
     /// Nothing of a new log is there.

@@ -2,7 +2,6 @@
 //! whoever completes it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use ceremonies::act::{Decision, Deed, namespace};
 use ceremonies::genesis::Mode;
@@ -12,8 +11,9 @@ use proto::hash::Hash;
 use proto::reason::Reason;
 use proto::wire::v1::CeremonyState as State;
 use tests::PATIENCE;
+use tests::files::{contents, copy};
 use tests::process::{Process, killed};
-use tests::strace::{Fault, Point, Trace, struck, watched};
+use tests::strace::{Fault, Trace, struck, watched};
 use tests::world::Plan;
 
 use crate::lost::{Desk, KEY, ORIGIN, OTHER, good, refused, says};
@@ -25,7 +25,7 @@ use crate::suspend::suspended;
 fn a_lost_log_goes_on_under_another_name_and_its_keys_sign_when_people_say_so() {
     let mut desk = Desk::lost();
     says(&desk.refuses_to_start(), &["are missing", "countersignd recover"]);
-    let old = Desk::contents(&desk.room.world.place());
+    let old = contents(&desk.room.world.place());
     // Two of three officers and a witness, by their own programs; bob is suspended.
     let said = good(desk.draft(&[]));
     let statement = desk.statement();
@@ -53,7 +53,7 @@ fn a_lost_log_goes_on_under_another_name_and_its_keys_sign_when_people_say_so() 
         &[&digest.to_string(), &first, &second, "ada, carol, wanda", "genesis_sha256 = ", "key.resume"],
     );
     // Nothing of what was there is another one; what a reader leaves beside a database says nothing.
-    let now = Desk::contents(&desk.room.world.place());
+    let now = contents(&desk.room.world.place());
     let besides = |all: Vec<(PathBuf, Vec<u8>)>| {
         let own = |path: &Path| !path.to_string_lossy().contains("log.db-") && !path.ends_with("lock");
         all.into_iter().filter(|(path, _)| own(path)).collect::<Vec<_>>()
@@ -217,9 +217,7 @@ fn a_log_that_nobody_knows_to_be_behind_is_not_recovered() {
     room.uses(KEY).unwrap();
     let earlier = room.world.scratch().join("earlier");
     assert!(room.world.stop().success());
-    let mut copy = Command::new("cp");
-    copy.arg("--archive").arg(room.world.place()).arg(&earlier);
-    good(copy);
+    copy(&room.world.place(), &earlier);
     room.world.start();
     done(&room, "ada", &["ceremony", "list"]);
     room.uses(KEY).unwrap();
@@ -264,22 +262,18 @@ fn killed_while_it_completes_leaves_no_instance_that_starts() {
     let whole = desk.room.world.scratch().join("whole");
     let again = |desk: &Desk| {
         let _there = std::fs::remove_dir_all(desk.directory());
-        let mut copy = Command::new("cp");
-        copy.arg("--archive").arg(&whole).arg(desk.directory());
-        good(copy);
+        copy(&whole, &desk.directory());
     };
     std::fs::rename(desk.directory(), &whole).unwrap();
     again(&desk);
     let trace = desk.room.world.scratch().join("trace");
     good(watched(&desk.complete(), &["fdatasync", "fsync", "pwrite64"], &trace));
-    let points = Trace::read(&trace).points_where(|_, _| true);
+    let points = Trace::read(&trace).some_points();
     assert!(points.len() > 8, "{points:?}");
-    let old = Desk::contents(&desk.room.world.state().join("software"));
+    let old = contents(&desk.room.world.state().join("software"));
     let (mut seen, config) = (0, desk.room.world.config());
     let kept = std::fs::read_to_string(&config).unwrap();
-    // Syncs all of them; of the many writes some.
-    let some = |(nth, point): &(usize, Point)| point.call != "pwrite64" || nth % 7 == 0;
-    for (_, point) in points.into_iter().enumerate().filter(some) {
+    for point in points {
         again(&desk);
         let mut process = Process::start(struck(&desk.complete(), &point, Fault::Kill, &trace));
         let status = process.ended(PATIENCE);
@@ -312,7 +306,7 @@ fn killed_while_it_completes_leaves_no_instance_that_starts() {
         std::fs::write(&config, &kept).unwrap();
     }
     assert!(seen > 5, "{seen} moments were met");
-    assert_eq!(old, Desk::contents(&desk.room.world.state().join("software")));
+    assert_eq!(old, contents(&desk.room.world.state().join("software")));
     again(&desk);
     good(desk.complete());
 }

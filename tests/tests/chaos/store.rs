@@ -2,11 +2,11 @@
 //! says what is wrong.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use proto::wire::v1::stop_target::Target;
+use tests::files::copy;
 use tests::load::{Received, request};
-use tests::process::{Process, killed};
+use tests::process::killed;
 use tests::world::World;
 use tests::{PATIENCE, ask, tell};
 
@@ -96,9 +96,7 @@ fn the_control_row_of_a_stop_cannot_be_hidden() {
 /// A copy of the instance as it is now. It does not run.
 pub fn copied(world: &World) -> PathBuf {
     let earlier = world.scratch().join("earlier");
-    let mut copy = Command::new("cp");
-    copy.arg("--archive").arg(world.place()).arg(&earlier);
-    let _said = Process::output(copy);
+    copy(&world.place(), &earlier);
     earlier
 }
 

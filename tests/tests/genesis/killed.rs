@@ -1,33 +1,12 @@
 //! `kill -9` of `countersignd init --complete`.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use ceremonies::genesis::Mode;
 use tests::PATIENCE;
+use tests::files::{contents, copy};
 use tests::process::{Process, killed};
-use tests::strace::{Fault, Point, Trace, struck, watched};
+use tests::strace::{Fault, Trace, struck, watched};
 
 use crate::desk::{Desk, good, refused};
-
-/// Every file below, with what it holds.
-fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => all.extend(contents(&path)),
-            false => all.push((path.clone(), std::fs::read(&path).unwrap())),
-        }
-    }
-    all
-}
-
-fn copy(from: &Path, to: &Path) {
-    let mut copy = Command::new("cp");
-    copy.arg("--archive").arg(from).arg(to);
-    good(copy);
-}
 
 #[test]
 fn killed_while_it_begins_there_is_the_whole_instance_or_none_and_what_was_signed_is_there() {
@@ -39,12 +18,10 @@ fn killed_while_it_begins_there_is_the_whole_instance_or_none_and_what_was_signe
     copy(&place, &whole);
     let trace = desk.path("trace");
     good(watched(&desk.complete(), &["fdatasync", "fsync", "pwrite64"], &trace));
-    let points = Trace::read(&trace).points_where(|_, _| true);
+    let points = Trace::read(&trace).some_points();
     assert!(points.len() > 8, "{points:?}");
     let (mut begun, mut nothing) = (0, 0);
-    // Syncs all of them; of the many writes some.
-    let some = |(nth, point): &(usize, Point)| point.call != "pwrite64" || nth % 7 == 0;
-    for (_, point) in points.into_iter().enumerate().filter(some) {
+    for point in points {
         std::fs::remove_dir_all(&place).unwrap();
         copy(&whole, &place);
         let mut process = Process::start(struck(&desk.complete(), &point, Fault::Kill, &trace));
