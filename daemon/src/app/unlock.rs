@@ -1,11 +1,11 @@
-//! `countersignd backends unlock`: forgets that a PIN is known to be wrong.
+//! `countersignd backends unlock`: forgets that PINs are known to be wrong.
 
 use super::Failed;
 use crate::backend::Settings;
 use crate::backend::pkcs11;
 use crate::config::Config;
 
-/// Forgets it.
+/// Forgets them.
 #[expect(clippy::print_stdout, reason = "the answer of the task")]
 pub(super) fn run(config: &Config, name: &str) -> Result<(), Failed> {
     match config.backends.get(name) {
@@ -17,7 +17,7 @@ pub(super) fn run(config: &Config, name: &str) -> Result<(), Failed> {
     println!(
         "{}",
         if forgotten {
-            "the PIN is tried again at the next start of the host"
+            "the PIN is tried again: within seconds by a daemon that runs, else when it starts"
         } else {
             "no PIN was known to be wrong"
         }

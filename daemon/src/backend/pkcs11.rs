@@ -61,9 +61,9 @@ pub struct Place {
     pub mode: Option<Mode>,
 }
 
-/// Where a backend's wrong PIN is remembered; `countersignd backends unlock` forgets it there.
+/// Where a backend's wrong PINs are remembered; `countersignd backends unlock` forgets them there.
 pub fn latch(state_directory: &Path, backend: &str) -> latch::Latch {
-    latch::Latch::at(state_directory.join("backends").join(format!("{backend}.pin")))
+    latch::Latch::of(state_directory.join("backends"), backend)
 }
 
 /// The backend. Dropping it ends its host.

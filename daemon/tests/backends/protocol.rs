@@ -63,7 +63,7 @@ impl Host {
         }
     }
 
-    fn open(token: &Token, latch: &std::path::Path) -> Self {
+    fn open(token: &Token, memory: &std::path::Path) -> Self {
         let mut host = Self::start(token);
         host.say(&FromDaemon::Hello(Hello::ours()));
         assert_eq!(host.hear(), Some(FromHost::Hello(Hello::ours())));
@@ -72,7 +72,8 @@ impl Host {
             token: token.uri().parse().unwrap(),
             mode: None,
             pin: Some(PinPlace::File(token.pin_file())),
-            latch: latch.join("pin"),
+            backend: "hsm-a".into(),
+            memory: memory.to_owned(),
             sessions: 1,
             call_limit: 10_000,
             epoch: 41,

@@ -64,6 +64,12 @@ impl Rig {
         Pkcs11::start("hsm-a", settings, place, self.clock.clone()).unwrap()
     }
 
+    /// Under another name than the usual `hsm-a`.
+    pub fn start_named(&self, name: &str, settings: Settings) -> Pkcs11 {
+        let place = Place { program: program(), state_directory: self.state.path().to_owned(), mode: None };
+        Pkcs11::start(name, settings, place, self.clock.clone()).unwrap()
+    }
+
     pub async fn start(&self) -> Pkcs11 {
         let backend = self.start_with(self.settings());
         ready(&backend).await;

@@ -1,6 +1,7 @@
 //! Tokens that go away, come back, are replaced, and refuse their PIN.
 
 use ceremonies::genesis::Mode;
+use daemon::backend::pkcs11::Settings;
 use daemon::backend::{Backend as _, Failure, GenerateSpec, Health, KeyReference, Turn};
 use daemon::secret::SecretReference;
 use softhsm::{Shape, Token};
@@ -143,7 +144,13 @@ async fn a_bad_pin_is_tried_once_over_three_restarts() {
     rig.token.write_pin(rig.token.pin()).unwrap();
     rig::ready(&backend).await;
     assert_eq!(rig.wire.calls("Login").unwrap(), 2);
-    assert!(!daemon::backend::pkcs11::latch(rig.state.path(), "hsm-a").is_latched().unwrap());
+    backend.close().await;
+    // And the wrong one stays known.
+    assert!(daemon::backend::pkcs11::latch(rig.state.path(), "hsm-a").is_latched().unwrap());
+    rig.token.write_pin("000000").unwrap();
+    let backend = rig.start_with(rig.settings());
+    rig::until(&backend, |health| matches!(health, Health::Down { .. })).await;
+    assert_eq!(rig.wire.calls("Login").unwrap(), 2);
 }
 
 #[tokio::test]
@@ -251,4 +258,47 @@ async fn a_new_key_that_may_do_more_than_sign_is_destroyed_and_refused() {
 
     rig.wire.clear().unwrap();
     make("second").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_bad_pin_is_tried_once_whatever_the_backend_is_called_and_however_the_token_is_named() {
+    let rig = Rig::new();
+    let by_label = || {
+        let mut settings = rig.settings();
+        settings.token = format!("pkcs11:token={}", rig.token.label()).parse().unwrap();
+        settings
+    };
+    let refused = async |name: &str, settings: Settings| {
+        let backend = rig.start_named(name, settings);
+        let down = rig::until(&backend, |health| matches!(health, Health::Down { .. })).await;
+        assert!(down.cause().unwrap().contains("not tried again"), "{down:?}");
+        backend.close().await;
+        rig.wire.calls("Login").unwrap()
+    };
+    rig.token.write_pin("000000").unwrap();
+    assert_eq!(refused("hsm-a", rig.settings()).await, 1, "nobody knows it yet");
+    assert_eq!(refused("hsm-b", rig.settings()).await, 1, "another name");
+    assert_eq!(refused("hsm-a", by_label()).await, 1, "another URI");
+    let together = [rig.start_named("hsm-c", rig.settings()), rig.start_named("hsm-d", by_label())];
+    for backend in &together {
+        let known = |health: &Health| health.cause().is_some_and(|cause| cause.contains("not tried again"));
+        rig::until(backend, known).await;
+    }
+    assert_eq!(rig.wire.calls("Login").unwrap(), 1, "two more backends at the token");
+    for backend in together {
+        backend.close().await;
+    }
+
+    // Another PIN is another attempt, and makes nobody forget the first.
+    rig.token.write_pin("111111").unwrap();
+    assert_eq!(refused("hsm-b", by_label()).await, 2);
+    assert_eq!(refused("hsm-a", rig.settings()).await, 2);
+    rig.token.write_pin(rig.token.pin()).unwrap();
+    let backend = rig.start_named("hsm-a", by_label());
+    rig::ready(&backend).await;
+    backend.close().await;
+    for wrong in ["000000", "111111"] {
+        rig.token.write_pin(wrong).unwrap();
+        assert_eq!(refused("hsm-z", rig.settings()).await, 3, "nor does a log-in");
+    }
 }

@@ -214,3 +214,43 @@ fn a_bad_pin_is_tried_once_over_three_restarts() {
     assert!(world.stop().success());
     accounted(&world, [&received], "a bad PIN");
 }
+
+#[test]
+fn a_pin_that_became_right_is_tried_again_after_unlock_and_by_the_daemon_that_runs() {
+    const PIN_INCORRECT: u64 = 0xa0;
+    const FORGOTTEN: &str = "within seconds by a daemon that runs";
+    let token = Token::create().unwrap();
+    token.generate("linux", &[1], Shape::P256).unwrap();
+    let wire = Wire::build(token.directory(), token.module()).unwrap();
+    let plan = Plan::new().token(token, Some(wire.module())).token_key(KEY, "linux", P256, &["blob"]);
+    let mut world = plan.key(OTHER, P256, &["blob"]).make();
+    let unlock = |world: &World, name: &str| {
+        let mut command = world.countersignd("backends");
+        command.args(["unlock", name, "--config"]).arg(world.config()).output().unwrap()
+    };
+    let said = unlock(&world, "hsm");
+    assert!(said.status.success(), "{said:?}");
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "no PIN was known to be wrong\n");
+    for (name, why) in [("software", "has no PIN"), ("nobody", "there is no backend `nobody`")] {
+        let said = unlock(&world, name);
+        assert!(!said.status.success() && String::from_utf8_lossy(&said.stderr).contains(why), "{said:?}");
+    }
+
+    // The token refuses what is the right PIN as soon as its officer has mended it.
+    let before = wire.calls("Login").unwrap();
+    wire.fail("Login", PIN_INCORRECT).unwrap();
+    world.start();
+    let cause = ask::trouble(&world, "backend/hsm").expect("health says why");
+    assert!(cause.contains("backends unlock"), "{cause}");
+    wire.clear().unwrap();
+    explained(&ask::sign(&world, request(KEY, b"a file")).unwrap_err());
+    assert_eq!(wire.calls("Login").unwrap() - before, 1, "not before somebody says so");
+    let said = unlock(&world, "hsm");
+    assert!(said.status.success() && String::from_utf8_lossy(&said.stdout).contains(FORGOTTEN), "{said:?}");
+    let mut crowd = Crowd::gather(&world, KEY, 1);
+    crowd.more(1);
+    let (received, _) = crowd.end();
+    assert_eq!(wire.calls("Login").unwrap() - before, 2);
+    assert!(world.stop().success());
+    accounted(&world, [&received], "an unlocked PIN");
+}

@@ -2,43 +2,52 @@
 //!
 //! Tokens lock after a few wrong PINs, some after three, some the whole device and without saying so. So before each
 //! log-in a mark is written, durable: the PIN's salted hash, and that its outcome is not known yet. A refused PIN stays
-//! marked as wrong; a successful log-in removes the mark. While the mark says *wrong*, that PIN is not given to the token
-//! again; another PIN in the file has another hash and clears it, as does `countersignd backends unlock`.
+//! marked as wrong; a successful log-in removes its mark and no other. While the mark says *wrong*, that PIN is not given
+//! to the token again; another PIN may be tried, and `countersignd backends unlock` forgets.
+//!
+//! The marks are the *token's* (manufacturer, model and serial number, as it says itself): whatever a backend is called,
+//! however its URI names the token, and however many backends and anchors use it, they share what is known of its PINs.
 //!
 //! A host that dies in the middle of a log-in leaves *not known*: that may be tried again, twice in a row, then it
 //! counts as wrong, because nobody can tell a lost answer from a refusal.
 //!
-//! Hosts of one backend log in one after the other: one that signs, and one for each anchor in the token. While the
-//! outcome of one log-in is not known no other host gives the token the PIN.
+//! Hosts of one token log in one after the other: those that sign, and one for each anchor in the token. While the
+//! outcome of one log-in is not known no other host gives the token a PIN.
 //!
-//! Invariant: at most one log-in with a PIN that the token refused, whatever restarts; held by
-//! `a_bad_pin_is_tried_once_over_three_restarts`.
+//! Earlier versions kept one mark for each backend ([`old`]); such a mark is taken over when its PIN is met again.
+//!
+//! Invariants: at most one log-in with a PIN that the token refused, whatever restarts; held by
+//! `a_bad_pin_is_tried_once_over_three_restarts`. Nor by another name or a second backend; held by
+//! `a_bad_pin_is_tried_once_whatever_the_backend_is_called_and_however_the_token_is_named`.
+
+mod memory;
+mod old;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
-use std::io::Write as _;
 use std::num::NonZeroU32;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use aws_lc_rs::{pbkdf2, rand};
-use serde::{Deserialize, Serialize};
 
+use self::memory::{Mark, Memory, Place};
+use super::message::Token;
+use super::uri::Uri;
 use crate::secret::Secret;
 
 /// Log-ins in a row whose outcome nobody learned, before the PIN counts as wrong.
 const LOST_AT_MOST: u8 = 2;
+/// Refused PINs of one token that are kept. To keep more, one would have to be forgotten.
+const MOST: usize = 16;
 /// Slows down whoever reads the file and tries PINs.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(50_000).expect("not zero");
 
-/// How long a log-in of another host is waited for, and how often is looked; the token is asked again later.
-const PATIENCE: Duration = Duration::from_millis(500);
-const LOOK: Duration = Duration::from_millis(10);
-
-/// The memory of one token's PIN: a file in the state directory.
+/// What one backend knows of its token's PINs: files in the state directory.
 #[derive(Clone, Debug)]
 pub struct Latch {
-    path: PathBuf,
+    directory: PathBuf,
+    backend: String,
 }
 
 /// The PIN must not be given to the token, or the memory cannot be kept (then it must not either).
@@ -50,9 +59,18 @@ pub enum LatchError {
          write the right PIN to its file, or run `countersignd backends unlock` if the token was changed"
     )]
     KnownWrong,
-    /// Another host is logging in with it, and how that ends is waited for.
+    /// Too many were refused.
     #[error(
-        "another host of this backend is logging in; this one tries as soon as it is known whether the PIN is right"
+        "the token refused {MOST} different PINs, and no other is tried: run `countersignd backends unlock` \
+         (the backends were {backends})"
+    )]
+    Full {
+        /// Which backends had them.
+        backends: String,
+    },
+    /// Another host is logging in, and how that ends is waited for.
+    #[error(
+        "another host of this token is logging in; this one tries as soon as it is known whether the PIN is right"
     )]
     Busy,
     /// The file cannot be read or written.
@@ -65,21 +83,12 @@ pub enum LatchError {
     },
 }
 
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Mark {
-    hash: String,
-    lost: u8,
-    salt: String,
-    wrong: bool,
-}
-
 /// A log-in that was announced. Say how it ended; if nobody does, it counts as lost.
 #[derive(Debug)]
 #[must_use = "say how the log-in ended"]
 pub struct Attempt {
-    latch: Latch,
-    salt: [u8; 16],
+    place: Place,
+    memory: Memory,
     hash: String,
     lost_before: u8,
     /// Other hosts wait for its end.
@@ -87,112 +96,91 @@ pub struct Attempt {
 }
 
 impl Latch {
-    /// The memory in this file.
-    pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+    /// The memory in this directory, for the backend of this name.
+    pub fn of(directory: impl Into<PathBuf>, backend: &str) -> Self {
+        Self { directory: directory.into(), backend: backend.to_owned() }
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
-    /// Announces a log-in with this PIN at this token (its configured URI; a PIN may be right for another).
+    /// Announces a log-in with this PIN at this token. How the configuration names the token matters for marks of earlier
+    /// versions alone.
     ///
     /// What is safe now: the mark is on disk before the token sees the PIN. A crash from here on counts as a lost log-in.
     ///
     /// # Errors
     /// If the PIN is known to be wrong, another host is logging in, or the mark cannot be written.
-    pub fn announce(&self, token: &str, pin: &Secret) -> Result<Attempt, LatchError> {
-        let alone = self.alone()?;
-        let earlier = self.read()?;
-        let mut lost_before = 0;
-        if let Some(mark) = &earlier {
-            let salt = hex::decode(&mark.salt).unwrap_or_default();
-            if mark.hash == hash(&salt, token, pin) {
-                if mark.wrong || mark.lost >= LOST_AT_MOST {
-                    return Err(LatchError::KnownWrong);
-                }
-                lost_before = mark.lost;
+    pub fn announce(&self, token: &Token, configured: &Uri, pin: &Secret) -> Result<Attempt, LatchError> {
+        let place = Place::of(&self.directory, token);
+        let alone = place.alone()?;
+        let mut memory = match place.read()? {
+            Some(memory) => memory,
+            None => Memory::new(token, new_salt(&place)?),
+        };
+        let hash = hash(&memory.salt(&place)?, &place.identity, pin);
+        let mut taken_over = Vec::new();
+        let ways = old::ways(token, configured);
+        for (path, old) in old::marks(&self.directory)? {
+            if old.is_of(&ways, pin) {
+                memory.learn(&hash, &self.backend, old.wrong, old.lost);
+                taken_over.push(path);
             }
         }
-        let mut salt = [0; 16];
-        rand::fill(&mut salt).map_err(|_unspecified| self.memory(std::io::Error::other("no randomness")))?;
-        let hash = hash(&salt, token, pin);
-        let attempt = Attempt { latch: self.clone(), salt, hash, lost_before, _alone: alone };
-        attempt.mark(false, lost_before + 1)?;
-        Ok(attempt)
+        let full = memory.pins.len() >= MOST;
+        let lost_before = match memory.mark(&hash) {
+            Some(mark) if mark.is_wrong() => {
+                if mark.backends.insert(self.backend.clone()) || !taken_over.is_empty() {
+                    place.write(&memory)?;
+                    forget(taken_over)?;
+                }
+                return Err(LatchError::KnownWrong);
+            }
+            Some(mark) => mark.lost,
+            None if full => return Err(LatchError::Full { backends: memory.backends() }),
+            None => 0,
+        };
+        memory.learn(&hash, &self.backend, false, lost_before + 1);
+        place.write(&memory)?;
+        forget(taken_over)?;
+        Ok(Attempt { place, memory, hash, lost_before, _alone: alone })
     }
 
-    /// Forgets: the next log-in is tried, whatever happened before. Whether there was something to forget.
+    /// Forgets every PIN that this backend was kept from trying: the next log-in is tried, whatever happened before. PINs
+    /// of other backends at the same token stay known. Whether there was something to forget.
     ///
     /// # Errors
-    /// If the file cannot be removed.
+    /// If a file cannot be read, written or removed, or a host is logging in.
     pub fn unlock(&self) -> Result<bool, LatchError> {
-        match fs::remove_file(&self.path) {
-            Ok(()) => Ok(true),
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(cause) => Err(self.memory(cause)),
-        }
-    }
-
-    /// Whether a PIN is remembered as wrong.
-    ///
-    /// # Errors
-    /// If the file is there and cannot be read.
-    pub fn is_latched(&self) -> Result<bool, LatchError> {
-        Ok(self.read()?.is_some_and(|mark| mark.wrong || mark.lost >= LOST_AT_MOST))
-    }
-
-    /// The right to log in, until the file is closed: by the kernel, where a process dies with it.
-    fn alone(&self) -> Result<fs::File, LatchError> {
-        let opened = fs::create_dir_all(self.path.parent().unwrap_or(Path::new("."))).and_then(|()| {
-            let mut options = fs::OpenOptions::new();
-            options
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .open(self.path.with_extension("lock"))
-        });
-        let file = opened.map_err(|cause| self.memory(cause))?;
-        let mut waited = Duration::ZERO;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(fs::TryLockError::WouldBlock) if waited < PATIENCE => {
-                    std::thread::sleep(LOOK);
-                    waited += LOOK;
-                }
-                Err(fs::TryLockError::WouldBlock) => return Err(LatchError::Busy),
-                Err(fs::TryLockError::Error(cause)) => return Err(self.memory(cause)),
+        let mut forgotten = old::forget(&self.directory, &self.backend)?;
+        for place in Place::all(&self.directory)? {
+            let _alone = place.alone()?;
+            let Some(mut memory) = place.read()? else { continue };
+            let before = memory.pins.len();
+            memory.pins.retain(|mark| !mark.backends.contains(&self.backend));
+            if memory.pins.len() != before {
+                place.write(&memory)?;
+                forgotten = true;
             }
         }
+        Ok(forgotten)
     }
 
-    fn read(&self) -> Result<Option<Mark>, LatchError> {
-        match fs::read(&self.path) {
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(cause) => Err(self.memory(cause)),
-            // A mark that does not read says nothing about any PIN, so it must stop all of them.
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| self.memory(e.into())),
+    /// Whether a PIN of this backend is remembered as wrong.
+    ///
+    /// # Errors
+    /// If a file is there and cannot be read.
+    pub fn is_latched(&self) -> Result<bool, LatchError> {
+        let mut latched = old::is_latched(&self.directory, &self.backend)?;
+        for place in Place::all(&self.directory)? {
+            let memory = place.read()?;
+            latched |= memory.is_some_and(|memory| {
+                memory.pins.iter().any(|mark| mark.is_wrong() && mark.backends.contains(&self.backend))
+            });
         }
-    }
-
-    fn write(&self, mark: &Mark) -> std::io::Result<()> {
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(directory)?;
-        let new = self.path.with_extension("new");
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(&serde_json::to_vec(mark)?)?;
-        file.sync_all()?;
-        fs::rename(new, &self.path)?;
-        fs::File::open(directory)?.sync_all()
-    }
-
-    fn memory(&self, cause: std::io::Error) -> LatchError {
-        LatchError::Memory { path: self.path.clone(), cause }
+        Ok(latched)
     }
 }
 
@@ -201,22 +189,42 @@ impl Attempt {
     ///
     /// # Errors
     /// If the mark cannot be removed.
-    pub fn forget(self) -> Result<(), LatchError> {
-        self.latch.unlock().map(|_was_there| ())
+    pub fn forget(mut self) -> Result<(), LatchError> {
+        self.memory.pins.retain(|mark| mark.hash != self.hash);
+        self.place.write(&self.memory)
     }
 
     /// The token refused the PIN.
     ///
     /// # Errors
     /// If the mark cannot be written; then it still says that the outcome is not known.
-    pub fn refused(self) -> Result<(), LatchError> {
-        self.mark(true, self.lost_before)
+    pub fn refused(mut self) -> Result<(), LatchError> {
+        if let Some(mark) = self.memory.mark(&self.hash) {
+            (mark.wrong, mark.lost) = (true, self.lost_before);
+        }
+        self.place.write(&self.memory)
     }
+}
 
-    fn mark(&self, wrong: bool, lost: u8) -> Result<(), LatchError> {
-        let mark = Mark { hash: self.hash.clone(), lost, salt: hex::encode(self.salt), wrong };
-        self.latch.write(&mark).map_err(|cause| self.latch.memory(cause))
+impl Mark {
+    const fn is_wrong(&self) -> bool {
+        self.wrong || self.lost >= LOST_AT_MOST
     }
+}
+
+/// Marks of earlier versions, once the memory holds what they said.
+fn forget(paths: Vec<PathBuf>) -> Result<(), LatchError> {
+    for path in paths {
+        fs::remove_file(&path).map_err(|cause| LatchError::Memory { path, cause })?;
+    }
+    Ok(())
+}
+
+fn new_salt(place: &Place) -> Result<[u8; 16], LatchError> {
+    let mut salt = [0; 16];
+    rand::fill(&mut salt)
+        .map_err(|_unspecified| place.failed(std::io::Error::other("the system gives no randomness")))?;
+    Ok(salt)
 }
 
 fn hash(salt: &[u8], token: &str, pin: &Secret) -> String {
@@ -225,69 +233,4 @@ fn hash(salt: &[u8], token: &str, pin: &Secret) -> String {
     let mut out = [0; 32];
     pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, &salted, pin.expose(), &mut out);
     hex::encode(out)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
-    use super::*;
-
-    fn pin(text: &str) -> Secret {
-        Secret::from(text.to_owned())
-    }
-
-    #[test]
-    fn a_refused_pin_is_not_tried_again_until_it_changes_or_is_unlocked() {
-        let directory = tempfile::tempdir().unwrap();
-        let latch = Latch::at(directory.path().join("deep/hsm-a.pin"));
-        latch.announce("t", &pin("1111")).unwrap().refused().unwrap();
-        assert!(latch.is_latched().unwrap());
-        assert!(matches!(latch.announce("t", &pin("1111")), Err(LatchError::KnownWrong)));
-        latch.announce("another token", &pin("1111")).unwrap().refused().unwrap();
-        latch.announce("t", &pin("2222")).unwrap().forget().unwrap();
-        assert!(!latch.is_latched().unwrap());
-
-        latch.announce("t", &pin("2222")).unwrap().refused().unwrap();
-        assert!(latch.unlock().unwrap() && !latch.unlock().unwrap());
-        latch.announce("t", &pin("2222")).unwrap().forget().unwrap();
-        let left = fs::read_dir(directory.path().join("deep")).unwrap().map(|entry| entry.unwrap());
-        let left: Vec<_> = left.map(|entry| (entry.file_name(), entry.metadata().unwrap().len())).collect();
-        assert_eq!(left, [("hsm-a.lock".into(), 0)], "nothing about a PIN that works is kept");
-    }
-
-    #[test]
-    fn one_host_waits_for_the_log_in_of_another_and_learns_its_outcome() {
-        let directory = tempfile::tempdir().unwrap();
-        let latch = Latch::at(directory.path().join("hsm-a.pin"));
-        let first = latch.announce("t", &pin("1111")).unwrap();
-        assert!(matches!(latch.announce("t", &pin("1111")), Err(LatchError::Busy)));
-        let waiting = {
-            let latch = latch.clone();
-            std::thread::Builder::new().spawn(move || latch.announce("t", &pin("1111")).map(drop)).unwrap()
-        };
-        std::thread::sleep(5 * LOOK);
-        first.refused().unwrap();
-        assert!(matches!(waiting.join().unwrap(), Err(LatchError::KnownWrong)));
-    }
-
-    #[test]
-    fn log_ins_that_nobody_saw_the_end_of_count_as_wrong_after_two() {
-        let directory = tempfile::tempdir().unwrap();
-        let latch = Latch::at(directory.path().join("pin"));
-        for _ in 0..2 {
-            drop(latch.announce("t", &pin("1111")).unwrap());
-        }
-        assert!(matches!(latch.announce("t", &pin("1111")), Err(LatchError::KnownWrong)));
-        latch.announce("t", &pin("2222")).unwrap().forget().unwrap();
-    }
-
-    #[test]
-    fn a_memory_that_cannot_be_read_stops_all_pins_and_no_pin_is_in_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let latch = Latch::at(directory.path().join("pin"));
-        latch.announce("t", &pin("987654")).unwrap().refused().unwrap();
-        assert!(!fs::read_to_string(directory.path().join("pin")).unwrap().contains("987654"));
-        fs::write(directory.path().join("pin"), b"{").unwrap();
-        assert!(matches!(latch.announce("t", &pin("1")), Err(LatchError::Memory { .. })));
-    }
 }

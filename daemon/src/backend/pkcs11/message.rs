@@ -20,7 +20,7 @@ use super::uri::Uri;
 use crate::secret::SecretReference;
 
 /// Goes up with every change of these types.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// The first word of each end.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -150,8 +150,10 @@ pub struct Open {
     pub mode: Option<Mode>,
     /// Where the PIN is, for a token that wants one.
     pub pin: Option<PinPlace>,
-    /// Where a PIN known to be wrong is remembered.
-    pub latch: PathBuf,
+    /// The backend's name.
+    pub backend: String,
+    /// The directory in which PINs known to be wrong are remembered.
+    pub memory: PathBuf,
     /// Sessions, and threads that use them.
     pub sessions: u16,
     /// How long one call may take, in milliseconds: a host whose daemon does not end it ends itself a little later.

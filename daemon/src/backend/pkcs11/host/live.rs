@@ -168,8 +168,8 @@ fn login(session: &Session, open: &Open, info: &TokenInfo) -> Result<(), Fault> 
             "the token has one PIN attempt left and this one is not spent: log in by another tool with the right PIN first",
         ));
     }
-    let latch = Latch::at(&open.latch);
-    let attempt = latch.announce(&open.token.to_string(), &pin).map_err(|error| {
+    let latch = Latch::of(&open.memory, &open.backend);
+    let attempt = latch.announce(&describe(info), &open.token, &pin).map_err(|error| {
         let class = if matches!(error, LatchError::Busy) { Class::Unavailable } else { Class::Pin };
         fault(class, error.to_string())
     })?;
