@@ -319,6 +319,33 @@ async fn quotas_end_and_say_so() {
 }
 
 #[tokio::test]
+async fn a_signature_that_was_made_is_fetched_without_a_quota() {
+    let world = World::images().await;
+    let slow = "spiffe://example.org/ci/slow";
+    let first = world.sign(slow, named("build-1", "one")).await.unwrap();
+    for _ in 0..3 {
+        let again = world.sign(slow, named("build-1", "one")).await.unwrap();
+        assert!(again.replayed, "and its total is given back");
+    }
+    assert!(world.sign(slow, message("two")).await.is_ok());
+    assert_eq!(world.sign(slow, message("three")).await.unwrap_err().reason, Reason::QuotaExhausted);
+    let size = world.log.head().size;
+    // The total is used up, and by this signature too: whoever lost it on the way may have it.
+    let again = world.sign(slow, named("build-1", "one")).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!((again.operation, &again.signatures[0].value), (first.operation, &first.signatures[0].value));
+    let other = world.sign(slow, named("build-1", "other")).await.unwrap_err();
+    assert_eq!(other.reason, Reason::RequestIdReused);
+    let new = world.sign(slow, named("build-2", "one")).await.unwrap_err();
+    assert_eq!(new.reason, Reason::QuotaExhausted, "an id that led to nothing gives no right");
+    assert_eq!(world.log.head().size, size, "nothing was signed");
+    let key = StopTarget::Key("release/linux".parse().unwrap());
+    drop(world.responder.stop(&Arc::new(Caller::unix(0)), key, "drill".into()).await.unwrap());
+    let stopped = world.sign(slow, named("build-1", "one")).await.unwrap_err();
+    assert_eq!(stopped.reason, Reason::KeySuspended);
+}
+
+#[tokio::test]
 async fn a_dry_run_touches_nothing() {
     let world = World::images().await;
     let size = world.log.head().size;

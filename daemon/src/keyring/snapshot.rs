@@ -17,7 +17,7 @@ use crate::keys::ring::Ring;
 use crate::keys::state::KeyVersion;
 use crate::policy::caller::Caller;
 use crate::policy::facts::{Action, Facts, Resource};
-use crate::policy::quota::Quotas;
+use crate::policy::quota::{Exhausted, Quotas, Spent};
 use crate::policy::rules::Rules;
 use crate::policy::{self, Approach, Denied, Permit};
 
@@ -200,12 +200,10 @@ impl Snapshot {
     /// Takes one signature from the quotas of caller and key.
     ///
     /// # Errors
-    /// [`Reason::QuotaExhausted`].
-    pub fn take_quota(&self, caller: &Caller, key: &KeyName) -> Result<(), Refusal> {
+    /// Everything is refused where no rules are in force; [`Exhausted`] where they are.
+    pub fn take_quota(&self, caller: &Caller, key: &KeyName) -> Result<Result<Spent, Exhausted>, Refusal> {
         match &self.force {
-            Some(force) => {
-                force.quotas.take(caller, key, NonZeroU32::MIN).map_err(|exhausted| exhausted.refusal())
-            }
+            Some(force) => Ok(force.quotas.take(caller, key, NonZeroU32::MIN)),
             None => Err(Refused::NoRules.refusal()),
         }
     }

@@ -1,12 +1,19 @@
-//! Requests in progress: a second one with the same id waits for the first.
+//! Requests that were made before: a second one with the same id waits for the first, and may ask what came of it.
 //!
 //! What came of a request that has ended is in the store's request rows; see [`super::batch`] for how a row that is
-//! already there is read, and [`super::keeper`] for how rows are forgotten.
+//! already there stands in the way of a new operation, and [`super::keeper`] for how rows are forgotten.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use proto::operation::OperationId;
+use proto::record::Outcome;
 use tokio::sync::watch;
+
+use super::Log;
+use super::error::LogError;
+use super::intent::{Earlier, RequestKey};
+use crate::store::StoreError;
 
 /// Caller and request id.
 type InProgress = HashMap<(Arc<str>, String), watch::Receiver<()>>;
@@ -49,6 +56,61 @@ impl Requests {
             while first.changed().await.is_ok() {}
         }
     }
+}
+
+impl Log {
+    /// What an earlier request with this id came to, where that is all that this one can get: signatures that may have
+    /// been delivered, or nobody knows. Waits for one that is in progress.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`].
+    pub async fn earlier(
+        &self,
+        caller: &Arc<str>,
+        request: &RequestKey,
+    ) -> Result<Option<Earlier>, LogError> {
+        drop(self.shared.requests.hold(caller, &request.id).await);
+        let (caller, RequestKey { id, input }) = (Arc::clone(caller), request.clone());
+        let oldest = self.time().time().earlier(self.shared.settings.limits.remembered).microseconds();
+        // A record above the newest released checkpoint has not left yet.
+        let size = self.head().size;
+        self.reading(move |view| {
+            let Some(row) = view.request(&id, &caller).map_err(LogError::unavailable)? else {
+                return Ok(None);
+            };
+            let Some(index) = row.index.filter(|index| *index < size && row.at >= oldest) else {
+                return Ok(None);
+            };
+            let record = view.record(index).map_err(LogError::unavailable)?;
+            let leaf =
+                record.ok_or_else(|| LogError::unavailable("a request id names a missing record"))?.leaf;
+            let outcome = outcome(&leaf).map_err(LogError::unavailable)?;
+            let operation = OperationId::from(row.operation);
+            let same_input = row.input == *input.as_bytes();
+            Ok(outcome.map(|ended| Earlier { operation, index: row.index, same_input, outcome: Some(ended) }))
+        })
+        .await
+    }
+}
+
+/// How the operation of this leaf ended, as far as it hinders a second try: [`Outcome::Released`] if any signature was,
+/// else [`Outcome::Unknown`] if nobody knows of one.
+///
+/// # Errors
+/// [`StoreError::Shape`]: it is no `sign` record.
+pub(super) fn outcome(leaf: &[u8]) -> Result<Option<Outcome>, StoreError> {
+    #[derive(serde::Deserialize)]
+    struct Ended {
+        signatures: Vec<Entry>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Entry {
+        outcome: Outcome,
+    }
+    let ended: Ended = serde_json::from_slice(leaf)
+        .map_err(|_other| StoreError::Shape("a request id names no `sign` record"))?;
+    let any = |outcome| ended.signatures.iter().any(|entry| entry.outcome == outcome);
+    Ok([Outcome::Released, Outcome::Unknown].into_iter().find(|outcome| any(*outcome)))
 }
 
 #[cfg(test)]

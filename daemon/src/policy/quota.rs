@@ -2,8 +2,8 @@
 //!
 //! Rates are governor's (generic cell rate algorithm), on the clock that it is given; totals are counted here. Time is
 //! whatever [`Quotas::new`] is handed: time since the daemon's start, or a test's. What a caller takes is taken
-//! from its own quota and from the key's; where the second refuses, the first's rate has been spent all the same, its
-//! total has not.
+//! from its own quota and from the key's. A rate is of requests: it is spent by asking, whatever is answered. A total is
+//! of signatures: it is taken from both or from neither, and [`Spent`] gives it back where none was made.
 //!
 //! What this does not do: spend twice for one operation. A permit that is decided again keeps what it took.
 
@@ -44,6 +44,34 @@ pub struct Exhausted {
     pub limit: String,
     /// How long to wait; absent where waiting does not help, because more is asked for at once than ever fits.
     pub retry_after: Option<Duration>,
+    /// Whether it is a total: what was signed before may still be fetched. Its rate was let through.
+    pub is_total: bool,
+}
+
+/// What was taken from totals for one operation.
+#[derive(Default)]
+#[must_use = "a total that is taken for nothing is given back"]
+pub struct Spent {
+    totals: [Option<(Arc<Counter>, Duration)>; 2],
+    signatures: u64,
+}
+
+impl Spent {
+    /// Gives it back, as far as the windows that it was taken from last: no signature was made.
+    pub fn give_back(self) {
+        for (counter, began) in self.totals.into_iter().flatten() {
+            let mut used = counter.used.lock().unwrap_or_else(PoisonError::into_inner);
+            if used.began == began {
+                used.count = used.count.saturating_sub(self.signatures);
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Spent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Spent").field("signatures", &self.signatures).finish_non_exhaustive()
+    }
 }
 
 impl Exhausted {
@@ -70,27 +98,33 @@ impl Quotas {
     ///
     /// # Errors
     /// [`Exhausted`], and how long to wait.
-    pub fn take(&self, caller: &Caller, key: &KeyName, signatures: NonZeroU32) -> Result<(), Exhausted> {
-        let (caller, key) =
-            (self.callers.of(&caller.id, &self.clock), self.keys.of(key.as_str(), &self.clock));
+    pub fn take(&self, caller: &Caller, key: &KeyName, signatures: NonZeroU32) -> Result<Spent, Exhausted> {
+        let counters = [
+            ("caller", self.callers.of(&caller.id, &self.clock)),
+            ("key", self.keys.of(key.as_str(), &self.clock)),
+        ];
         let now = self.clock.now();
-        let mut totals = Vec::new();
-        for (of, counter) in [("caller", &caller), ("key", &key)] {
-            if let Some((name, counter)) = counter {
-                let refused = |Refused { limit, retry_after }| Exhausted {
-                    of: format!("{of} {name}"),
-                    limit,
-                    retry_after,
-                };
-                counter.check_total(now, signatures).map_err(refused)?;
-                counter.take_rate(now, signatures).map_err(refused)?;
-                totals.push(counter);
+        let refused = |of, name, Refused { limit, retry_after }, is_total| Exhausted {
+            of: format!("{of} {name}"),
+            limit,
+            retry_after,
+            is_total,
+        };
+        let limited = || counters.iter().filter_map(|(of, found)| Some((*of, found.as_ref()?)));
+        for (of, (name, counter)) in limited() {
+            counter.take_rate(now, signatures).map_err(|no| refused(of, name, no, false))?;
+        }
+        let mut spent = Spent { signatures: signatures.get().into(), ..Spent::default() };
+        for (place, (of, (name, counter))) in limited().enumerate() {
+            match counter.take_total(now, signatures) {
+                Ok(window) => spent.totals[place] = window.map(|began| (Arc::clone(counter), began)),
+                Err(no) => {
+                    spent.give_back();
+                    return Err(refused(of, name, no, true));
+                }
             }
         }
-        for counter in totals {
-            counter.add_total(now, signatures);
-        }
-        Ok(())
+        Ok(spent)
     }
 }
 
@@ -183,23 +217,21 @@ impl Counter {
         }
     }
 
-    fn check_total(&self, now: Duration, signatures: NonZeroU32) -> Result<(), Refused> {
-        let Some(total) = self.total else { return Ok(()) };
-        let used = self.used_in_window(now, total);
+    /// Counts them where there is a total that has room for them, and says which window they were counted in.
+    fn take_total(&self, now: Duration, signatures: NonZeroU32) -> Result<Option<Duration>, Refused> {
+        let Some(total) = self.total else {
+            self.used.lock().unwrap_or_else(PoisonError::into_inner).last = now;
+            return Ok(None);
+        };
+        let mut used = self.used_in_window(now, total);
         let wanted = u64::from(signatures.get());
         if used.count.saturating_add(wanted) <= total.count {
-            return Ok(());
+            used.count += wanted;
+            return Ok(Some(used.began));
         }
         let limit = format!("{} in {} s", total.count, total.window.as_secs());
         let wait = used.began.saturating_add(total.window).saturating_sub(now);
         Err(Refused { limit, retry_after: (wanted <= total.count).then_some(wait) })
-    }
-
-    fn add_total(&self, now: Duration, signatures: NonZeroU32) {
-        match self.total {
-            Some(total) => self.used_in_window(now, total).count += u64::from(signatures.get()),
-            None => self.used.lock().unwrap_or_else(PoisonError::into_inner).last = now,
-        }
     }
 
     /// What was taken in the current window, which begins now if the last one has ended.
@@ -243,7 +275,7 @@ mod tests {
         (Quotas::new(&Guardrails::parse(text).unwrap(), move || *now.lock().unwrap()), clock)
     }
 
-    fn take(quotas: &Quotas, uid: u32, key: &str, n: u32) -> Result<(), Exhausted> {
+    fn take(quotas: &Quotas, uid: u32, key: &str, n: u32) -> Result<Spent, Exhausted> {
         quotas.take(&Caller::unix(uid), &key.parse().unwrap(), NonZeroU32::new(n).unwrap())
     }
 
@@ -251,35 +283,35 @@ mod tests {
     fn a_rate_lets_its_burst_through_and_then_says_how_long_to_wait() {
         let (quotas, clock) = quotas("[quota.caller.\"*\"]\nrate = \"10/s\"\nburst = 5\n");
         for _ in 0..5 {
-            take(&quotas, 1, "a", 1).unwrap();
+            let _spent = take(&quotas, 1, "a", 1).unwrap();
         }
         let refused = take(&quotas, 1, "a", 1).unwrap_err();
         assert_eq!(refused.to_string(), "the quota of caller unix:1 is used up: 10 per 1 s, 5 at once");
         let wait = refused.retry_after.unwrap();
         assert!(wait > Duration::ZERO && wait <= Duration::from_millis(100), "{wait:?}");
-        take(&quotas, 2, "a", 5).unwrap();
+        let _spent = take(&quotas, 2, "a", 5).unwrap();
         clock.advance(wait);
-        take(&quotas, 1, "a", 1).unwrap();
+        let _spent = take(&quotas, 1, "a", 1).unwrap();
     }
 
     #[test]
     fn more_than_ever_fits_is_not_worth_waiting_for() {
         let (quotas, _clock) = quotas("[quota.key.a]\nrate = \"10/s\"\nburst = 5\n");
         assert_eq!(take(&quotas, 1, "a", 6).unwrap_err().retry_after, None);
-        take(&quotas, 1, "b", 1000).unwrap();
+        let _spent = take(&quotas, 1, "b", 1000).unwrap();
     }
 
     #[test]
     fn a_total_holds_until_its_window_ends() {
         let (quotas, clock) = quotas("[quota.key.\"a/*\"]\ntotal = 3\nwindow = \"1h\"\n");
-        take(&quotas, 1, "a/b", 2).unwrap();
+        let _spent = take(&quotas, 1, "a/b", 2).unwrap();
         clock.advance(Duration::from_secs(600));
         let refused = take(&quotas, 2, "a/b", 2).unwrap_err();
         assert_eq!((refused.of.as_str(), refused.retry_after), ("key a/b", Some(Duration::from_secs(3000))));
-        take(&quotas, 2, "a/b", 1).unwrap();
-        take(&quotas, 2, "a/c", 3).unwrap();
+        let _spent = take(&quotas, 2, "a/b", 1).unwrap();
+        let _spent = take(&quotas, 2, "a/c", 3).unwrap();
         clock.advance(Duration::from_secs(3000));
-        take(&quotas, 1, "a/b", 3).unwrap();
+        let _spent = take(&quotas, 1, "a/b", 3).unwrap();
         assert_eq!(take(&quotas, 1, "a/b", 4).unwrap_err().retry_after, None);
     }
 
@@ -291,13 +323,39 @@ mod tests {
         for _ in 0..5 {
             assert_eq!(take(&quotas, 1, "a", 1).unwrap_err().of, "key a");
         }
-        take(&quotas, 1, "b", 2).unwrap();
+        let _spent = take(&quotas, 1, "b", 2).unwrap();
+    }
+
+    #[test]
+    fn what_came_to_no_signature_is_given_back_to_the_window_it_was_taken_from() {
+        let (quotas, clock) = quotas(
+            "[quota.caller.\"*\"]\ntotal = 2\nwindow = \"1h\"\n[quota.key.a]\ntotal = 3\nwindow = \"1h\"\n",
+        );
+        let first = take(&quotas, 1, "a", 2).unwrap();
+        let refused = take(&quotas, 1, "a", 1).unwrap_err();
+        assert!(refused.is_total, "{refused:?}");
+        first.give_back();
+        let late = take(&quotas, 1, "a", 2).unwrap();
+        // The key had room for one more, and a refusal by the caller's total has taken nothing from it.
+        let _spent = take(&quotas, 2, "a", 1).unwrap();
+        assert_eq!(take(&quotas, 3, "a", 1).unwrap_err().of, "key a");
+        clock.advance(Duration::from_secs(3600));
+        let _spent = take(&quotas, 1, "a", 2).unwrap();
+        late.give_back();
+        assert!(take(&quotas, 1, "a", 1).is_err(), "another window's total is not refilled");
+    }
+
+    #[test]
+    fn a_rate_is_no_total() {
+        let (quotas, _clock) = quotas("[quota.caller.\"*\"]\nrate = \"1/s\"\ntotal = 9\nwindow = \"1h\"\n");
+        let _spent = take(&quotas, 1, "a", 1).unwrap();
+        assert!(!take(&quotas, 1, "a", 1).unwrap_err().is_total);
     }
 
     #[test]
     fn the_refusal_carries_reason_and_wait() {
         let (quotas, _clock) = quotas("[quota.key.a]\ntotal = 1\nwindow = \"1h\"\n");
-        take(&quotas, 1, "a", 1).unwrap();
+        let _spent = take(&quotas, 1, "a", 1).unwrap();
         let refusal = take(&quotas, 1, "a", 1).unwrap_err().refusal();
         assert_eq!(
             (refusal.reason, refusal.retry_after),
@@ -309,10 +367,10 @@ mod tests {
     fn counters_that_are_as_good_as_new_are_forgotten_when_there_are_many() {
         let (quotas, clock) = quotas("[quota.caller.\"*\"]\nrate = \"10/s\"\n");
         for uid in 0..u32::try_from(MANY).unwrap() {
-            take(&quotas, uid, "a", 1).unwrap();
+            let _spent = take(&quotas, uid, "a", 1).unwrap();
         }
         clock.advance(Duration::from_secs(2));
-        take(&quotas, u32::MAX, "a", 1).unwrap();
+        let _spent = take(&quotas, u32::MAX, "a", 1).unwrap();
         assert_eq!(quotas.callers.counted.lock().unwrap().len(), 1);
     }
 }

@@ -16,6 +16,7 @@ use crate::backend::{Failure, Prepared, RawSignature, SigningKey};
 use crate::log::{Intent, IntentDraft, RequestKey, Requires, Seal};
 use crate::policy::Permit;
 use crate::policy::caller::Caller;
+use crate::policy::quota::Spent;
 
 /// An admitted operation. It is spent by being sealed.
 pub(crate) struct Operation {
@@ -45,6 +46,8 @@ pub(crate) struct Operation {
     pub(crate) failure: Option<(String, Failure)>,
     /// How often it was decided again.
     pub(crate) decided: u8,
+    /// What it took from quotas.
+    pub(crate) spent: Spent,
 }
 
 impl Operation {

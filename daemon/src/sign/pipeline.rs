@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use proto::hash::Hash;
 use proto::reason::Reason;
 use proto::record::Outcome;
 use proto::refusal::Refusal;
@@ -17,9 +18,10 @@ use super::{SignRequest, Signer, prepare, recorded, refuse};
 use crate::backend::{Deadline, Priority, Turn};
 use crate::clock::Monotonic;
 use crate::keyring::Snapshot;
-use crate::log::{Fresh, Intended, Intent, LogError, Sealed};
+use crate::log::{Earlier, Fresh, Intended, Intent, LogError, RequestKey, Sealed};
 use crate::measure::{self, Stage};
 use crate::policy::caller::Caller;
+use crate::policy::quota::{Exhausted, Spent};
 
 /// How often an operation is decided again before it is withheld.
 const DECIDED_AGAIN: u8 = 3;
@@ -69,6 +71,9 @@ impl Signer {
                     outside.push(*operation)
                 }
                 Ok(Admitted::Operation(operation)) => inside.push(*operation),
+                Ok(Admitted::Replay(mut operation, earlier)) => {
+                    answers[position] = Some(operation.replay(self, earlier).await);
+                }
                 Ok(Admitted::DryRun(reply)) => answers[position] = Some(Ok(*reply)),
                 Err(refusal) => answers[position] = Some(Err(refusal)),
             }
@@ -137,14 +142,19 @@ impl Signer {
                 guard: None,
             })));
         }
-        snapshot.take_quota(caller, &request.key)?;
+        let input = request.request_id.as_ref().map(|_| prepare::input_hash(&request));
+        let (spent, earlier) = match snapshot.take_quota(caller, &request.key)? {
+            Ok(spent) => (spent, None),
+            Err(exhausted) => {
+                (Spent::default(), Some(self.without_quota(caller, &request, input, &exhausted).await?))
+            }
+        };
         let Fresh { operation: id, salt, .. } = self.log.fresh().map_err(|e| refuse::unlogged(&e))?;
         let named = snapshot.named(caller);
         let (record, detail) = recorded::of(id, asked, &request, &reading, &chosen, named, &permit, salt)?;
         let signers = chosen.iter().map(|chosen| snapshot.signer(&chosen.version.key_id)).collect();
-        let input = request.request_id.as_ref().map(|_| prepare::input_hash(&request));
         let caller = Arc::clone(caller);
-        Ok(Admitted::Operation(Box::new(Operation {
+        let operation = Box::new(Operation {
             position,
             caller,
             request,
@@ -158,7 +168,29 @@ impl Signer {
             input,
             failure: None,
             decided: 0,
-        })))
+            spent,
+        });
+        Ok(match earlier {
+            Some(earlier) => Admitted::Replay(operation, earlier),
+            None => Admitted::Operation(operation),
+        })
+    }
+
+    /// What may be had although the total is used up: the result of an earlier request with the same id, which used it.
+    async fn without_quota(
+        &self,
+        caller: &Caller,
+        request: &SignRequest,
+        input: Option<Hash>,
+        exhausted: &Exhausted,
+    ) -> Result<Earlier, Refusal> {
+        let refusal = || exhausted.refusal();
+        let (true, Some(id), Some(input)) = (exhausted.is_total, request.request_id.clone(), input) else {
+            return Err(refusal());
+        };
+        let caller = caller.id.as_str().into();
+        let earlier = self.log.earlier(&caller, &RequestKey { id, input }).await;
+        earlier.map_err(|error| refuse::unlogged(&error))?.ok_or_else(refusal)
     }
 
     /// Keys inside the process: a signature exists nowhere else until it is released, so the seal is enough.
@@ -229,7 +261,7 @@ impl Signer {
     ) {
         let mut answers = vec![];
         let mut ready = vec![];
-        for (operation, intended) in operations.into_iter().zip(intended) {
+        for (mut operation, intended) in operations.into_iter().zip(intended) {
             match intended {
                 Ok(Intended::Intent(intent)) => ready.push((operation, intent)),
                 Ok(Intended::Replay(earlier)) => {
@@ -369,6 +401,8 @@ fn same(before: &[admit::Chosen], now: &[admit::Chosen]) -> bool {
 enum Admitted {
     /// It is going to be signed.
     Operation(Box<Operation>),
+    /// It is not: there is no quota for it, but it was signed before.
+    Replay(Box<Operation>, Earlier),
     /// It would be.
     DryRun(Box<Reply>),
 }

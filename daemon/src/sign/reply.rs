@@ -127,8 +127,9 @@ impl Operation {
     }
 
     /// The result of an earlier request with the same id, decided again: this operation was admitted just now, and the
-    /// versions that signed then must be among those that may sign now.
-    pub(crate) async fn replay(&self, signer: &Signer, earlier: Earlier) -> Result<Reply, Refusal> {
+    /// versions that signed then must be among those that may sign now. Nothing is signed, so no total is used up.
+    pub(crate) async fn replay(&mut self, signer: &Signer, earlier: Earlier) -> Result<Reply, Refusal> {
+        std::mem::take(&mut self.spent).give_back();
         let known = |reason: Reason, message: &str| {
             let refusal = Refusal::new(reason, message).recorded(earlier.operation);
             match earlier.index {

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::append::blob;
-use super::{Append, StoreError, from_sql, to_sql};
+use super::{Append, StoreError, View, from_sql, to_sql};
 
 /// A request id of a caller and the operation it led to.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -56,6 +56,26 @@ pub enum ClaimedRequest<'a> {
     Earlier(RequestRow<'a>),
 }
 
+impl View<'_> {
+    /// The row of a request id, if it is taken.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn request<'r>(&self, id: &'r str, caller: &'r str) -> Result<Option<RequestRow<'r>>, StoreError> {
+        self.statement("select operation, input_hash, idx, at from request where id = ?1 and caller = ?2")?
+            .query_row([id, caller], |row| {
+                Ok((blob(row, 0), blob(row, 1), row.get::<_, Option<i64>>(2)?, row.get(3)?))
+            })
+            .optional()
+            .map_err(|e| StoreError::of("reading a request id", e))?
+            .map(|(operation, input, index, at)| {
+                let index = index.map(from_sql).transpose()?;
+                Ok(RequestRow { id, caller, operation: operation?, input: input?, index, at })
+            })
+            .transpose()
+    }
+}
+
 impl Append<'_> {
     /// Inserts the row, unless its id is taken.
     ///
@@ -72,24 +92,10 @@ impl Append<'_> {
         if inserted == 1 {
             return Ok(ClaimedRequest::New);
         }
-        match self.request(row.id, row.caller)? {
+        match View::of(self.connection).request(row.id, row.caller)? {
             Some(earlier) => Ok(ClaimedRequest::Earlier(earlier)),
             None => Err(StoreError::Shape("a request id is taken and not there")),
         }
-    }
-
-    fn request<'r>(&self, id: &'r str, caller: &'r str) -> Result<Option<RequestRow<'r>>, StoreError> {
-        self.statement("select operation, input_hash, idx, at from request where id = ?1 and caller = ?2")?
-            .query_row([id, caller], |row| {
-                Ok((blob(row, 0), blob(row, 1), row.get::<_, Option<i64>>(2)?, row.get(3)?))
-            })
-            .optional()
-            .map_err(|e| StoreError::of("reading a request id", e))?
-            .map(|(operation, input, index, at)| {
-                let index = index.map(from_sql).transpose()?;
-                Ok(RequestRow { id, caller, operation: operation?, input: input?, index, at })
-            })
-            .transpose()
     }
 
     /// Gives the id to another operation: what it led to before came to nothing.

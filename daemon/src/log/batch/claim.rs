@@ -5,6 +5,7 @@ use proto::record::Outcome;
 
 use super::{BatchError, Writing};
 use crate::log::intent::Earlier;
+use crate::log::replay;
 use crate::store::{ClaimedRequest, RequestRow, StoreError};
 
 impl Writing<'_> {
@@ -30,14 +31,6 @@ impl Writing<'_> {
 
     /// How an operation ended, as far as it hinders a second try.
     fn outcome(&self, index: u64) -> Result<Option<Outcome>, BatchError> {
-        #[derive(serde::Deserialize)]
-        struct Ended {
-            signatures: Vec<Entry>,
-        }
-        #[derive(serde::Deserialize)]
-        struct Entry {
-            outcome: Outcome,
-        }
         let stored;
         let leaf: &[u8] = match index.checked_sub(self.batch.first) {
             Some(new) => {
@@ -52,9 +45,6 @@ impl Writing<'_> {
                 &stored
             }
         };
-        let ended: Ended = serde_json::from_slice(leaf)
-            .map_err(|_other| StoreError::Shape("a request id names no `sign` record"))?;
-        let any = |outcome| ended.signatures.iter().any(|entry| entry.outcome == outcome);
-        Ok([Outcome::Released, Outcome::Unknown].into_iter().find(|outcome| any(*outcome)))
+        Ok(replay::outcome(leaf)?)
     }
 }
