@@ -209,6 +209,15 @@ impl World {
         command
     }
 
+    /// `countersignd dev` in this place, on ports that the kernel chooses, to be started by [`World::start_as`].
+    #[must_use]
+    pub fn dev(&self) -> Command {
+        let mut command = self.countersignd("dev");
+        command.args(["--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--directory"]).arg(self.place());
+        command.env(ready::VARIABLE, self.ready.path());
+        command
+    }
+
     fn surround(&self, command: &mut Command) {
         command.current_dir(self.scratch());
         if let Some(token) = &self.token {

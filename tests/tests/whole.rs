@@ -1,6 +1,8 @@
 //! The signing path from outside, whole: a real client, a real daemon, real keys, other people's tools as witnesses.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "whole/dev.rs"]
+mod dev;
 #[path = "whole/redact.rs"]
 mod redact;
 
@@ -85,6 +87,48 @@ fn the_demo_goes_from_an_empty_directory_to_a_stop_and_a_valid_transcript() {
     for step in steps {
         assert!(said.contains(step), "{step:?} is not in:\n{said}");
     }
+}
+
+/// The daemon that `--keep` leaves running, ended with the test.
+struct Kept(rustix::process::Pid);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // It is no child of this process; that it is gone is what is wanted.
+        let _gone = rustix::process::kill_process(self.0, rustix::process::Signal::KILL);
+    }
+}
+
+#[test]
+fn a_demo_that_is_kept_goes_on_and_its_commands_work() {
+    let directory = tempfile::tempdir().unwrap();
+    let kept = directory.path().join("kept");
+    let toolbox = program("xtask");
+    let mut demo = Command::new(&toolbox);
+    demo.args(["demo", "--keep"]).arg(&kept).env(VARIABLE, toolbox.parent().unwrap());
+    let said = Process::output(demo);
+    let pid = std::fs::read_to_string(kept.join("countersignd.pid")).unwrap();
+    let _kept = Kept(rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap());
+
+    let config = kept.join("client.toml");
+    let (_, next) = said.split_once("Commands to try next").unwrap();
+    let with = format!("--config {} ", config.display());
+    let commands: Vec<&str> =
+        next.lines().filter_map(|line| Some(line.split_once(&with)?.1)).take(3).collect();
+    assert!(commands[0].starts_with("sign release/linux FILE"), "{said}");
+    assert!(commands[1].starts_with("log tail") && commands[2].starts_with("stop release/linux"), "{said}");
+    let client = |line: &str| {
+        let mut client = Command::new(program("countersign"));
+        client.arg("--config").arg(&config).args(line.split(' ')).current_dir(&kept);
+        client
+    };
+    std::fs::write(kept.join("FILE"), "a file").unwrap();
+    let signed = Process::output(client(commands[0]));
+    assert!(signed.contains("signed FILE"), "{signed}");
+    let mut stop = client(commands[2].split_once(" --reason").unwrap().0);
+    stop.arg("--reason=over");
+    let stopped = Process::output(stop);
+    assert!(stopped.contains("stopped"), "{stopped}");
 }
 
 /// The lines of a JSON listing of records.

@@ -27,13 +27,13 @@ pub fn run(keep: Option<PathBuf>) -> Result<bool, String> {
         Some(directory) => absolute(directory)?,
         None => temporary.path().join("demo"),
     };
-    heading("Make a throw-away HSM, and an instance with seven people that uses it");
+    heading("Make a throw-away HSM");
     let instance = Instance::make(&directory)?;
 
-    heading("Start the daemon");
+    heading("One command makes an instance with seven people that uses it, a first key, and runs it");
     let running = instance.start()?;
 
-    heading("A key is born: people decide, and a transcript is left");
+    heading("Another key is born, step by step: people decide, and a transcript is left");
     Ceremony::hold(&instance, KEY)?;
 
     heading("Sign a file");

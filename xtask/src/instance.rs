@@ -42,7 +42,7 @@ impl Drop for Running {
 }
 
 impl Instance {
-    /// Makes token and instance in a directory that must be empty or not there. No key is in either yet.
+    /// Makes the token, in a directory that must be empty or not there. Nothing is in it yet.
     pub fn make(directory: &Path) -> Result<Self, String> {
         let cannot = |e: std::io::Error| format!("cannot make {}: {e}", directory.display());
         std::fs::create_dir_all(directory).map_err(cannot)?;
@@ -55,23 +55,19 @@ impl Instance {
         let token = Token::create_in(&directory.join("token"), "rehearsal-demo", "1234")
             .map_err(|e| e.to_string())?;
         println!("token {} with serial {}", token.label(), token.serial());
-        let instance = Self { directory: directory.to_owned(), token, binaries: binaries()? };
-        let mut init = instance.daemon();
-        init.args(["init", "--rehearsal", "--directory"]).arg(instance.home());
-        // The client's configuration names the port, so that it is known before the daemon starts.
-        init.args(["--listen", &free_address()?, "--web", &free_address()?, "--pkcs11"])
-            .arg(instance.token.module());
-        init.arg("--token").arg(instance.token.uri()).arg("--pin-file").arg(instance.token.pin_file());
-        let (name, value) = instance.token.environment();
-        init.arg("--module-environment").arg(format!("{name}={value}"));
-        run::shown(init)?;
-        Ok(instance)
+        Ok(Self { directory: directory.to_owned(), token, binaries: binaries()? })
     }
 
-    /// Starts the daemon and waits until it says that it is ready.
+    /// Makes the instance, with a first key, and runs it: waits until it says that it is ready.
     pub fn start(&self) -> Result<Running, String> {
-        let mut command = self.daemon();
-        command.arg("--config").arg(self.home().join("countersignd.toml"));
+        let mut command = Command::new(self.binaries.join("countersignd"));
+        command.args(["dev", "--directory"]).arg(self.home());
+        // The client's configuration names the port, so that it is known before the daemon starts.
+        command.args(["--listen", &free_address()?, "--web", &free_address()?]);
+        command.arg("--pkcs11").arg(self.token.module()).arg(self.token.uri());
+        command.arg("--pin-file").arg(self.token.pin_file());
+        let (name, value) = self.token.environment();
+        command.arg("--module-environment").arg(format!("{name}={value}"));
         println!("$ {}", run::spelled(&command));
         let log = self.directory.join("daemon.log");
         let file = std::fs::File::create(&log).map_err(|e| format!("cannot make {}: {e}", log.display()))?;
@@ -88,18 +84,18 @@ impl Instance {
             let line = line.map_err(|e| format!("cannot read from countersignd: {e}"))?;
             println!("{line}");
             if line.starts_with("ready") {
-                return Ok(Running { child: Some(child) });
+                let running = Running { child: Some(child) };
+                // Where people look first.
+                std::fs::copy(self.home().join("client.toml"), self.client_config())
+                    .map_err(|e| format!("cannot copy the client's configuration: {e}"))?;
+                return Ok(running);
             }
         }
         let said = std::fs::read_to_string(&log).unwrap_or_default();
         Err(format!("countersignd ended before it was ready:\n{said}"))
     }
 
-    fn daemon(&self) -> Command {
-        Command::new(self.binaries.join("countersignd"))
-    }
-
-    /// Where `init` has put what it made.
+    /// Where `countersignd dev` has put what it made.
     pub fn home(&self) -> PathBuf {
         self.directory.join("instance")
     }
@@ -111,7 +107,7 @@ impl Instance {
 
     /// The client's configuration.
     pub fn client_config(&self) -> PathBuf {
-        self.home().join("client.toml")
+        self.directory.join("client.toml")
     }
 
     /// Where everything lies.

@@ -17,9 +17,9 @@ pub fn run(directory: &Path) -> Result<bool, String> {
     let directory = std::path::absolute(directory).map_err(|e| format!("{}: {e}", directory.display()))?;
     tools::for_demo()?;
     instance::build()?;
-    heading("Make a throw-away HSM, and an instance with seven people");
+    heading("Make a throw-away HSM");
     let instance = Instance::make(&directory)?;
-    heading("Start the daemon");
+    heading("Make an instance with seven people and run it");
     let running = instance.start()?;
     heading(&format!("A ceremony brings the key {KEY}"));
     Ceremony::hold(&instance, KEY)?;

@@ -149,6 +149,15 @@ pub struct Dev {
     /// A file that holds the token's user PIN.
     #[arg(long, value_name = "FILE", requires = "pkcs11")]
     pub pin_file: Option<PathBuf>,
+    /// An environment variable for the module, which vendors read their configuration's place from. May be repeated.
+    #[arg(long, value_name = "NAME=VALUE", requires = "pkcs11")]
+    pub module_environment: Vec<String>,
+    /// Where it listens; what is not said is 127.0.0.1:7443.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// Where metrics, checkpoints and tiles are served; what is not said is 127.0.0.1:7480.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub web: Option<String>,
 }
 
 /// `countersignd rehearse-key`.

@@ -33,6 +33,9 @@ use crate::telemetry;
 /// How long the backend may take to answer first.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long one that has said what is wrong may take to mend it by itself.
+const MENDING: Duration = Duration::from_secs(2);
+
 /// Plays the ceremony and says what came of it.
 pub(super) fn run(config: &Config, arguments: &RehearseKey, clock: Arc<dyn Clock>) -> Result<(), Failed> {
     // What goes wrong is said on standard error; what goes well is the answer's business.
@@ -123,7 +126,10 @@ fn only_backend(keyring: &Keyring) -> Result<String, Failed> {
 /// Waits until the backend answers, or says why it does not.
 async fn ready(backend: &dyn Backend) -> Result<(), Failed> {
     let mut health = backend.health();
-    match tokio::time::timeout(PATIENCE, health.wait_for(Health::is_ready)).await {
+    // Whether it answers in time is read from its health below.
+    let _in_time =
+        tokio::time::timeout(PATIENCE, health.wait_for(|now| *now != Health::Starting)).await.is_ok();
+    match tokio::time::timeout(MENDING, health.wait_for(Health::is_ready)).await {
         Ok(Ok(_)) => Ok(()),
         _ => {
             let cause = backend.health().borrow().cause().unwrap_or("it did not answer").to_owned();
