@@ -61,6 +61,14 @@ impl Wire {
         self.set(&format!("crash.{function}"), "")
     }
 
+    /// Whoever loads the module is aborted by it, until [`clear`](Self::clear).
+    ///
+    /// # Errors
+    /// If the switch cannot be written.
+    pub fn kill_on_load(&self) -> Result<(), TokenError> {
+        self.set("dead", "")
+    }
+
     /// `function` answers this code until [`clear`](Self::clear).
     ///
     /// # Errors
@@ -113,6 +121,7 @@ impl Wire {
             let name = name.to_string_lossy();
             if name == "wire"
                 || name == "flip"
+                || name == "dead"
                 || name == "terse"
                 || name.contains('.') && !["libwire.so", "wire.c"].contains(&&*name)
             {

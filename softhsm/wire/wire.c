@@ -8,6 +8,7 @@
  *   fail.FN     FN answers the code in the file (hexadecimal) while the file exists
  *   once.FN     the same, once
  *   flip        signatures come back with one bit flipped
+ *   dead        whoever loads the module is aborted by it
  *   terse       GenerateKeyPair refuses to be told what a private key shall not do (CKR_TEMPLATE_INCONSISTENT)
  *   count       calls of SignInit are in `calls`, too, while the file exists
  *   calls       every call of the functions below but Sign, one name a line (append)
@@ -65,6 +66,11 @@ static rv before(const char *name) {
   }
   if (there("fail.", name, path)) return number(path, 16);
   return 0;
+}
+
+__attribute__((constructor)) static void loaded(void) {
+  char path[512];
+  if (there("dead", "", path)) abort();
 }
 
 static void travel(void) {

@@ -19,6 +19,8 @@ mod kill;
 mod random;
 #[path = "chaos/reload.rs"]
 mod reload;
+#[path = "chaos/start.rs"]
+mod start;
 #[path = "chaos/stops.rs"]
 mod stops;
 #[path = "chaos/store.rs"]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ceremonies::genesis::Mode;
+use futures_util::future::join_all;
 
 use super::Failed;
 use crate::backend::pkcs11::{Pkcs11, Place};
@@ -60,10 +61,8 @@ fn admission(state: &State) -> Admission {
 }
 
 impl Started {
-    /// Logs out of every token and ends the hosts.
+    /// Logs out of every token and ends the hosts, side by side.
     pub(super) async fn close(&self) {
-        for backend in &self.hosted {
-            backend.close().await;
-        }
+        join_all(self.hosted.iter().map(|backend| backend.close())).await;
     }
 }

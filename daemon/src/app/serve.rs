@@ -58,13 +58,12 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, metrics: telemetry::Metric
     let (log, controls) = (booted.log, booted.controls);
     let backends = backends::start(&config, &booted.state, &clock)?;
     let keyring = Keyring::new(booted.state, backends.all.clone(), Arc::clone(&clock));
+    // Beside everything else: a module takes as long as it likes.
+    let mut opening = opening::Opening::begin(&keyring);
     let mut following = tokio::spawn(keyring::follow(Arc::clone(&keyring), controls));
     let loaded = approved(&config, &log, &keyring, loading.await?).await?;
     keyring.adopt(&log, loaded, None).await?;
-    let unopened = keyring.open_all().await;
-    if unopened > 0 {
-        tracing::warn!(unopened, "keys could not be opened; they are tried again and again");
-    }
+    opening.wait(opening::UNSERVED).await;
     let denials = Denials::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock));
     let signer = Signer::new(log.clone(), Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&denials));
     let council = Council::new(log.clone(), Arc::clone(&keyring), Arc::clone(&signer), Arc::clone(&clock));
@@ -118,9 +117,13 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, metrics: telemetry::Metric
     let vouching = tokio::spawn(follow_authorities(Arc::clone(&keyring), edge.tls(), vouched_by));
     let ticking = tokio::spawn(tick::run(signer, denials, council));
     addresses::write(&config, edge.address(), web)?;
-    addresses::say(&config, edge.address(), web);
-    recorded(Some(owed)).await;
-    drain::ready();
+    // A stop, keys that are open, and the end of the daemon wait for nothing of this.
+    let readying = async {
+        tokio::join!(recorded(Some(owed)), opening.wait(opening::UNREADY));
+        addresses::say(&config, edge.address(), web);
+        drain::ready();
+        std::future::pending::<()>().await;
+    };
 
     let account = Account { cause: Cause::Reload, ..account };
     let reload = async || reload(&config, &log, &keyring, &edge, &account).await;
@@ -130,6 +133,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, metrics: telemetry::Metric
             Ok(unfoldable) => Failed::from(unfoldable),
             Err(panicked) => Failed::from(panicked),
         }),
+        () = readying => Ok(()),
     };
     ticking.abort();
     vouching.abort();
@@ -247,6 +251,55 @@ async fn reload(config: &Config, log: &Log, keyring: &Arc<Keyring>, edge: &Edge,
     match certificates {
         Ok(()) => tracing::info!("certificates are reloaded"),
         Err(Failed(why)) => tracing::error!(why, "the certificates in use stay in use"),
+    }
+}
+
+/// Waiting for the keys of a start, as long as that is worth while.
+mod opening {
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use crate::keyring::Keyring;
+
+    /// How long nobody is served because of keys: a module that is well has answered, so nobody is told that a key is being
+    /// opened who would not be told a moment later.
+    pub(super) const UNSERVED: Duration = Duration::from_secs(2);
+    /// How long after that the daemon does not say that it is ready, for modules that take their time. It serves meanwhile.
+    pub(super) const UNREADY: Duration = Duration::from_secs(8);
+
+    /// The keys of a start while they are opened.
+    pub(super) struct Opening {
+        keyring: Arc<Keyring>,
+        under_way: Option<Pin<Box<dyn Future<Output = usize> + Send>>>,
+    }
+
+    impl Opening {
+        pub(super) fn begin(keyring: &Arc<Keyring>) -> Self {
+            Self { keyring: Arc::clone(keyring), under_way: Some(Box::pin(keyring.open_all())) }
+        }
+
+        /// Waits until every backend has answered for its keys, or this long. Whatever comes later is used when it comes.
+        pub(super) async fn wait(&mut self, patience: Duration) {
+            let Some(under_way) = &mut self.under_way else { return };
+            match tokio::time::timeout(patience, under_way).await {
+                Ok(unopened) => {
+                    self.under_way = None;
+                    if unopened > 0 {
+                        tracing::warn!(unopened, "keys could not be opened; they are tried again and again");
+                    }
+                }
+                Err(_elapsed) => {
+                    let snapshot = self.keyring.snapshot();
+                    let backends = snapshot.waits_for().into_iter().collect::<Vec<_>>().join(", ");
+                    tracing::warn!(
+                        backends,
+                        "not all keys are open yet: these backends have not answered. Everything else is served, and their keys \
+                         are as soon as they answer"
+                    );
+                }
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! One moment: state, rules and opened keys together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -78,6 +78,8 @@ impl Refused {
 /// What came of opening a key.
 #[derive(Clone)]
 pub(super) enum Opened {
+    /// Nothing yet: its backend has not answered.
+    Begun,
     /// It signs, or says why not at each attempt.
     Key(Arc<dyn SigningKey>),
     /// It could not be opened; it is tried again.
@@ -101,9 +103,9 @@ impl Snapshot {
         Self { state, keys, force, opened }
     }
 
-    pub(super) fn with_key(&self, id: KeyId, opened: Opened) -> Self {
+    pub(super) fn with_keys(&self, keys: impl IntoIterator<Item = (KeyId, Opened)>) -> Self {
         let mut next = self.clone();
-        next.opened.insert(id, opened);
+        next.opened.extend(keys);
         next
     }
 
@@ -144,6 +146,14 @@ impl Snapshot {
     /// Every version that signs.
     pub fn signing(&self) -> impl Iterator<Item = &Arc<KeyVersion>> {
         self.keys.values().filter_map(|known| known.active.as_ref())
+    }
+
+    /// The backends that have not answered yet for a key that signs.
+    pub fn waits_for(&self) -> BTreeSet<&str> {
+        let begun = |version: &&Arc<KeyVersion>| {
+            !matches!(self.opened(&version.key_id), Some(Opened::Key(_) | Opened::Failed(_)))
+        };
+        self.signing().filter(begun).map(|version| version.backend.as_str()).collect()
     }
 
     /// Guardrails and grants in force, where the daemon has their files.
@@ -216,10 +226,13 @@ impl Snapshot {
         match self.opened.get(id) {
             Some(Opened::Key(key)) => Ok(Arc::clone(key)),
             Some(Opened::Failed(failure)) => Err(failure.clone()),
-            None => Err(Failure::Unavailable {
-                cause: "the key is still being opened".into(),
-                retry_after: std::time::Duration::from_millis(200),
-            }),
+            Some(Opened::Begun) | None => {
+                let backend = self.state.version(id).map(|version| version.backend.as_str());
+                Err(Failure::Unavailable {
+                    cause: format!("{}: the key is being opened", backend.unwrap_or("no backend")),
+                    retry_after: std::time::Duration::from_millis(200),
+                })
+            }
         }
     }
 }

@@ -77,17 +77,21 @@ async fn start(shared: &Shared, spawner: &Spawner) -> Result<(Arc<Line>, Option<
     };
     // Loading and initialising a module is several calls, each within the limit.
     let patience = shared.settings.call_limit.saturating_mul(3);
-    match tokio::time::timeout(patience, Line::begin(stream, shared.opening(), patience)).await {
-        Ok(Ok((line, Answer::Ready(_) | Answer::Failed(_)))) => Ok((line, process)),
+    let why = match tokio::time::timeout(patience, Line::begin(stream, shared.opening(), patience)).await {
+        Ok(Ok((line, Answer::Ready(_) | Answer::Failed(_)))) => return Ok((line, process)),
         Ok(Ok((line, _))) => {
             line.end(Lost::Transport, "it does not speak the protocol".to_owned());
-            Err(failed("the host answered something else than a token".to_owned()))
+            failed("the host answered something else than a token".to_owned())
         }
-        Ok(Err(error)) => Err(failed(error.to_string())),
+        Ok(Err(error)) => failed(error.to_string()),
         Err(_elapsed) => {
-            Err((Lost::Timeout, format!("the module was not open after {} ms", patience.as_millis())))
+            (Lost::Timeout, format!("the module was not open after {} ms", patience.as_millis()))
         }
+    };
+    if let Some(process) = process {
+        process.end().await;
     }
+    Err(why)
 }
 
 /// Until the host is gone, or must go: how, and why.

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -28,7 +29,8 @@ struct Order {
 /// A running host. Ended and reaped when dropped.
 #[derive(Debug)]
 pub(super) struct Process {
-    child: Child,
+    id: u32,
+    child: Option<Child>,
 }
 
 impl Spawner {
@@ -68,30 +70,47 @@ fn spawn(
 ) -> std::io::Result<Process> {
     let mut command = Command::new(program);
     command.arg(HOST_ARGUMENT).envs(environment).stdin(Stdio::from(socket)).stdout(Stdio::null());
-    Ok(Process { child: command.spawn()? })
+    let child = command.spawn()?;
+    Ok(Process { id: child.id(), child: Some(child) })
 }
 
 impl Process {
     /// Its process id.
     pub(super) fn id(&self) -> u32 {
-        self.child.id()
+        self.id
     }
 
-    /// Ends and reaps it, without holding up the runtime.
-    pub(super) async fn end(self) {
-        // The thread of blocking work ends by itself; a child that cannot be ended at once (waiting for a device) must
-        // not keep the next one from starting.
-        let ended = tokio::task::spawn_blocking(move || drop(self));
-        let _late = tokio::time::timeout(std::time::Duration::from_millis(500), ended).await;
+    /// Ends and reaps it, without holding up the runtime. One that cannot be ended at once (the kernel waits for a device) must
+    /// not keep the next one from starting: it is reaped when it ends.
+    pub(super) async fn end(mut self) {
+        if let Some(reaped) = self.kill() {
+            let _late = tokio::time::timeout(Duration::from_millis(500), reaped).await;
+        }
+    }
+
+    /// Ends it, and has it reaped by a thread that ends with it: whoever waits for a process waits for its driver too.
+    fn kill(&mut self) -> Option<oneshot::Receiver<()>> {
+        let mut child = self.child.take()?;
+        // It has not been waited for, so the id is still its own. It may have ended already, which is as good.
+        let _ended = child.kill();
+        let (done, reaped) = oneshot::channel();
+        let reap = move || {
+            if let Err(error) = child.wait() {
+                tracing::warn!(%error, "a PKCS#11 host could not be reaped");
+            }
+            // Nobody has to wait for it.
+            let _unheard = done.send(());
+        };
+        if let Err(error) = std::thread::Builder::new().name("reaper".to_owned()).spawn(reap) {
+            tracing::warn!(%error, "no thread to reap a PKCS#11 host");
+        }
+        Some(reaped)
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It has not been waited for, so the id is still its own. It may have ended already, which is as good.
-        let _ended = self.child.kill();
-        if let Err(error) = self.child.wait() {
-            tracing::warn!(%error, "a PKCS#11 host could not be reaped");
-        }
+        // Nobody waits for it, and nobody has to.
+        drop(self.kill());
     }
 }
