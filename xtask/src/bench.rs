@@ -27,6 +27,10 @@ pub struct Bench {
     /// Write docs/performance.{json,svg,md} from what was measured.
     #[arg(long)]
     write_docs: bool,
+    /// Measure the parts of a signature one by one instead, which says where time goes: no cells, no bars.
+    #[arg(long, conflicts_with_all = ["full", "json", "only", "plot", "write_docs", "from", "rounds", "seconds", "records",
+        "directory"])]
+    parts: bool,
     /// Measure nothing: show the cells of this file of an earlier run.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
@@ -46,6 +50,9 @@ pub struct Bench {
 
 /// Builds and runs. `Err` says what failed; a bar that was missed fails too.
 pub fn run(bench: &Bench) -> Result<(), String> {
+    if bench.parts {
+        return shown(cargo(&["bench", "--locked", "--package", "tests", "--bench", "parts"]));
+    }
     // An earlier run is shown by any build; what is measured is the release build.
     let profile = if bench.from.is_some() { "dev" } else { "release" };
     let mut build = vec!["build", "--locked", "--profile", profile, "--package", "tests", "--bench", "whole"];

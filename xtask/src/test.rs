@@ -23,6 +23,10 @@ pub fn run(full: bool) -> bool {
         shown(cargo(&["deny", "--locked", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))
     });
     steps.counted("tests", || tests(&["test", "--locked", "--workspace", "--no-fail-fast"], full));
+    // Apart, because `cargo test` runs no benches; each part once, so that it can still be measured.
+    steps.step("parts of the bench", || {
+        shown(cargo(&["test", "--locked", "--workspace", "--bench", "parts"]))
+    });
     // Apart, because it builds the protobuf compiler, which nothing else needs.
     steps.counted("generated code is up to date", || {
         tests(&["test", "--locked", "--package", "xtask", "--features", "codegen", "generate::"], full)

@@ -59,11 +59,13 @@ fn shown(name: &str, way: &str, rounds: &Rounds, about: &str) -> Vec<Cell> {
     let cell = |what: &str, unit: &str, figures: Vec<f64>| {
         Cell::shown(&format!("{name}/{way}{what}"), unit, &figures, &format!("{about}{}", rounds.marks()))
     };
-    vec![
+    let mut cells = vec![
         cell("", "1/s", rounds.each(|window| window.rate())),
         cell("/server-cpu", "µs", rounds.each(|window| window.server_each())),
         cell("/client-cpu", "µs", rounds.each(|window| window.client_each())),
         cell("/p50", "µs", rounds.each(|window| window.latency_at(0.5))),
         cell("/p99", "µs", rounds.each(|window| window.latency_at(0.99))),
-    ]
+    ];
+    cells.extend(rounds.looks().cells(&format!("{name}/{way}")));
+    cells
 }

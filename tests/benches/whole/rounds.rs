@@ -1,5 +1,7 @@
 //! Rounds: everything that is compared is measured in turns, so that what disturbs the machine disturbs all of it.
 
+use tests::performance::cell::Cell;
+
 use crate::fsync::{Disk, Sync};
 use crate::load::Window;
 
@@ -32,6 +34,35 @@ impl Round {
     }
 }
 
+/// What the disk said before and after each round of a cell.
+#[derive(Clone, Debug, Default)]
+pub struct Looks {
+    before: Vec<Sync>,
+    after: Vec<Sync>,
+}
+
+impl Looks {
+    /// A round begins.
+    pub fn before(&mut self, disk: &mut Disk) {
+        self.before.push(disk.look());
+    }
+
+    /// It has ended.
+    pub fn after(&mut self, disk: &mut Disk) {
+        self.after.push(disk.look());
+    }
+
+    /// Two cells, named by the cell that they belong to.
+    pub fn cells(&self, of: &str) -> [Cell; 2] {
+        let cell = |when: &str, looks: &[Sync]| {
+            let figures: Vec<f64> = looks.iter().map(|look| look.p50).collect();
+            let about = format!("p50 of 600 bytes appended and synced, {when} each round of this cell.");
+            Cell::shown(&format!("{of}/fdatasync-{when}"), "µs", &figures, &about)
+        };
+        [cell("before", &self.before), cell("after", &self.after)]
+    }
+}
+
 /// The rounds of one thing that is compared.
 #[derive(Clone, Debug, Default)]
 pub struct Rounds(pub Vec<Round>);
@@ -40,6 +71,12 @@ impl Rounds {
     /// One figure of every round.
     pub fn each(&self, figure: impl Fn(&Window) -> f64) -> Vec<f64> {
         self.0.iter().map(|round| figure(&round.window)).collect()
+    }
+
+    /// The disk before and after each round.
+    pub fn looks(&self) -> Looks {
+        let (before, after) = self.0.iter().map(|round| (round.before, round.after)).unzip();
+        Looks { before, after }
     }
 
     /// A sentence about the rounds that stayed disturbed, or nothing.

@@ -5,6 +5,7 @@ use tests::performance::cell::{Cell, Judged};
 use crate::channel;
 use crate::instance::{Instance, SOFT};
 use crate::people::People;
+use crate::rounds::Looks;
 use crate::stage::Stage;
 
 /// Control records of the log.
@@ -29,10 +30,12 @@ pub fn restarted(stage: &mut Stage) -> Result<Vec<Cell>, String> {
         people.fill(RECORDS).await?;
         Ok::<_, String>(people.head().await?.size)
     })?;
-    let mut starts = Vec::new();
+    let (mut starts, mut looks) = (Vec::new(), Looks::default());
     for round in 1..=stage.pace.rounds {
         instance.stop();
+        looks.before(&mut stage.disk);
         let took = instance.start().as_secs_f64() * 1e3;
+        looks.after(&mut stage.disk);
         println!("  {round}/{} start: {took:.0} ms", stage.pace.rounds);
         starts.push(took);
     }
@@ -41,5 +44,8 @@ pub fn restarted(stage: &mut Stage) -> Result<Vec<Cell>, String> {
         "From the start of the process to READY=1 over {size} records, all of ceremonies: {KEYS} keys that were born, and \
          proposals that were approved, attested and vetoed."
     );
-    Ok(vec![Cell::shown("control/start", "ms", &starts, &about).held(Judged::ValueAtMost, 200.0, None)])
+    let mut cells =
+        vec![Cell::shown("control/start", "ms", &starts, &about).held(Judged::ValueAtMost, 200.0, None)];
+    cells.extend(looks.cells("control/start"));
+    Ok(cells)
 }

@@ -48,7 +48,7 @@ pub fn beside(stage: &mut Stage) -> Result<Vec<Cell>, String> {
         "p50 of a caller with one request in flight beside one with 1,000, in service times of the model (the raw call).{}",
         together.marks()
     );
-    Ok(vec![
+    let mut cells = vec![
         Cell::shown("fair/light/p50", "µs", &p50, &about).against(&p50, &service).held(
             Judged::RatioAtMost,
             3.0,
@@ -68,5 +68,7 @@ pub fn beside(stage: &mut Stage) -> Result<Vec<Cell>, String> {
             &service,
             &format!("p50 of the raw call on the model, {} µs of it on the wire.", 2 * WIRE.as_micros()),
         ),
-    ])
+    ];
+    cells.extend(together.looks().cells("fair/light"));
+    Ok(cells)
 }

@@ -14,7 +14,7 @@ use crate::cpu;
 use crate::instance::{Instance, SOFT};
 use crate::load::{self, Target, Window};
 use crate::prefill;
-use crate::rounds::{self, Rounds};
+use crate::rounds::{self, Looks, Rounds};
 use crate::stage::Stage;
 
 /// Records of the short log.
@@ -40,14 +40,16 @@ pub fn grown(stage: &mut Stage) -> Result<Vec<Cell>, String> {
         150.0,
         "Resident memory of the daemon after all that load.",
     ));
-    let mut starts = Vec::new();
+    let (mut starts, mut looks) = (Vec::new(), Looks::default());
     for _ in 0..stage.pace.rounds {
-        let daemon = stage.daemon();
-        daemon.stop();
-        starts.push(daemon.start().as_secs_f64() * 1e3);
+        stage.daemon().stop();
+        looks.before(&mut stage.disk);
+        starts.push(stage.daemon().start().as_secs_f64() * 1e3);
+        looks.after(&mut stage.disk);
     }
     let about = "From the start of the process to READY=1, log and keys loaded.";
     cells.push(judged(stage, "growth/start", "ms", &starts, 100.0, about));
+    cells.extend(looks.cells("growth/start"));
     Ok(cells)
 }
 
@@ -79,7 +81,9 @@ fn appends(stage: &mut Stage) -> Result<Vec<Cell>, String> {
         many.marks()
     );
     let cell = Cell::shown("growth/append", "µs", &long, &about).against(&long, &short);
-    Ok(vec![if stage.pace.usual { cell.held(Judged::RatioAtMost, 1.2, None) } else { cell }])
+    let mut cells = vec![if stage.pace.usual { cell.held(Judged::RatioAtMost, 1.2, None) } else { cell }];
+    cells.extend(many.looks().cells("growth/append"));
+    Ok(cells)
 }
 
 fn appended(stage: &mut Stage, target: &Target) -> Result<rounds::Round, String> {
@@ -96,27 +100,33 @@ fn reads(stage: &mut Stage) -> Result<Vec<Cell>, String> {
     let (records, rounds) = (stage.pace.records, stage.pace.rounds);
     // The first records are control records; the filled ones follow.
     let old = move |look: u64| 100 + look.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (records - 200).max(1);
-    let (mut proofs, mut searches) = (Vec::new(), Vec::new());
-    stage.runtime.block_on(async {
+    let mut client = stage.runtime.block_on(async {
         let channel = channel::connect(target.address, &target.identity).await?;
-        let mut client = LogServiceClient::new(channel).max_decoding_message_size(16 << 20);
-        for round in 0..rounds as u64 {
-            let (mut proof, mut search) = (Histogram::default(), Histogram::default());
+        Ok::<_, String>(LogServiceClient::new(channel).max_decoding_message_size(16 << 20))
+    })?;
+    let (mut proofs, mut searches, mut looks) = (Vec::new(), Vec::new(), Looks::default());
+    for round in 0..rounds as u64 {
+        looks.before(&mut stage.disk);
+        let (mut proof, mut search) = (Histogram::default(), Histogram::default());
+        stage.runtime.block_on(async {
             for look in round * LOOKS..(round + 1) * LOOKS {
                 proof.record(proven(&mut client, old(look)).await?);
                 search.record(found(&mut client, old(look)).await?);
             }
-            proofs.push(proof.quantile(0.5) as f64 / 1e6);
-            searches.push(search.quantile(0.5) as f64 / 1e6);
-        }
-        Ok::<_, String>(())
-    })?;
+            Ok::<_, String>(())
+        })?;
+        looks.after(&mut stage.disk);
+        proofs.push(proof.quantile(0.5) as f64 / 1e6);
+        searches.push(search.quantile(0.5) as f64 / 1e6);
+    }
     let proof = "p50 of GetInclusionProof for leaves all over the log, one at a time, from call to answer.";
     let search = "p50 of SearchRecords by digest for records all over the log, one at a time, from call to the stream's end.";
-    Ok(vec![
+    let mut cells = vec![
         judged(stage, "growth/proof", "ms", &proofs, 1.0, proof),
         judged(stage, "growth/search", "ms", &searches, 5.0, search),
-    ])
+    ];
+    cells.extend(looks.cells("growth/reads"));
+    Ok(cells)
 }
 
 async fn proven(client: &mut LogServiceClient<Channel>, index: u64) -> Result<u64, String> {
