@@ -189,6 +189,11 @@ pub fn connections(change: i8) {
     metrics::gauge!(CONNECTIONS).increment(f64::from(change));
 }
 
+/// A connection was ended because somebody else needs its place in this room.
+pub fn connection_cut(room: &'static str) {
+    metrics::counter!(CONNECTIONS_CUT, "room" => room).increment(1);
+}
+
 /// The age of a key's active version.
 pub fn key_age(key: &str, age: Duration) {
     metrics::gauge!(KEY_AGE_SECONDS, "key" => key.to_owned()).set(age.as_secs_f64());

@@ -9,6 +9,8 @@ mod anchor;
 mod configured;
 #[path = "chaos/disk.rs"]
 mod disk;
+#[path = "chaos/flood.rs"]
+mod flood;
 #[path = "chaos/hsm.rs"]
 mod hsm;
 #[path = "chaos/impatience.rs"]

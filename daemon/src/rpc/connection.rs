@@ -2,7 +2,7 @@
 //!
 //! It ends by itself after its age (a tenth more or less, and never later than the client's certificate), when an authority
 //! is gone that may have vouched for it, when the daemon drains, or when the other end shows no sign of life. Ending means: no new requests, those in progress get
-//! their time, then it is closed.
+//! their time, then it is closed. Where somebody else needs its place it is closed at once.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::front::Front;
 use super::identity::Identity;
-use super::limit::{Count, Limits};
+use super::limit::{Limits, Visitor};
 use super::outgoing;
 use crate::clock::Monotonic;
 
@@ -45,8 +45,8 @@ pub struct Connection {
     pub identity: Identity,
     /// Where that is.
     pub peer: Peer,
-    /// Requests in progress.
-    pub requests: Arc<Count>,
+    /// What it holds of the room that there is.
+    pub visitor: Arc<Visitor>,
     presented: Mutex<Option<Monotonic>>,
     ending: watch::Sender<bool>,
     withdrawn: watch::Receiver<bool>,
@@ -54,14 +54,19 @@ pub struct Connection {
 
 impl Connection {
     /// A connection that has just been made, whose other end nobody can disown.
-    pub fn new(identity: Identity, peer: Peer) -> Arc<Self> {
-        Self::vouched_for(identity, peer, watch::channel(false).1)
+    pub fn new(identity: Identity, peer: Peer, visitor: Arc<Visitor>) -> Arc<Self> {
+        Self::vouched_for(identity, peer, visitor, watch::channel(false).1)
     }
 
     /// A connection that has just been made, by authorities that may be `withdrawn`.
-    pub fn vouched_for(identity: Identity, peer: Peer, withdrawn: watch::Receiver<bool>) -> Arc<Self> {
-        let (requests, presented, ending) = (Arc::default(), Mutex::new(None), watch::Sender::new(false));
-        Arc::new(Self { identity, peer, requests, presented, ending, withdrawn })
+    pub fn vouched_for(
+        identity: Identity,
+        peer: Peer,
+        visitor: Arc<Visitor>,
+        withdrawn: watch::Receiver<bool>,
+    ) -> Arc<Self> {
+        let (presented, ending) = (Mutex::new(None), watch::Sender::new(false));
+        Arc::new(Self { identity, peer, visitor, presented, ending, withdrawn })
     }
 
     /// Whether an authority is gone that may have vouched for the other end.
@@ -143,6 +148,7 @@ where
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), front));
     tokio::select! {
         done = outgoing.turns(connection.as_mut()) => return done,
+        () = state.visitor.cut().reached() => return made_room(&state),
         () = tokio::time::sleep(age) => {}
         () = state.disowned() => {}
         // An error means that the sender is gone, and with it the daemon's main task: that is draining, too.
@@ -150,20 +156,28 @@ where
     }
     state.ending.send_replace(true);
     connection.as_mut().graceful_shutdown();
-    match tokio::time::timeout(limits.grace, outgoing.turns(connection)).await {
-        Ok(done) => done,
-        Err(_elapsed) => Ok(()),
+    tokio::select! {
+        done = outgoing.turns(connection) => done,
+        () = state.visitor.cut().reached() => made_room(&state),
+        () = tokio::time::sleep(limits.grace) => Ok(()),
     }
+}
+
+fn made_room(connection: &Connection) -> hyper::Result<()> {
+    tracing::debug!(peer = %connection.peer, "a connection was closed: somebody else needs its place");
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
     use super::*;
+    use crate::rpc::limit::{Cut, Origin, Standing};
 
     #[test]
     fn a_checkpoint_may_be_presented_once_a_minute() {
-        let connection = Connection::new(Identity::Anonymous, Peer::Local);
+        let visitor = Visitor::new(Origin::User(0), Standing::Caller, Cut::default());
+        let connection = Connection::new(Identity::Anonymous, Peer::Local, visitor);
         let at = |seconds| Monotonic::from_start(Duration::from_secs(seconds));
         connection.may_present(at(5)).unwrap();
         assert_eq!(connection.may_present(at(15)), Err(Duration::from_secs(50)));

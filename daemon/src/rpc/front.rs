@@ -34,8 +34,7 @@ pub use deadline::Deadline;
 pub use held::Held;
 
 use super::connection::Connection;
-use super::identity::Identity;
-use super::limit::{Gate, InProgress};
+use super::limit::{Class, Gate, InProgress};
 use super::status;
 use crate::clock::Clock;
 
@@ -100,14 +99,14 @@ impl Front {
     }
 
     fn admit<B>(&self, request: &Request<B>) -> Result<(Arc<InProgress>, Deadline), Refusal> {
-        let anonymous = !matches!(self.connection.identity, Identity::Caller(_));
         if self.connection.is_disowned() {
             return Err(Refusal::new(
                 Reason::Unauthenticated,
                 "an authority that vouched for callers is gone since this connection began: connect again",
             ));
         }
-        let in_progress = self.shared.gate.enter(&self.connection.requests, anonymous)?;
+        let class = Class::of(request.uri().path());
+        let in_progress = self.shared.gate.enter(&self.connection.visitor, class)?;
         if request.method() != Method::POST || !is_grpc(request) {
             return Err(Refusal::new(
                 Reason::MalformedRequest,

@@ -3,8 +3,22 @@
 //! Everything is counted before it costs anything, and what is too much is refused at once with `OVERLOADED` and a
 //! delay, never queued: whoever waits here waits without the fair queue that stands in front of the backends.
 //!
+//! ```text
+//! connections   network, not known yet ── [room] ──┬── of callers: a count; beyond it spare ones [room], for stops and acts
+//!                                                  └── of nobody [room]
+//!               Unix socket ────────────────────────── a count; beyond it spare ones [room], for stops and acts
+//! requests      a stop ── [room]      an act ── [room]      everything else: counts, of nobody and of his streams apart
+//! ```
+//!
+//! A [`Room`] shuts nobody out: whoever has most places loses one. So nobody on the network shuts out the users of this machine, and no
+//! flood of connections or requests a stop (`rpc/tests/flood.rs`).
+//!
 //! Invariant: whatever was counted is given back when its guard drops, so a request that ends in any way leaves the
 //! counts as they were (`what_is_counted_is_given_back`).
+
+mod class;
+mod limits;
+mod room;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,63 +27,9 @@ use std::time::Duration;
 use proto::reason::Reason;
 use proto::refusal::Refusal;
 
-/// The bounds. They are chosen, not configured: a test makes its own.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Open connections.
-    pub connections: usize,
-    /// From the first byte to the end of the TLS handshake.
-    pub handshake: Duration,
-    /// Streams that a client may open on one connection.
-    pub streams: u32,
-    /// Requests in progress, all together.
-    pub requests: usize,
-    /// Requests in progress on one connection.
-    pub requests_of_connection: usize,
-    /// Of these, requests without a caller: proofs and health are open, and must not be in the way of signing.
-    pub anonymous_requests: usize,
-    /// Bytes of requests that have been read and not answered, all together.
-    pub bytes: usize,
-    /// Bytes of one request on a connection without a caller.
-    pub anonymous_bytes: usize,
-    /// Bytes of one request's headers.
-    pub headers: u32,
-    /// A silent connection is asked for a sign of life after this time,
-    pub keep_alive: Duration,
-    /// and closed when none comes within this one.
-    pub keep_alive_answer: Duration,
-    /// A connection is told to end after this time, a tenth more or less, so that load finds new replicas and
-    /// certificates are looked at again.
-    pub age: Duration,
-    /// The same for one without a caller: it must not keep a place that callers need.
-    pub anonymous_age: Duration,
-    /// What is in progress may go on for this long after that.
-    pub grace: Duration,
-    /// A request without a deadline is given this one.
-    pub longest: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 1024,
-            handshake: Duration::from_secs(10),
-            streams: 1024,
-            requests: 8192,
-            requests_of_connection: 1024,
-            anonymous_requests: 64,
-            bytes: 256 * 1024 * 1024,
-            anonymous_bytes: 64 * 1024,
-            headers: 16 * 1024,
-            keep_alive: Duration::from_secs(60),
-            keep_alive_answer: Duration::from_secs(20),
-            age: Duration::from_secs(3600),
-            anonymous_age: Duration::from_secs(300),
-            grace: Duration::from_secs(60),
-            longest: Duration::from_secs(120),
-        }
-    }
-}
+pub use class::Class;
+pub use limits::Limits;
+pub use room::{Cut, Origin, Room, Seat};
 
 /// How long an overloaded daemon asks callers to wait.
 const WAIT: Duration = Duration::from_millis(200);
@@ -100,32 +60,197 @@ impl Count {
 }
 
 /// Where connections and requests are let in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Gate {
     limits: Limits,
     connections: Count,
+    local_connections: Count,
+    handshakes: Arc<Room>,
+    anonymous_connections: Arc<Room>,
+    spare: Arc<Room>,
+    local_spare: Arc<Room>,
+    stops: Arc<Room>,
+    acts: Arc<Room>,
     requests: Count,
     anonymous: Count,
+    streams: Count,
     bytes: Count,
+}
+
+/// What a connection may ask for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// It has a caller.
+    Caller,
+    /// It has none.
+    Nobody,
+    /// It has one, beyond the bound: only stops and acts are taken.
+    Spare,
+}
+
+/// One connection, as far as room goes.
+#[derive(Debug)]
+pub struct Visitor {
+    origin: Origin,
+    standing: Standing,
+    cut: Cut,
+    requests: Count,
+    streams: Count,
+}
+
+/// A connection of the network before it is known whose it is.
+#[derive(Debug)]
+pub struct Arriving {
+    gate: Arc<Gate>,
+    origin: Origin,
+    cut: Cut,
+    _seat: Seat,
 }
 
 /// One open connection; dropped when it is closed.
 #[derive(Debug)]
-pub struct Admitted(Arc<Gate>);
+pub struct Admitted {
+    gate: Arc<Gate>,
+    place: Place,
+    visitor: Arc<Visitor>,
+}
+
+/// Where an open connection is counted.
+#[derive(Debug)]
+enum Place {
+    Network,
+    Local,
+    In { _seat: Seat },
+}
 
 /// One request in progress; dropped when its reply has been handed over or given up.
 #[derive(Debug)]
 pub struct InProgress {
     gate: Arc<Gate>,
-    of_connection: Arc<Count>,
+    visitor: Arc<Visitor>,
+    class: Class,
+    read: AtomicUsize,
     bytes: AtomicUsize,
-    anonymous: bool,
+    seat: Option<Seat>,
+}
+
+impl Visitor {
+    /// A connection of this origin that may ask for so much.
+    pub fn new(origin: Origin, standing: Standing, cut: Cut) -> Arc<Self> {
+        Arc::new(Self { origin, standing, cut, requests: Count::default(), streams: Count::default() })
+    }
+
+    /// What it may ask for.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Its end, where somebody else needs its place.
+    pub fn cut(&self) -> &Cut {
+        &self.cut
+    }
+}
+
+impl Arriving {
+    /// Its end, where somebody else needs its place.
+    pub fn cut(&self) -> &Cut {
+        &self.cut
+    }
+
+    /// It is known now whether there is a caller at its other end.
+    pub fn known(self, has_caller: bool) -> Admitted {
+        let Self { gate, origin, cut, .. } = self;
+        let Limits { connections, .. } = gate.limits;
+        let (standing, place) = if !has_caller {
+            (Standing::Nobody, Place::In { _seat: gate.anonymous_connections.enter(origin, &cut) })
+        } else if gate.connections.add(1, connections) {
+            (Standing::Caller, Place::Network)
+        } else {
+            (Standing::Spare, Place::In { _seat: gate.spare.enter(origin, &cut) })
+        };
+        Admitted::new(gate, place, Visitor::new(origin, standing, cut))
+    }
+}
+
+impl Admitted {
+    fn new(gate: Arc<Gate>, place: Place, visitor: Arc<Visitor>) -> Self {
+        crate::measure::connections(1);
+        Self { gate, place, visitor }
+    }
+
+    /// The connection.
+    pub fn visitor(&self) -> &Arc<Visitor> {
+        &self.visitor
+    }
+}
+
+/// What is counted of a request that is neither a stop nor an act.
+#[derive(Clone, Copy)]
+enum Bound {
+    OfConnection,
+    Together,
+    Nobody,
+    StreamsOfConnection,
+    Streams,
+}
+
+impl Bound {
+    /// The bounds of a call.
+    fn all(class: Class, standing: Standing) -> &'static [Self] {
+        use Bound::{Nobody, OfConnection, Streams, StreamsOfConnection, Together};
+        match (class, standing) {
+            (Class::Stop | Class::Act, _) => &[],
+            (Class::Call, Standing::Nobody) => &[OfConnection, Together, Nobody],
+            (Class::Stream, Standing::Nobody) => &[OfConnection, Together, StreamsOfConnection, Streams],
+            (Class::Call | Class::Stream, _) => &[OfConnection, Together],
+        }
+    }
+
+    fn count<'a>(self, gate: &'a Gate, visitor: &'a Visitor) -> &'a Count {
+        match self {
+            Self::OfConnection => &visitor.requests,
+            Self::Together => &gate.requests,
+            Self::Nobody => &gate.anonymous,
+            Self::StreamsOfConnection => &visitor.streams,
+            Self::Streams => &gate.streams,
+        }
+    }
+
+    /// How many, and how that is said.
+    fn most(self, limits: &Limits) -> (usize, &'static str) {
+        match self {
+            Self::OfConnection => {
+                (limits.requests_of_connection, "requests are in progress on this connection")
+            }
+            Self::Together => (limits.requests, "requests are in progress"),
+            Self::Nobody => (limits.anonymous_requests, "requests without a caller are in progress"),
+            Self::StreamsOfConnection => (
+                limits.anonymous_streams_of_connection,
+                "streams are open on this connection without a caller",
+            ),
+            Self::Streams => (limits.anonymous_streams, "streams without a caller are open"),
+        }
+    }
 }
 
 impl Gate {
     /// A gate with these bounds.
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, ..Self::default() })
+        Arc::new(Self {
+            connections: Count::default(),
+            local_connections: Count::default(),
+            handshakes: Room::new("handshakes", limits.handshakes),
+            anonymous_connections: Room::new("anonymous", limits.anonymous_connections),
+            spare: Room::new("spare", limits.spare_connections),
+            local_spare: Room::new("local-spare", limits.spare_connections),
+            stops: Room::new("stops", limits.stops),
+            acts: Room::new("acts", limits.acts),
+            requests: Count::default(),
+            anonymous: Count::default(),
+            streams: Count::default(),
+            bytes: Count::default(),
+            limits,
+        })
     }
 
     /// The bounds.
@@ -133,152 +258,114 @@ impl Gate {
         &self.limits
     }
 
-    /// Lets a connection in, if there is room.
-    pub fn connect(self: &Arc<Self>) -> Option<Admitted> {
-        self.connections.add(1, self.limits.connections).then(|| {
-            crate::measure::connections(1);
-            Admitted(Arc::clone(self))
-        })
+    /// A connection of the network that has just come.
+    pub fn arrive(self: &Arc<Self>, origin: Origin) -> Arriving {
+        let cut = Cut::default();
+        let seat = self.handshakes.enter(origin, &cut);
+        Arriving { gate: Arc::clone(self), origin, cut, _seat: seat }
     }
 
-    /// Lets a request in, if there is room for it altogether and on its connection. One without a caller is
-    /// `anonymous`.
+    /// A connection of the Unix socket.
+    pub fn local(self: &Arc<Self>, user: u32) -> Admitted {
+        let (origin, cut) = (Origin::User(user), Cut::default());
+        let (standing, place) = if self.local_connections.add(1, self.limits.local_connections) {
+            (Standing::Caller, Place::Local)
+        } else {
+            (Standing::Spare, Place::In { _seat: self.local_spare.enter(origin, &cut) })
+        };
+        Admitted::new(Arc::clone(self), place, Visitor::new(origin, standing, cut))
+    }
+
+    /// Lets a request of this kind in, if there is room for it altogether and on its connection. There is always room for a stop
+    /// and for an act.
     ///
     /// # Errors
     /// `OVERLOADED`, with a delay.
-    pub fn enter(
-        self: &Arc<Self>,
-        of_connection: &Arc<Count>,
-        anonymous: bool,
-    ) -> Result<Arc<InProgress>, Refusal> {
-        let Limits { requests, requests_of_connection, anonymous_requests, .. } = self.limits;
-        if !of_connection.add(1, requests_of_connection) {
-            let message =
-                format!("more than {requests_of_connection} requests are in progress on this connection");
-            return Err(Refusal::new(Reason::Overloaded, message).after(WAIT));
-        }
-        if !self.requests.add(1, requests) {
-            of_connection.give_back(1);
-            let message = format!("more than {requests} requests are in progress");
-            return Err(Refusal::new(Reason::Overloaded, message).after(WAIT));
-        }
-        if anonymous && !self.anonymous.add(1, anonymous_requests) {
-            of_connection.give_back(1);
-            self.requests.give_back(1);
-            let message = format!("more than {anonymous_requests} requests without a caller are in progress");
-            return Err(Refusal::new(Reason::Overloaded, message).after(WAIT));
+    pub fn enter(self: &Arc<Self>, visitor: &Arc<Visitor>, class: Class) -> Result<Arc<InProgress>, Refusal> {
+        let room = match class {
+            Class::Stop => Some(&self.stops),
+            Class::Act => Some(&self.acts),
+            Class::Stream | Class::Call if visitor.standing == Standing::Spare => {
+                let message = "too many connections are open, so that stops and signed acts alone are taken on this one: \
+                               close others, or try again";
+                return Err(Refusal::new(Reason::Overloaded, message).after(WAIT));
+            }
+            Class::Stream | Class::Call => None,
+        };
+        let bounds = Bound::all(class, visitor.standing);
+        for (position, bound) in bounds.iter().enumerate() {
+            let (most, what) = bound.most(&self.limits);
+            if !bound.count(self, visitor).add(1, most) {
+                bounds.iter().take(position).for_each(|bound| bound.count(self, visitor).give_back(1));
+                return Err(Refusal::new(Reason::Overloaded, format!("more than {most} {what}")).after(WAIT));
+            }
         }
         Ok(Arc::new(InProgress {
             gate: Arc::clone(self),
-            of_connection: Arc::clone(of_connection),
+            visitor: Arc::clone(visitor),
+            class,
+            read: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
-            anonymous,
+            seat: room.map(|room| room.enter(visitor.origin, &visitor.cut)),
         }))
     }
 }
 
 impl InProgress {
-    /// Counts bytes of the request that have been read. Requests without a caller may have few.
+    /// Counts bytes of the request that have been read. Requests without a caller may have few, and so may stops; as many of a stop
+    /// or an act are not counted among those of all requests.
     ///
     /// # Errors
     /// `INPUT_TOO_LARGE` or `OVERLOADED`; the bytes are not counted then.
     pub fn read(&self, bytes: usize) -> Result<(), Refusal> {
         let Limits { bytes: together, anonymous_bytes, .. } = self.gate.limits;
-        if self.anonymous && self.bytes.load(Ordering::Relaxed).saturating_add(bytes) > anonymous_bytes {
+        let read = self.read.load(Ordering::Relaxed).saturating_add(bytes);
+        if read > anonymous_bytes && self.class == Class::Stop {
+            let message = format!("a stop has at most {anonymous_bytes} bytes");
+            return Err(Refusal::new(Reason::InputTooLarge, message));
+        }
+        if read > anonymous_bytes && self.visitor.standing == Standing::Nobody {
             let message = format!("a request without a caller has at most {anonymous_bytes} bytes");
             return Err(Refusal::new(Reason::InputTooLarge, message));
         }
-        if !self.gate.bytes.add(bytes, together) {
+        let free = if self.seat.is_some() { anonymous_bytes } else { 0 };
+        let more = read.saturating_sub(free).min(bytes);
+        if !self.gate.bytes.add(more, together) {
             let message = format!("requests of more than {together} bytes are in progress");
             return Err(Refusal::new(Reason::Overloaded, message).after(WAIT));
         }
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes.fetch_add(more, Ordering::Relaxed);
+        self.read.store(read, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// The request is here, whole. A stop takes no room any more and is not given up for whoever comes next: it is under way.
+    pub fn has_arrived(&self) {
+        if let (Class::Stop, Some(seat)) = (self.class, &self.seat) {
+            seat.leave();
+        }
     }
 }
 
 impl Drop for InProgress {
     fn drop(&mut self) {
         self.gate.bytes.give_back(self.bytes.load(Ordering::Relaxed));
-        self.gate.requests.give_back(1);
-        if self.anonymous {
-            self.gate.anonymous.give_back(1);
+        for bound in Bound::all(self.class, self.visitor.standing) {
+            bound.count(&self.gate, &self.visitor).give_back(1);
         }
-        self.of_connection.give_back(1);
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        self.0.connections.give_back(1);
+        match self.place {
+            Place::Network => self.gate.connections.give_back(1),
+            Place::Local => self.gate.local_connections.give_back(1),
+            Place::In { .. } => {}
+        }
         crate::measure::connections(-1);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
-    use super::*;
-
-    fn gate() -> Arc<Gate> {
-        Gate::new(Limits {
-            connections: 2,
-            requests: 3,
-            requests_of_connection: 2,
-            anonymous_requests: 1,
-            bytes: 100,
-            anonymous_bytes: 10,
-            ..Limits::default()
-        })
-    }
-
-    #[test]
-    fn what_is_counted_is_given_back() {
-        let gate = gate();
-        let (one, other) = (Arc::default(), Arc::default());
-        let first = gate.connect().unwrap();
-        let callers = [(&one, false), (&one, false), (&other, true)];
-        let held: Vec<_> =
-            callers.map(|(connection, anonymous)| gate.enter(connection, anonymous).unwrap()).into();
-        held[0].read(60).unwrap();
-        let counts = || [&gate.connections, &gate.requests, &gate.anonymous, &gate.bytes].map(Count::now);
-        assert_eq!(counts(), [1, 3, 1, 60]);
-        drop((first, held));
-        assert_eq!(counts(), [0; 4]);
-        assert_eq!((one.now(), other.now()), (0, 0));
-    }
-
-    #[test]
-    fn too_much_is_refused_with_a_delay_and_leaves_no_trace() {
-        let gate = gate();
-        let (one, other, third) = (Arc::default(), Arc::default(), Arc::default());
-        let mut held = vec![gate.enter(&one, false).unwrap(), gate.enter(&one, false).unwrap()];
-        let refused = gate.enter(&one, false).unwrap_err();
-        assert_eq!((refused.reason, refused.retry_after), (Reason::Overloaded, Some(WAIT)));
-        assert!(refused.message.contains("on this connection"));
-        held.push(gate.enter(&other, true).unwrap());
-        assert!(gate.enter(&third, false).unwrap_err().message.starts_with("more than 3 requests"));
-        assert_eq!((gate.requests.now(), one.now(), third.now()), (3, 2, 0));
-
-        assert_eq!(held[2].read(11).unwrap_err().reason, Reason::InputTooLarge);
-        held[0].read(91).unwrap();
-        assert_eq!(held[2].read(10).unwrap_err().reason, Reason::Overloaded);
-        held[2].read(9).unwrap();
-
-        held.remove(0);
-        assert!(gate.enter(&third, true).unwrap_err().message.contains("without a caller"));
-        assert_eq!((gate.requests.now(), third.now()), (2, 0));
-        gate.enter(&third, false).unwrap();
-
-        let connections = [gate.connect(), gate.connect()];
-        assert!(connections.iter().all(Option::is_some) && gate.connect().is_none());
-    }
-
-    #[test]
-    fn a_count_beyond_the_end_of_numbers_is_refused() {
-        let count = Count::default();
-        assert!(count.add(5, 10));
-        assert!(!count.add(usize::MAX, usize::MAX));
-        assert_eq!(count.now(), 5);
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! Listeners: the network with TLS, the Unix socket with peer credentials; inherited from systemd or bound here.
 //!
-//! A listener accepts, lets a connection in if there is room, learns who is at the other end, and serves it in a task
+//! A listener accepts, finds room for a connection, learns who is at the other end, and serves it in a task
 //! of its own. What goes wrong with one connection is written down and ends with it; a listener ends only when the
 //! daemon drains.
 
@@ -22,6 +22,7 @@ pub use tasks::Tasks;
 use super::connection::{self, Connection, Peer};
 use super::front::{Front, Shared};
 use super::identity::Identity;
+use super::limit::Origin;
 use super::tls::{ClientCertificate, Source, Tls};
 use crate::secret::SecretReference;
 
@@ -87,16 +88,11 @@ pub async fn network(
             _stopping = draining.wait_for(|draining| *draining) => return,
         };
         match accepted {
-            Ok((stream, peer)) => match shared.gate().connect() {
-                Some(admitted) => {
-                    let (tls, shared, draining) = (tls.current(), Arc::clone(&shared), draining.clone());
-                    tasks.spawn(async move {
-                        network::serve(stream, peer, tls, shared, draining).await;
-                        drop(admitted);
-                    });
-                }
-                None => tracing::warn!(%peer, "refused: too many connections"),
-            },
+            Ok((stream, peer)) => {
+                let arriving = shared.gate().arrive(Origin::of(peer.ip()));
+                let (tls, shared, draining) = (tls.current(), Arc::clone(&shared), draining.clone());
+                tasks.spawn(network::serve(stream, peer, arriving, tls, shared, draining));
+            }
             Err(why) => {
                 tracing::error!(%why, "cannot accept a connection");
                 tokio::time::sleep(PAUSE).await;
@@ -125,10 +121,6 @@ pub async fn local(
                 continue;
             }
         };
-        let Some(admitted) = shared.gate().connect() else {
-            tracing::warn!("refused a local connection: too many connections");
-            continue;
-        };
         // The kernel's word at the time of connecting. Without it nobody is at the other end.
         let user = match stream.peer_cred() {
             Ok(credentials) => credentials.uid(),
@@ -138,11 +130,12 @@ pub async fn local(
             }
         };
         let (shared, draining) = (Arc::clone(&shared), draining.clone());
+        let admitted = shared.gate().local(user);
         tasks.spawn(async move {
-            let connection = Connection::new(Identity::of_user(user), Peer::Local);
+            let visitor = Arc::clone(admitted.visitor());
             let limits = shared.gate().limits().clone();
-            let front = Front::new(shared, connection);
-            let age = connection::age(&limits, None);
+            let age = connection::age(&limits, limits.longest_of(visitor.standing()));
+            let front = Front::new(shared, Connection::new(Identity::of_user(user), Peer::Local, visitor));
             if let Err(why) = connection::serve(stream, front, &limits, age, draining).await {
                 tracing::debug!(%why, user, "a local connection broke");
             }

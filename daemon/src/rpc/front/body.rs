@@ -42,13 +42,19 @@ impl Body for Measured {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Some(frame) = ready!(Pin::new(&mut self.inner).poll_frame(cx)) else { return Poll::Ready(None) };
+        let Some(frame) = ready!(Pin::new(&mut self.inner).poll_frame(cx)) else {
+            self.in_progress.has_arrived();
+            return Poll::Ready(None);
+        };
         let frame = frame.map_err(|why| {
             let message = format!("the request did not arrive whole: {why}");
             status::of(&Refusal::new(Reason::Cancelled, message))
         })?;
         if let Some(data) = frame.data_ref() {
             self.in_progress.read(data.len()).map_err(|refusal| status::of(&refusal))?;
+        }
+        if self.inner.is_end_stream() {
+            self.in_progress.has_arrived();
         }
         Poll::Ready(Some(Ok(frame)))
     }

@@ -12,12 +12,14 @@ use tokio_rustls::server::TlsStream;
 use crate::rpc::connection::{self, Connection, Peer};
 use crate::rpc::front::{Front, Shared};
 use crate::rpc::identity::{self, Identity};
+use crate::rpc::limit::{Arriving, Standing};
 use crate::rpc::tls::Current;
 
 /// Serves one connection from its first byte to its last.
 pub async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
+    arriving: Arriving,
     tls: Arc<Current>,
     shared: Arc<Shared>,
     mut draining: watch::Receiver<bool>,
@@ -39,20 +41,28 @@ pub async fn serve(
             Ok(Err(why)) => return tracing::warn!(%peer, %why, "TLS handshake failed"),
             Err(_elapsed) => return tracing::warn!(%peer, limit = ?limits.handshake, "TLS handshake took too long"),
         },
+        () = arriving.cut().reached() => return tracing::debug!(%peer, "closed before its handshake: somebody else needs its place"),
         _stopping = draining.wait_for(|draining| *draining) => return,
     };
     let now = shared.clock().wall().microseconds().div_euclid(1_000_000);
     let (identity, left) = identify(&stream, now);
-    let left = if matches!(identity, Identity::Anonymous) { Some(limits.anonymous_age) } else { left };
+    let admitted = arriving.known(matches!(identity, Identity::Caller(_)));
+    let visitor = Arc::clone(admitted.visitor());
+    let standing = visitor.standing();
+    if standing == Standing::Spare {
+        tracing::warn!(%peer, caller = identity.id(), "too many connections are open: this one is for stops and signed acts alone");
+    }
+    let left = [left, limits.longest_of(standing)].into_iter().flatten().min();
     if let Identity::Misnamed(why) = &identity {
         tracing::warn!(%peer, %why, "a client's certificate names nobody");
     }
-    let connection = Connection::vouched_for(identity, Peer::Network(peer), tls.withdrawn());
+    let connection = Connection::vouched_for(identity, Peer::Network(peer), visitor, tls.withdrawn());
     let front = Front::new(shared, connection);
     let age = connection::age(&limits, left);
     if let Err(why) = connection::serve(stream, front, &limits, age, draining).await {
         tracing::debug!(%peer, %why, "a connection broke");
     }
+    drop(admitted);
 }
 
 /// Who the certificate names, and how long it is still valid.

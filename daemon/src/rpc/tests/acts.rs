@@ -13,7 +13,7 @@ use crate::keyring::trial::Trial;
 
 const STOP: &str = "/countersign.v1.IncidentService/Stop";
 
-fn stop(person: &str, site: &Site, act: &Act, target: stop_target::Target) -> v1::StopRequest {
+pub fn stop(person: &str, site: &Site, act: &Act, target: stop_target::Target) -> v1::StopRequest {
     let (document, signature) = Trial::cast().sign(person, act).unwrap().unwrap();
     assert!(site.log.head().size >= act.head.size);
     v1::StopRequest {
@@ -23,7 +23,7 @@ fn stop(person: &str, site: &Site, act: &Act, target: stop_target::Target) -> v1
     }
 }
 
-fn act(site: &Site, deed: Deed, nonce: u8) -> Act {
+pub fn act(site: &Site, deed: Deed, nonce: u8) -> Act {
     let head = site.log.head();
     Act {
         deed,

@@ -11,7 +11,7 @@ use proto::refusal::Refusal;
 use proto::wire::refusal;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::Status;
@@ -38,7 +38,18 @@ pub fn config(authority: &Authority, identity: Option<&Identity>) -> ClientConfi
 }
 
 pub async fn handshake(running: &Running, config: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
-    let stream = TcpStream::connect(running.edge.address().unwrap()).await?;
+    over(TcpStream::connect(running.edge.address().unwrap()).await?, config).await
+}
+
+/// A connection from this address of the machine.
+pub async fn dial(running: &Running, from: [u8; 4]) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    socket.connect(running.edge.address().unwrap()).await.unwrap()
+}
+
+/// The handshake over a connection that is there.
+pub async fn over(stream: TcpStream, config: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
     TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), stream).await
 }
 

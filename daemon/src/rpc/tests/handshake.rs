@@ -109,15 +109,21 @@ async fn what_is_no_tls_ends_its_own_connection_only() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_bound_are_closed_and_room_comes_back() {
+async fn connections_beyond_the_bound_say_so_and_room_comes_back() {
     let running = start(Optional, Limits { connections: 1, ..limits() }).await;
-    let first = Client::local(&running).await;
-    let over = handshake(&running, config(&running.authority, None)).await;
-    assert!(over.is_err(), "there is room for one");
+    let identity = running.authority.client(&["spiffe://example.org/ci"]);
+    let first = Client::connect(&running, Some(&identity)).await;
+    let mut second = Client::connect(&running, Some(&identity)).await;
+    let refusal = second.call(CHECK, &HealthCheckRequest::default()).await.refusal();
+    assert_eq!(refusal.reason, Reason::Overloaded);
+    assert!(refusal.message.contains("too many connections") && refusal.retry_after.is_some(), "{refusal}");
     drop(first);
     // The place is given back when the server has seen the end of the first connection.
-    while handshake(&running, config(&running.authority, None)).await.is_err() {
-        tokio::task::yield_now().await;
+    loop {
+        let mut next = Client::connect(&running, Some(&identity)).await;
+        if next.call(CHECK, &HealthCheckRequest::default()).await.status().code() == tonic::Code::Ok {
+            break;
+        }
     }
 }
 

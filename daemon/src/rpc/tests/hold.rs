@@ -19,7 +19,7 @@ use crate::rpc::connection::{Connection, Peer};
 use crate::rpc::front::{Ends, Held, Reply};
 use crate::rpc::health::Board;
 use crate::rpc::identity::Identity;
-use crate::rpc::limit::Gate;
+use crate::rpc::limit::{Class, Cut, Gate, Limits, Origin, Standing, Visitor};
 use crate::rpc::tls::ClientCertificate::Optional;
 
 /// Says that it was dropped.
@@ -84,7 +84,16 @@ struct Setup {
     feed: mpsc::Sender<Result<HealthCheckResponse, Status>>,
 }
 
+/// A service that never answers who asks for `never`.
+pub async fn silent(limits: Limits) -> super::authority::Running {
+    setup_within(limits).await.running
+}
+
 async fn setup() -> Setup {
+    setup_within(limits()).await
+}
+
+async fn setup_within(limits: Limits) -> Setup {
     let (sender, dropped) = oneshot::channel();
     let (feed, receiver) = mpsc::channel(4);
     let service = Holding {
@@ -94,7 +103,7 @@ async fn setup() -> Setup {
     };
     let mut routes = RoutesBuilder::default();
     routes.add_service(HealthServer::from_arc(Arc::new(service)));
-    let running = start_with(Optional, limits(), routes.routes(), Board::new(&[])).await;
+    let running = start_with(Optional, limits, routes.routes(), Board::new(&[])).await;
     Setup { running, dropped, feed }
 }
 
@@ -157,9 +166,10 @@ async fn a_reply_that_nobody_has_taken_yet_is_withheld_by_the_last_look() {
     let mut answer = service.watch(Request::new(HealthCheckRequest::default())).await.unwrap();
     let held = answer.extensions_mut().remove::<Held>();
     // The body as the connection has it while the other end takes nothing.
-    let in_progress = Gate::new(limits()).enter(&Arc::default(), false).unwrap();
+    let visitor = Visitor::new(Origin::User(0), Standing::Caller, Cut::default());
+    let in_progress = Gate::new(limits()).enter(&visitor, Class::Stream).unwrap();
     let body = tonic::body::Body::new(http_body_util::Full::new(bytes::Bytes::from_static(b"signature")));
-    let connection = Connection::new(Identity::Anonymous, Peer::Local).ending();
+    let connection = Connection::new(Identity::Anonymous, Peer::Local, visitor).ending();
     let ends = Ends { deadline: None, clock: Arc::new(ManualClock::default()), connection };
     let mut reply = Reply::new(body, held, in_progress, "/m".into(), ends);
     stopped.store(true, Ordering::Relaxed);

@@ -14,6 +14,7 @@ use crate::incident::Responder;
 use crate::keyring::trial::Trial;
 pub(crate) use crate::keyring::trial::everything;
 use crate::log::Log;
+use crate::rpc::limit::Limits;
 use crate::rpc::services::Services;
 use crate::rpc::tls::ClientCertificate::Optional;
 use crate::sign::Signer;
@@ -32,6 +33,11 @@ pub struct Site {
 impl Site {
     /// An instance with these grants and the keys `team/a` and `team/b` for blobs.
     pub async fn new(grants: &str) -> Self {
+        Self::within(grants, limits()).await
+    }
+
+    /// The same within these limits.
+    pub async fn within(grants: &str, limits: Limits) -> Self {
         let trial = Trial::new("private", grants).await;
         for key in ["team/a", "team/b"] {
             trial.bring(key).await;
@@ -65,7 +71,7 @@ impl Site {
             clock,
         };
         let (routes, board) = services.routes().unwrap();
-        let running = start_with(Optional, limits(), routes, board).await;
+        let running = start_with(Optional, limits, routes, board).await;
         let log_key = log.verifier().clone();
         Self { running, log, log_key, denials, minutes, _trial: trial }
     }
