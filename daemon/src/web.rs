@@ -2,8 +2,11 @@
 //!
 //! Everything is read-only, open, and on an address of its own. Hashes are shown to everybody; the leaves themselves
 //! only if the guardrails say that they are public. Details are never shown here.
+//!
+//! Connections are few, and whoever has most makes room: a descriptor that a page takes is none that a stop needs.
 
 mod health;
+mod listen;
 mod log;
 
 use std::net::SocketAddr;
@@ -41,6 +44,9 @@ pub struct BindError {
     pub cause: std::io::Error,
 }
 
+/// Open connections to the pages.
+pub const CONNECTIONS: usize = 256;
+
 /// Binds the address: `[web]` of the configuration, for instance `127.0.0.1:7480`.
 ///
 /// # Errors
@@ -58,6 +64,7 @@ pub async fn serve(
     pages: Pages,
     ended: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let listener = listen::Bounded::new(listener, CONNECTIONS);
     axum::serve(listener, router(pages)).with_graceful_shutdown(ended).await
 }
 

@@ -33,7 +33,7 @@ pub(super) fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Failed> {
     telemetry::trace(&config.telemetry)?;
     let metrics = telemetry::measure()?;
     harden::process();
-    harden::descriptors(config.limits.most_connections());
+    harden::descriptors(config.limits.most_connections().saturating_add(web::CONNECTIONS));
     // One processor is left for the log's writer, but not of two: signing takes more than one, and a commit waits for the
     // disk most of its time.
     let workers = std::thread::available_parallelism().map_or(2, |all| all.get().saturating_sub(1).max(2));

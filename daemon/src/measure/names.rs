@@ -30,7 +30,7 @@ registry! {
     UNAUTHENTICATED, "countersign_unauthenticated_total", Counter, Count, "Requests of identities that no grant admits; they are not recorded.";
     REPLIES, "countersign_replies_handed_over_total", Counter, Count, "Replies with signatures of which a connection took the first byte.";
     CONNECTIONS, "countersign_connections", Gauge, Count, "Open connections of callers.";
-    CONNECTIONS_CUT, "countersign_connections_cut_total", Counter, Count, "Connections that were ended because another one needed their place, by room: handshakes, anonymous, spare, local-spare, stops, acts.";
+    CONNECTIONS_CUT, "countersign_connections_cut_total", Counter, Count, "Connections that were ended because another one needed their place, by room: handshakes, anonymous, spare, local-spare, stops, acts, pages.";
     BACKEND_HEALTHY, "countersign_backend_healthy", Gauge, Count, "1 while a backend can sign, else 0, by backend.";
     BACKEND_FAILURES, "countersign_backend_failures_total", Counter, Count, "Failed calls by backend and failure.";
     BACKEND_WAITING, "countersign_backend_waiting", Gauge, Count, "Calls that wait in the fair queue in front of a backend.";

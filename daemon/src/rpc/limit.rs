@@ -18,7 +18,6 @@
 
 mod class;
 mod limits;
-mod room;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +28,8 @@ use proto::refusal::Refusal;
 
 pub use class::Class;
 pub use limits::Limits;
-pub use room::{Cut, Origin, Room, Seat};
+
+pub use crate::room::{Cut, Origin, Room, Seat};
 
 /// How long an overloaded daemon asks callers to wait.
 const WAIT: Duration = Duration::from_millis(200);

@@ -69,6 +69,30 @@ async fn entries_are_shown_only_where_the_guardrails_say_so() {
 }
 
 #[tokio::test]
+async fn connections_to_the_pages_make_room_for_each_other() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+    let site = Trial::new("private", &everything()).await;
+    let (router, _recorder) = pages(&site);
+    let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(axum::serve(listen::Bounded::new(listener, 2), router).into_future());
+    let mut silent = Vec::new();
+    for _ in 0..5 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut asks = TcpStream::connect(address).await.unwrap();
+    asks.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    asks.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // There is room for one of those who say nothing beside the one that asked.
+    for stream in &mut silent[..4] {
+        assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
+    }
+}
+
+#[tokio::test]
 async fn health_names_the_log_and_each_backend() {
     let site = Trial::new("private", &everything()).await;
     let (router, recorder) = pages(&site);

@@ -9,7 +9,8 @@
 //! 4a keyring
 //! 3  backend · log
 //! 2  store
-//! 1  keys · policy · clock · secret · measure · ahead
+//! 1b room
+//! 1a keys · policy · clock · secret · measure · ahead
 //! ```
 //!
 //! A module imports lower layers only, never a sibling of its own. The first segment of every `crate::` path is held
@@ -38,6 +39,7 @@ const TABLE: &[(&str, u32)] = &[
     ("backend", 30),
     ("log", 30),
     ("store", 20),
+    ("room", 11),
     ("keys", 10),
     ("policy", 10),
     ("clock", 10),
