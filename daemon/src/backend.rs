@@ -73,6 +73,13 @@ pub trait Backend: Send + Sync {
 
 /// An opened key.
 pub trait SigningKey: Send + Sync {
+    /// Whether a signature would be tried now: asked before anything is recorded. What it lets through may still be
+    /// refused, and what it refuses touched nothing.
+    ///
+    /// # Errors
+    /// As [`Self::sign`] would answer at once.
+    fn admits(&self, turn: &Turn) -> Result<(), Failure>;
+
     /// Signs. The deadline of `turn` counts until the device is asked; from then on the answer is waited for, because the
     /// device may have signed.
     fn sign(&self, input: Prepared, turn: Turn) -> Work<'_, RawSignature>;

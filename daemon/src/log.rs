@@ -387,6 +387,16 @@ impl Log {
         self.shared.off_host.health()
     }
 
+    /// Waits until every intent has its leaf: whoever asked may have gone, and its operation runs on. A log that takes
+    /// nothing is not waited for.
+    pub async fn settled(&self) {
+        let mut health = self.health();
+        tokio::select! {
+            () = self.shared.queue.settled() => {}
+            _ill = health.wait_for(|health| *health != LogHealth::Ready) => {}
+        }
+    }
+
     /// Takes nothing new, writes everything that waits, empties the WAL, syncs the anchors, tells those off the host (for
     /// a bounded time), and ends the log's threads.
     pub async fn close(&self) {

@@ -3,6 +3,8 @@
 //! One program, because each would link the whole product anew; its tests run side by side on instances of their own.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "chaos/absent.rs"]
+mod absent;
 #[path = "chaos/anchor.rs"]
 mod anchor;
 #[path = "chaos/configured.rs"]

@@ -145,6 +145,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, metrics: telemetry::Metric
         if open > 0 {
             tracing::warn!(open, "connections did not end in time");
         }
+        log.settled().await;
         drop(end_pages);
     });
     if signals.drain(left, drain::BOUND + Duration::from_secs(1)).await != Drained::Finished {

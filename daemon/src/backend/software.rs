@@ -206,6 +206,10 @@ struct Key {
 }
 
 impl SigningKey for Key {
+    fn admits(&self, turn: &Turn) -> Result<(), Failure> {
+        self.gate.admits(turn)
+    }
+
     fn sign(&self, input: Prepared, turn: Turn) -> Work<'_, RawSignature> {
         Box::pin(async move {
             input.fits(self.algorithm, &self.capabilities)?;

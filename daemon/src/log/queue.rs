@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::error::LogError;
 use super::intent::Closure;
@@ -41,6 +41,8 @@ pub(super) struct Queue {
     limits: Limits,
     /// Intents without a seal, with those that wait to be written.
     open: AtomicUsize,
+    /// Told when that has become none.
+    settled: Notify,
     /// Exponentially weighted time of a commit, nanoseconds.
     commit: AtomicU64,
 }
@@ -52,6 +54,7 @@ impl Queue {
             work: Condvar::new(),
             limits,
             open: AtomicUsize::new(0),
+            settled: Notify::new(),
             commit: AtomicU64::new(200_000),
         }
     }
@@ -81,9 +84,23 @@ impl Queue {
 
     pub(super) fn ended(&self, intents: usize) {
         // A load finds intents of other owners, which were never counted here.
-        let _old = self
+        let old = self
             .open
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| Some(open.saturating_sub(intents)));
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |open| Some(open.saturating_sub(intents)));
+        if old.is_ok_and(|old| old <= intents) {
+            self.settled.notify_waiters();
+        }
+    }
+
+    /// Waits until no intent is without its end.
+    pub(super) async fn settled(&self) {
+        loop {
+            let settled = self.settled.notified();
+            if self.open_intents() == 0 {
+                return;
+            }
+            settled.await;
+        }
     }
 
     /// Whether so much more may be taken now; `left` is the time until the caller's deadline.

@@ -12,7 +12,8 @@ use proto::record::{Outcome, SignRecord};
 use super::admit::Chosen;
 use super::prepare::Reading;
 use super::{Encoding, SignRequest, refuse};
-use crate::backend::{Failure, Prepared, RawSignature, SigningKey};
+use crate::backend::{Deadline, Failure, Prepared, Priority, RawSignature, SigningKey, Turn};
+use crate::clock::Monotonic;
 use crate::log::{Intent, IntentDraft, RequestKey, Requires, Seal};
 use crate::policy::Permit;
 use crate::policy::caller::Caller;
@@ -75,6 +76,24 @@ impl Operation {
             (Body::Message(message), None) => Prepared::Message(message.clone()),
             _ => Prepared::Digest(chosen.digest.clone()),
         }
+    }
+
+    /// Its place in a backend's queue.
+    pub(crate) fn turn(&self, by: Option<Monotonic>) -> Turn {
+        let (caller, deadline) = (self.caller.id.as_str().into(), by.map(Deadline));
+        Turn { caller, deadline, priority: Priority::Normal }
+    }
+
+    /// Whether the backends of all its versions would try now, or which would not, and why.
+    pub(crate) fn admitted(&self, by: Option<Monotonic>) -> Result<(), (&str, Failure)> {
+        let turn = self.turn(by);
+        self.chosen.iter().zip(&self.signers).try_for_each(|(chosen, signer)| {
+            let admitted = match signer {
+                Ok(signer) => signer.admits(&turn),
+                Err(failure) => Err(failure.clone()),
+            };
+            admitted.map_err(|failure| (chosen.version.backend.as_str(), failure))
+        })
     }
 
     /// Notes what a backend gave for the version at `position`.

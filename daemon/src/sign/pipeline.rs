@@ -15,7 +15,6 @@ use super::admit::{self, Standing, Unadmitted};
 use super::operation::Operation;
 use super::reply::Reply;
 use super::{SignRequest, Signer, prepare, recorded, refuse};
-use crate::backend::{Deadline, Priority, Turn};
 use crate::clock::Monotonic;
 use crate::keyring::Snapshot;
 use crate::log::{Earlier, Fresh, Intended, Intent, LogError, RequestKey, Sealed};
@@ -223,8 +222,9 @@ impl Signer {
         operations: Vec<Operation>,
         by: Option<Monotonic>,
     ) -> Vec<(usize, Answer)> {
+        let (operations, mut refused) = self.tried(operations, by).await;
         if operations.is_empty() {
-            return vec![];
+            return refused;
         }
         let began = self.clock.monotonic();
         let positions: Vec<usize> = operations.iter().map(|operation| operation.position).collect();
@@ -241,7 +241,10 @@ impl Signer {
             None => Ok(answers.await),
         };
         let missing = match waited {
-            Ok(Ok(answers)) => return answers,
+            Ok(Ok(answers)) => {
+                refused.extend(answers);
+                return refused;
+            }
             Ok(Err(_ended)) => {
                 Refusal::new(Reason::Internal, "the operation ended without an answer; its record says how")
             }
@@ -249,7 +252,40 @@ impl Signer {
                 Refusal::new(Reason::DeadlineExceeded, "the backend did not answer before the deadline")
             }
         };
-        positions.into_iter().map(|position| (position, Err(missing.clone()))).collect()
+        refused.extend(positions.into_iter().map(|position| (position, Err(missing.clone()))));
+        refused
+    }
+
+    /// The operations that a backend would try now. The others are refused before anything is recorded, and cost no total;
+    /// what was signed before under their request id they get all the same.
+    async fn tried(
+        self: &Arc<Self>,
+        operations: Vec<Operation>,
+        by: Option<Monotonic>,
+    ) -> (Vec<Operation>, Vec<(usize, Answer)>) {
+        let (mut tried, mut refused) = (Vec::with_capacity(operations.len()), vec![]);
+        for mut operation in operations {
+            let Err((backend, failure)) = operation.admitted(by) else {
+                tried.push(operation);
+                continue;
+            };
+            measure::backend_failed(backend, failure.name());
+            let refusal = refuse::failed(backend, &failure);
+            let earlier = match operation.request_key() {
+                Some(request) => self.log.earlier(&operation.caller.id.as_str().into(), &request).await,
+                None => Ok(None),
+            };
+            let answer = match earlier {
+                Ok(Some(earlier)) => operation.replay(self, earlier).await,
+                // That the log cannot be read is not what keeps this from being signed.
+                Ok(None) | Err(_) => {
+                    std::mem::take(&mut operation.spent).give_back();
+                    Err(refusal)
+                }
+            };
+            refused.push((operation.position, answer));
+        }
+        (tried, refused)
     }
 
     async fn run(
@@ -295,11 +331,7 @@ impl Signer {
 
     /// Asks the backends.
     async fn perform(&self, operation: &mut Operation, by: Option<Monotonic>) {
-        let turn = Turn {
-            caller: operation.caller.id.as_str().into(),
-            deadline: by.map(Deadline),
-            priority: Priority::Normal,
-        };
+        let turn = operation.turn(by);
         let signers = std::mem::take(&mut operation.signers);
         for (position, signer) in signers.into_iter().enumerate() {
             let result = match signer {

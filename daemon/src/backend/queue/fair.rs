@@ -67,19 +67,33 @@ impl<T> Fair<T> {
         self.total == 0
     }
 
+    /// Whether another call of this caller may wait.
+    ///
+    /// # Errors
+    /// The bound that is reached.
+    pub fn has_room(&self, turn: &Turn) -> Result<(), Full> {
+        if self.total >= self.bounds.total {
+            return Err(Full::Total);
+        }
+        if self.waiting(turn) >= self.bounds.per_caller {
+            return Err(Full::Caller);
+        }
+        Ok(())
+    }
+
+    fn waiting(&self, turn: &Turn) -> usize {
+        self.counts.get(&turn.caller).copied().unwrap_or(0)
+    }
+
     /// Puts a call at the end of its caller's lane.
     ///
     /// # Errors
     /// The call back, with the bound that is reached.
     pub fn offer(&mut self, turn: &Turn, item: T) -> Result<(), (T, Full)> {
-        let waiting = self.counts.get(&turn.caller).copied().unwrap_or(0);
-        if self.total >= self.bounds.total {
-            return Err((item, Full::Total));
+        if let Err(full) = self.has_room(turn) {
+            return Err((item, full));
         }
-        if waiting >= self.bounds.per_caller {
-            return Err((item, Full::Caller));
-        }
-        self.counts.insert(turn.caller.clone(), waiting + 1);
+        self.counts.insert(turn.caller.clone(), self.waiting(turn) + 1);
         self.total += 1;
         let round = &mut self.rounds[Self::place(turn.priority)];
         let lane = round.lanes.entry(turn.caller.clone()).or_default();

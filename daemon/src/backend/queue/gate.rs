@@ -59,6 +59,17 @@ impl Gate {
         })
     }
 
+    /// Whether a call would be let in to wait now.
+    ///
+    /// # Errors
+    /// [`Failure::Late`] and [`Failure::Busy`], as [`Self::enter`] would say.
+    pub fn admits(&self, turn: &Turn) -> Result<(), Failure> {
+        let now = self.clock.monotonic();
+        let mut state = self.locked();
+        self.refuse_hopeless(turn, &state, now)?;
+        self.make_room(&mut state, turn, now)
+    }
+
     /// Waits for a turn.
     ///
     /// # Errors
@@ -116,26 +127,31 @@ impl Gate {
         turn: &Turn,
         now: Monotonic,
     ) -> Result<oneshot::Receiver<Result<Pass, Failure>>, Failure> {
+        self.make_room(state, turn, now)?;
         let (waiter, answer) = oneshot::channel();
-        let waiter = match state.fair.offer(turn, waiter) {
-            Ok(()) => {
-                self.waiting.set(state.fair.len());
-                return Ok(answer);
-            }
-            Err((waiter, _full)) => waiter,
-        };
+        let offered = state.fair.offer(turn, waiter).map_err(|(_waiter, _full)| self.busy(state, now));
+        self.waiting.set(state.fair.len());
+        offered.map(|()| answer)
+    }
+
+    fn make_room(&self, state: &mut State, turn: &Turn, now: Monotonic) -> Result<(), Failure> {
+        if state.fair.has_room(turn).is_ok() {
+            return Ok(());
+        }
         // Callers that went away hold places; only now is it worth looking for them, and not with every refusal.
         if state.swept.is_none_or(|swept| now.since(swept) >= SWEEP) {
             state.swept = Some(now);
             state.fair.remove(oneshot::Sender::is_closed);
         }
-        state.fair.offer(turn, waiter).map(|()| answer).map_err(|(_waiter, _full)| {
-            let usual = state.pace.median(now).unwrap_or(Duration::from_millis(5));
-            let rounds = u32::try_from(state.fair.len() / self.limit + 1).unwrap_or(u32::MAX);
-            let retry_after =
-                usual.saturating_mul(rounds).clamp(Duration::from_millis(10), Duration::from_secs(30));
-            Failure::Busy { retry_after }
-        })
+        state.fair.has_room(turn).map_err(|_full| self.busy(state, now))
+    }
+
+    fn busy(&self, state: &State, now: Monotonic) -> Failure {
+        let usual = state.pace.median(now).unwrap_or(Duration::from_millis(5));
+        let rounds = u32::try_from(state.fair.len() / self.limit + 1).unwrap_or(u32::MAX);
+        let retry_after =
+            usual.saturating_mul(rounds).clamp(Duration::from_millis(10), Duration::from_secs(30));
+        Failure::Busy { retry_after }
     }
 
     fn pass(self: &Arc<Self>, since: Monotonic) -> Pass {

@@ -140,6 +140,11 @@ fn millis(left: Option<Duration>) -> u32 {
 }
 
 impl SigningKey for Key {
+    fn admits(&self, turn: &Turn) -> Result<(), Failure> {
+        self.shared.line()?;
+        self.shared.admits(turn)
+    }
+
     fn sign(&self, input: Prepared, turn: Turn) -> Work<'_, RawSignature> {
         Box::pin(self.work(input, turn))
     }

@@ -129,6 +129,10 @@ impl Shared {
         }
     }
 
+    pub(super) fn admits(&self, turn: &Turn) -> Result<(), Failure> {
+        self.gate.admits(turn)
+    }
+
     pub(super) async fn enter(&self, turn: &Turn) -> Result<Pass, Failure> {
         self.gate.enter(turn).await
     }
