@@ -7,9 +7,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use proto::proof::encoding::{Curve, EcdsaFixed};
 use proto::wire::v1::sign_result::Outcome;
 use proto::wire::v1::signing_service_client::SigningServiceClient;
-use proto::wire::v1::{ReceiptDetail, SignBatchRequest, SignRequest, SignResponse, sign_request};
+use proto::wire::v1::{
+    ReceiptDetail, SignBatchRequest, SignRequest, SignResponse, Signature, SignatureEncoding, sign_request,
+};
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
 use tonic::{IntoRequest, Status};
@@ -81,7 +84,7 @@ pub fn unaccounted<'a>(ledger: &Ledger, received: impl IntoIterator<Item = &'a R
     let mut complaints = Vec::new();
     for reply in received.into_iter().flat_map(|received| &received.replies) {
         for signature in &reply.signatures {
-            let own = (hex::encode(&signature.key_id), STANDARD.encode(&signature.value));
+            let own = (hex::encode(&signature.key_id), STANDARD.encode(recorded(signature)));
             let times = released.get(&own).copied().unwrap_or(0);
             if times != 1 {
                 complaints.push(format!("the signature of {} is released {times} times", reply.operation_id));
@@ -96,6 +99,16 @@ pub fn unaccounted<'a>(ledger: &Ledger, received: impl IntoIterator<Item = &'a R
         complaints.extend(tree.breaks(&receipt.checkpoint));
     }
     complaints
+}
+
+/// The signature as records hold it: ECDSA as DER, whatever the caller was given.
+fn recorded(signature: &Signature) -> Vec<u8> {
+    if signature.encoding() != SignatureEncoding::Fixed {
+        return signature.value.clone();
+    }
+    let curve = Curve::ALL.into_iter().find(|curve| 2 * curve.length() == signature.value.len());
+    let fixed = EcdsaFixed::parse(curve.expect("a length of r and s"), &signature.value);
+    fixed.expect("the daemon gives r and s").to_der().into_bytes()
 }
 
 /// How many callers send what.

@@ -2,6 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_lc_rs::digest::{Digest, SHA256};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
+    VerificationAlgorithm,
+};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{Ledger, Record, leaf_hash, stated, tree};
@@ -20,6 +27,7 @@ pub(super) fn complaints(ledger: &Ledger) -> Vec<String> {
     denials(&ledger.records, &mut complaints);
     requests(&ledger.records, &mut complaints);
     configurations(&ledger.records, &mut complaints);
+    signatures(&ledger.records, &mut complaints);
     complaints
 }
 
@@ -165,6 +173,51 @@ fn born(record: &Record) -> Option<&str> {
         "key.carried" => record.body["body"]["key"]["key"].as_str(),
         _ => None,
     }
+}
+
+/// The public key, by its id, of a key that came into force: DER of a SubjectPublicKeyInfo.
+fn public_key(record: &Record) -> Option<(&str, Vec<u8>)> {
+    let key = match record.body["kind"].as_str()? {
+        "ceremony.completed" => &record.body["body"]["effect"]["key"],
+        "key.carried" => &record.body["body"]["key"],
+        _ => return None,
+    };
+    Some((key["key_id"].as_str()?, STANDARD.decode(key["public_key"].as_str()?).ok()?))
+}
+
+/// What is released verifies by the public key that its ceremony has recorded, over the digest that the record names. Of
+/// algorithms that sign digests with SHA-256; others are verified where they are used.
+fn signatures(records: &[Record], complaints: &mut Vec<String>) {
+    let keys: BTreeMap<&str, Vec<u8>> = records.iter().filter_map(public_key).collect();
+    for (index, record) in records.iter().enumerate() {
+        let digest =
+            record.body["signed"]["digests"]["sha256"].as_str().and_then(|hex| hex::decode(hex).ok());
+        let Some(digest) = digest.and_then(|bytes| Digest::import_less_safe(&bytes, &SHA256).ok()) else {
+            continue;
+        };
+        for signature in record.body["signatures"].as_array().into_iter().flatten() {
+            let Some(algorithm) = verification(&signature["algorithm"]) else { continue };
+            let key = signature["key_id"].as_str().and_then(|id| keys.get(id));
+            let value = signature["value"].as_str().and_then(|value| STANDARD.decode(value).ok());
+            let (Some(key), Some(value), true) = (key, value, signature["outcome"] == "released") else {
+                continue;
+            };
+            if UnparsedPublicKey::new(algorithm, key).verify_digest(&digest, &value).is_err() {
+                complaints.push(format!("record {index} releases a signature that its key does not verify"));
+            }
+        }
+    }
+}
+
+fn verification(algorithm: &Value) -> Option<&'static dyn VerificationAlgorithm> {
+    Some(match algorithm.as_str()? {
+        "ecdsa-p256-sha256" => &ECDSA_P256_SHA256_ASN1,
+        "rsa-pkcs1-2048-sha256" | "rsa-pkcs1-3072-sha256" | "rsa-pkcs1-4096-sha256" => {
+            &RSA_PKCS1_2048_8192_SHA256
+        }
+        "rsa-pss-2048-sha256" | "rsa-pss-3072-sha256" | "rsa-pss-4096-sha256" => &RSA_PSS_2048_8192_SHA256,
+        _ => return None,
+    })
 }
 
 /// Keys of a lost log come over before anything else, and stopped.

@@ -1,5 +1,6 @@
 //! SIGHUP and SIGTERM: certificates and policy change under a connection that goes on; a drain loses nothing.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -112,6 +113,17 @@ fn a_drain_under_load_loses_nothing() {
     assert!(world.stop().success());
     let received = loads.map(Load::end);
     let ledger = accounted(&world, &received, "a drain");
+    let recorded: HashSet<String> = ledger
+        .records
+        .iter()
+        .filter_map(|record| serde_json::from_slice::<serde_json::Value>(record.detail.as_deref()?).ok())
+        .filter_map(|detail| detail["request"].as_str().map(str::to_owned))
+        .collect();
+    assert!(!recorded.is_empty());
+    let unanswered = received.iter().flat_map(|received| &received.lost);
+    let unanswered: Vec<&str> =
+        unanswered.map(|asked| asked.request_id.as_str()).filter(|id| recorded.contains(*id)).collect();
+    assert_eq!(unanswered, Vec::<&str>::new(), "what was taken is answered");
     let unknown = ledger.records.iter().filter(|record| record.body["signatures"][0]["outcome"] == "unknown");
     assert_eq!(unknown.count(), 0, "a drain waits for what is under way");
     world.start();

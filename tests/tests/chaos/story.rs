@@ -1,6 +1,8 @@
 //! Everything that can be signed, on a software key and on an HSM's: verified with its receipt, found in the log,
 //! stopped, refused, and stopped still after a restart.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proto::algorithm::{Algorithm, HashAlgorithm};
 use proto::digest::Digest;
 use proto::key_id::KeyId;
@@ -14,7 +16,8 @@ use proto::wire::v1::sign_request::Input;
 use proto::wire::v1::signing_service_client::SigningServiceClient;
 use proto::wire::v1::stop_target::Target;
 use proto::wire::v1::{
-    DsseInput, GetPublicKeyRequest, OciInput, SearchRecordsRequest, SignRequest, SignResponse,
+    DigestInput, DsseInput, GetPublicKeyRequest, NotationInput, OciInput, SearchRecordsRequest, SignRequest,
+    SignResponse,
 };
 use softhsm::{Shape, Token};
 use tests::ask;
@@ -27,13 +30,19 @@ use super::{KEY, P256, accounted};
 
 const SLSA: &str = "https://slsa.dev/provenance/v1";
 const ATTESTATIONS: &str = "release/attestations";
+const NOTATION: &str = "release/notation";
+const DIGESTS: &str = "release/digests";
 const FILE: &[u8] = b"the real file";
 
 /// The signature and its receipt, by what anyone can compute.
 fn verified(world: &World, reply: &SignResponse, spki: &[u8], signed: &[u8], key: &str) {
     let [signature] = reply.signatures.as_slice() else { panic!("one signature: {reply:?}") };
     let algorithm = Algorithm::EcdsaP256Sha256;
-    verify(algorithm, spki, Over::Message(signed), &signature.value, SignatureEncoding::Der).unwrap();
+    // As the input's ecosystem has it: Notation takes r ‖ s, everybody else DER.
+    let fixed = signature.encoding() == proto::wire::v1::SignatureEncoding::Fixed;
+    assert_eq!(fixed, key == NOTATION);
+    let encoding = if fixed { SignatureEncoding::Fixed } else { SignatureEncoding::Der };
+    verify(algorithm, spki, Over::Message(signed), &signature.value, encoding).unwrap();
     let receipt = reply.receipt.clone().unwrap();
     let receipt = Receipt {
         leaf: receipt.record.to_vec(),
@@ -78,6 +87,14 @@ async fn search(channel: &Channel, digest: &[u8], reach: u64) -> Vec<u64> {
     panic!("the index never reached {reach}");
 }
 
+/// What Notation hands to its plug-in: a JWS signing input.
+fn notation() -> String {
+    let b64 = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let header = r#"{"alg":"ES256","cty":"application/vnd.cncf.notary.payload.v1+json"}"#;
+    let payload = r#"{"targetArtifact":{"digest":"sha256:aa","mediaType":"m","size":1}}"#;
+    format!("{}.{}", b64(header), b64(payload))
+}
+
 /// An in-toto statement to be signed.
 fn statement() -> SignRequest {
     let statement = serde_json::json!({
@@ -96,15 +113,24 @@ async fn everything(world: &World, channel: &Channel) -> Received {
         ..OciInput::default()
     };
     let mut received = Received::default();
+    let digest = Digest::of(HashAlgorithm::Sha256, FILE).value().to_vec();
+    let digest = Some(proto::wire::v1::Digest { algorithm: 1, value: digest });
     for (key, input) in [
         (KEY, Input::Message(FILE.into())),
+        (DIGESTS, Input::Digest(DigestInput { digests: digest.into_iter().collect() })),
+        (NOTATION, Input::Notation(NotationInput { payload: notation().into() })),
         (KEY, Input::Oci(oci)),
         (ATTESTATIONS, statement().input.unwrap()),
     ] {
         let spki = public_key(channel, key).await;
         let asked = SignRequest { input: Some(input.clone()), ..request(key, b"") };
         let reply = sign(channel, asked).await.unwrap_or_else(|status| panic!("{input:?}: {status:?}"));
-        let signed = if matches!(input, Input::Message(_)) { FILE } else { &reply.signed_bytes[..] };
+        let payload = notation();
+        let signed = match input {
+            Input::Message(_) | Input::Digest(_) => FILE,
+            Input::Notation(_) => payload.as_bytes(),
+            _ => &reply.signed_bytes[..],
+        };
         verified(world, &reply, &spki, signed, key);
         received.replies.push(reply);
     }
@@ -139,7 +165,7 @@ fn walk(mut world: World) {
     }
     assert!(world.stop().success());
     let ledger = accounted(&world, [&received], "a story");
-    assert_eq!(ledger.released().len(), 8);
+    assert_eq!(ledger.released().len(), 12);
 }
 
 const STATEMENTS: &str = "dsse:https://slsa.dev/provenance/v1";
@@ -147,7 +173,7 @@ const STATEMENTS: &str = "dsse:https://slsa.dev/provenance/v1";
 #[test]
 fn everything_that_a_software_key_signs_is_proven_and_stopped() {
     let plan = Plan::new().key(KEY, P256, &["blob", "oci"]).key(ATTESTATIONS, P256, &[STATEMENTS]);
-    walk(plan.start());
+    walk(plan.key(NOTATION, P256, &["notation"]).key(DIGESTS, P256, &["digest"]).start());
 }
 
 #[test]
@@ -155,11 +181,10 @@ fn everything_that_an_hsm_signs_is_proven_and_stopped() {
     let token = Token::create().unwrap();
     token.generate("linux", &[1], Shape::P256).unwrap();
     token.generate("attestations", &[2], Shape::P256).unwrap();
-    let plan = Plan::new().token(token, None).token_key(KEY, "linux", P256, &["blob", "oci"]).token_key(
-        ATTESTATIONS,
-        "attestations",
-        P256,
-        &[STATEMENTS],
-    );
-    walk(plan.start());
+    token.generate("notation", &[3], Shape::P256).unwrap();
+    token.generate("digests", &[4], Shape::P256).unwrap();
+    let plan = Plan::new().token(token, None).token_key(KEY, "linux", P256, &["blob", "oci"]);
+    let plan = plan.token_key(ATTESTATIONS, "attestations", P256, &[STATEMENTS]);
+    let plan = plan.token_key(NOTATION, "notation", P256, &["notation"]);
+    walk(plan.token_key(DIGESTS, "digests", P256, &["digest"]).start());
 }

@@ -336,3 +336,29 @@ fn a_signature_before_the_record_of_its_start_or_reload_is_noticed() {
     records.push(record(late, &json!({})));
     caught(&ledger(records), "record 6 was asked of a process whose start is record 7");
 }
+
+#[test]
+fn a_signature_that_its_key_does_not_verify_is_noticed() {
+    use aws_lc_rs::encoding::AsDer;
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+    let spki = pair.public_key().as_der().unwrap();
+    let value = pair.sign(&SystemRandom::new(), b"a file").unwrap();
+    let judged = |signed: &[u8]| {
+        let mut born = completed(&"0".repeat(64), 0).body;
+        born["body"]["effect"]["key"]["key_id"] = "51be".into();
+        born["body"]["effect"]["key"]["public_key"] = encode(spki.as_ref()).into();
+        let mut released = sign(1, 1).body;
+        released["signed"] = json!({"digests": {"sha256": hex::encode(hash(signed))}});
+        released["signatures"][0]["algorithm"] = "ecdsa-p256-sha256".into();
+        released["signatures"][0]["value"] = encode(value.as_ref()).into();
+        let detail = json!({"backend": "hsm-a", "caller": {"id": "spiffe://example.org/ci/linux"}});
+        ledger(vec![record(born, &json!({"documents": {}})), record(released, &detail)]).complaints()
+    };
+    let said = |complaints: Vec<String>| complaints.iter().any(|said| said.contains("does not verify"));
+    assert!(!said(judged(b"a file")));
+    assert!(said(judged(b"another file")));
+}
