@@ -120,7 +120,8 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, metrics: telemetry::Metric
     addresses::write(&config, edge.address(), web)?;
     // A stop, keys that are open, and the end of the daemon wait for nothing of this.
     let readying = async {
-        tokio::join!(recorded(Some(owed)), opening.wait(opening::UNREADY));
+        let answered = tokio::time::timeout(opening::UNREADY, opening::answered(&keyring));
+        let _late = tokio::join!(recorded(Some(owed)), opening.wait(opening::UNREADY), answered);
         addresses::say(&config, edge.address(), web);
         drain::ready();
         std::future::pending::<()>().await;
@@ -262,6 +263,7 @@ mod opening {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use crate::backend::Health;
     use crate::keyring::Keyring;
 
     /// How long nobody is served because of keys: a module that is well has answered, so nobody is told that a key is being
@@ -269,6 +271,15 @@ mod opening {
     pub(super) const UNSERVED: Duration = Duration::from_secs(2);
     /// How long after that the daemon does not say that it is ready, for modules that take their time. It serves meanwhile.
     pub(super) const UNREADY: Duration = Duration::from_secs(8);
+
+    /// Waits until every backend has said how it fares, also those without a key: the first one may be made there at once.
+    pub(super) async fn answered(keyring: &Keyring) {
+        for (_, backend) in keyring.backends() {
+            let mut health = backend.health();
+            // Whoever has gone says nothing any more.
+            let _said = health.wait_for(|health| *health != Health::Starting).await;
+        }
+    }
 
     /// The keys of a start while they are opened.
     pub(super) struct Opening {

@@ -1,6 +1,7 @@
 //! A flood at the door of a daemon, and the stops that get through: by the client's own command line.
 
 use std::net::TcpStream;
+use std::process::Command;
 
 use proto::reason::Reason;
 use tests::ask;
@@ -33,4 +34,36 @@ fn silent_connections_shut_out_no_stop() {
     drop(silent);
     assert!(world.stop().success());
     assert_eq!(world.ledger().complaints(), Vec::<String>::new());
+}
+
+/// The command under a limit of descriptors, in the words of a shell.
+fn limited(command: &Command, how: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("ulimit {how} && exec \"$0\" \"$@\""));
+    shell.arg(command.get_program()).args(command.get_args());
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.current_dir(command.get_current_dir().unwrap());
+    shell
+}
+
+/// How many descriptors the daemon may open.
+fn descriptors(world: &mut tests::world::World) -> u64 {
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", world.process().number())).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn there_are_descriptors_for_all_connections_or_it_is_said_that_there_are_not() {
+    let mut world = software().make();
+    world.start_as(limited(&world.daemon(), "-Sn 256")).unwrap();
+    let allowed = descriptors(&mut world);
+    assert!((2_000..10_000).contains(&allowed), "{allowed}: as many as it needs, and not more");
+    assert!(!world.process().said().contains("LimitNOFILE"), "{}", world.process().said());
+    assert!(world.stop().success());
+    world.start_as(limited(&world.daemon(), "-n 512")).unwrap();
+    assert_eq!(descriptors(&mut world), 512);
+    let said = world.process().says("LimitNOFILE", tests::PATIENCE);
+    assert!(said.contains("WARN") && said.contains("needed="), "{said}");
+    assert!(world.stop().success());
 }
