@@ -97,7 +97,7 @@ impl InForce {
 /// One ceremony.
 ///
 /// Invariant: folding the accepted records gives this session, and no order of records makes a count grow without a new
-/// person's act (held by `the_invariants_c1_to_c6_c8_c10_and_c11_hold_in_every_history`).
+/// person's act (held by `the_invariants_c1_to_c8_c10_and_c11_hold_in_every_history`).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Session {
     // What does not change from one event to the next is shared by the sessions before and after it.

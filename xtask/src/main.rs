@@ -49,7 +49,7 @@ enum Task {
         /// Also build the documentation of every item and refuse broken links.
         #[arg(long)]
         full: bool,
-        /// Nothing but this: take each guard of the ceremonies' session machine away, and see that a test notices.
+        /// Nothing but this: take each rule and each guard of the ceremonies' session machine away, and see that tests notice.
         #[arg(long, conflicts_with = "full")]
         mutants: bool,
     },

@@ -1,10 +1,12 @@
-//! `cargo xtask test --mutants`: each guard of the session machine is taken away in turn, and some test must notice.
+//! `cargo xtask test --mutants`: each rule of the session machine is taken away in turn, with all guards that keep it, and the
+//! invariants over generated histories must notice; then each guard by itself, and some test must notice.
 //!
 //! The product has no code for this. A copy of its crates lies below cargo's target directory; there, each guard of the
 //! table is an expression that the environment can exchange for another one. So one build serves all mutants, and each of
 //! them is a run of the tests. A guard whose text is not found exactly once is an error: the table cannot rot.
 
 mod copy;
+mod rules;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -21,9 +23,16 @@ const TESTS: [(&str, &[&str]); 3] = [(HISTORIES, &[]), ("session", &[]), ("cerem
 /// The invariants over generated histories.
 const HISTORIES: &str = "properties";
 
+/// How often a rule is shown to the histories, which are other ones each time: each time they must notice.
+const RUNS: usize = 3;
+
+/// A program of tests: its name, where it is, and which of its tests.
+type Tests<'n> = (&'n str, PathBuf, &'n [&'n str]);
+
 /// Copies, builds and runs. `Err` says what cannot be done or which guards nothing holds.
 pub fn run() -> Result<(), String> {
     let mutants = table::read(table::TEXT)?;
+    let rules = rules::read(rules::TEXT, &mutants)?;
     let target = run::target_directory()?;
     let place = target.join("mutants");
     copy::write(run::root(), &place, &mutants)?;
@@ -38,13 +47,15 @@ pub fn run() -> Result<(), String> {
     let tests = TESTS
         .iter()
         .map(|(name, arguments)| Ok((*name, program(name)?, *arguments)))
-        .collect::<Result<Vec<_>, String>>()?;
-    if let Some(noticed) = noticed(&tests, &place, None)? {
+        .collect::<Result<Vec<Tests<'_>>, String>>()?;
+    if let Some(noticed) = noticed(&tests, &place, &[])? {
         return Err(format!("the tests of `{noticed}` fail without any mutant"));
     }
-    let (mut by_histories, mut by_tests, mut spare, mut wrong) = (0, 0, 0, Vec::new());
+    let mut wrong = of_rules(&rules, &tests, &place)?;
+    let missed = wrong.len();
+    let (mut by_histories, mut by_tests, mut spare) = (0, 0, 0);
     for (number, mutant) in mutants.iter().enumerate() {
-        let by = noticed(&tests, &place, Some(number))?;
+        let by = noticed(&tests, &place, &[number])?;
         let said = match (by, &mutant.spare) {
             (Some(by), None) => {
                 *if by == HISTORIES { &mut by_histories } else { &mut by_tests } += 1;
@@ -64,34 +75,48 @@ pub fn run() -> Result<(), String> {
         }
     }
     let caught = by_histories + by_tests;
+    println!("{} rules, {} of them noticed by generated histories alone", rules.len(), rules.len() - missed);
     println!(
         "{caught} caught, {by_histories} of them by generated histories; {spare} survive by design, {} wrong, of {}",
-        wrong.len(),
+        wrong.len() - missed,
         mutants.len()
     );
-    if wrong.is_empty() { Ok(()) } else { Err(format!("not as the table says:\n{}", wrong.join("\n"))) }
+    if wrong.is_empty() { Ok(()) } else { Err(format!("not as the tables say:\n{}", wrong.join("\n"))) }
 }
 
-/// Which tests fail under a mutant, if any does.
-fn noticed<'n>(
-    tests: &[(&'n str, PathBuf, &[&str])],
-    place: &Path,
-    mutant: Option<usize>,
-) -> Result<Option<&'n str>, String> {
+/// Takes each rule away as a whole, and says which of them the generated histories did not notice every time.
+fn of_rules(rules: &[rules::Rule], tests: &[Tests<'_>], place: &Path) -> Result<Vec<String>, String> {
+    let histories: Vec<Tests<'_>> = tests.iter().filter(|(name, ..)| *name == HISTORIES).cloned().collect();
+    let mut missed = Vec::new();
+    for rule in rules {
+        let mut times = 0;
+        for _ in 0..RUNS {
+            times += usize::from(noticed(&histories, place, &rule.guards)?.is_some());
+        }
+        let line = format!("{}: {}: noticed in {times} of {RUNS} runs", rule.invariant, rule.name);
+        println!("{line}");
+        if times < RUNS {
+            missed.push(line);
+        }
+    }
+    Ok(missed)
+}
+
+/// Which tests fail where these guards are away together, if any do.
+fn noticed<'n>(tests: &[Tests<'n>], place: &Path, mutants: &[usize]) -> Result<Option<&'n str>, String> {
     for (name, program, arguments) in tests {
         let mut command = Command::new(program);
         // Which history fails is of no interest here, only that one does.
         command.args(*arguments).arg("--quiet").env("PROPTEST_MAX_SHRINK_ITERS", "0");
-        if let Some(mutant) = mutant {
-            command.env(VARIABLE, mutant.to_string());
-        }
+        let numbers: Vec<String> = mutants.iter().map(usize::to_string).collect();
+        command.env(VARIABLE, numbers.join(","));
         command.current_dir(place.join("ceremonies")).stdin(Stdio::null());
         let output = command.output().map_err(|e| format!("cannot start `{}`: {e}", program.display()))?;
         if !output.status.success() {
             // A program that ran no test has noticed nothing.
             let text = String::from_utf8_lossy(&output.stdout);
             if !text.contains("test result: FAILED") {
-                return Err(format!("`{name}` died under mutant {mutant:?}: {}", output.status));
+                return Err(format!("`{name}` died under {mutants:?}: {}", output.status));
             }
             return Ok(Some(name));
         }

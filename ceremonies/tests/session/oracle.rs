@@ -9,14 +9,14 @@ use std::time::Duration;
 use ceremonies::person::{PersonId, Role};
 use ceremonies::rules::Officers;
 use ceremonies::session::{
-    Decision, Event, Parted, Parting, Seats, Session, SignedAct, Stamp, State, Step, deviations_digest,
+    Cause, Decision, Event, Session, SignedAct, Stamp, State, Step, deviations_digest,
 };
 use ceremonies::statement::Target;
 use ceremonies::statement::target::Leftover;
 use proto::key_id::KeyId;
 use proto::time::Time;
 
-use crate::room::{next_roster, roster};
+use crate::model::{Model, has};
 
 /// A record that had an effect, and the state after it.
 pub struct Effect {
@@ -29,14 +29,10 @@ pub struct Effect {
     suspended: BTreeSet<PersonId>,
 }
 
-/// The records of one ceremony that had an effect.
+/// The records of one ceremony that had an effect, and what follows from them.
 pub struct Oracle {
     pub effects: Vec<Effect>,
-    pub present: Seats,
-    pub suspended: BTreeSet<PersonId>,
-    /// The latest time that counts.
-    now: Time,
-    sound: bool,
+    pub model: Model,
 }
 
 const STEPS: [(Step, &[Step]); 6] = [
@@ -64,112 +60,41 @@ const STEPS: [(Step, &[Step]); 6] = [
 ];
 
 impl Oracle {
-    pub fn new(session: &Session) -> Self {
-        let now = session.statement().common().not_before;
-        Self { effects: Vec::new(), present: roster(2, |_| {}), suspended: BTreeSet::new(), now, sound: true }
+    pub fn new(model: Model) -> Self {
+        Self { effects: Vec::new(), model }
     }
 
-    /// Takes a record that had an effect, and checks everything.
-    pub fn saw(&mut self, session: &Session, event: &Event, stamp: Stamp, before: Step) {
-        let any_clock = session.rule().any_clock;
-        self.sound = any_clock || (stamp.trusted && stamp.time >= self.now);
-        if self.sound {
-            self.now = self.now.max(stamp.time);
-        }
-        let suspended = self.suspended.clone();
-        match event {
-            Event::Roster(roster) => {
-                self.present = roster.clone();
-                self.suspended.clone_from(&roster.suspended);
-            }
-            Event::Suspended(people) => self.suspended.clone_from(people),
-            _ => {}
-        }
-        let (event, after) = (event.clone(), session.state().clone());
-        self.effects.push(Effect { event, stamp, latest: self.now, before, after, suspended });
-        self.c1_executing_has_its_people(session);
-        self.c2_no_act_counts_twice(session);
+    /// Takes a record that had an effect, with what should follow from it, and checks everything.
+    pub fn saw(&mut self, session: &Session, model: Model, event: &Event, stamp: Stamp, before: Step) {
+        let suspended = std::mem::replace(&mut self.model, model).present.suspended.clone();
+        let (event, after, latest) = (event.clone(), session.state().clone(), self.model.now);
+        self.effects.push(Effect { event, stamp, latest, before, after, suspended });
+        self.c1_executing_has_its_people();
+        self.c2_who_counts_said_so_once(session);
         self.c3_it_executes_once_an_arming(session);
         self.c4_completed_was_seen_before_and_after(session);
         self.c5_only_the_way_through_leads_to_completion();
+        self.c5_what_cannot_come_into_force_has_failed(session);
         self.c6_a_roster_follows_the_one_in_force(session);
         self.c8_looser_guardrails_wait_a_day_without_a_veto(session);
-        self.c10_an_unsound_clock_enables_nothing();
-        self.who_agreed_and_left_is_known(session);
+        self.c10_an_unsound_clock_enables_nothing(session);
+        self.it_stands_where_its_records_lead();
+        // C4: whoever agreed to an execution and left or was suspended before it was over is named, with the record; and nobody else.
+        assert_eq!(*session.parted(), self.model.parted, "C4: who agreed, and counts no more");
     }
 
-    /// Scenario 14: whoever agreed to an execution and left or was suspended before it was over is named, with the record; and
-    /// nobody else is.
-    fn who_agreed_and_left_is_known(&self, session: &Session) {
-        let after = self.newest().after.step();
-        if after.is_end() && after != Step::Completed {
-            return;
-        }
-        let begun = self.effects.iter().rposition(|effect| matches!(effect.event, Event::Start { .. }));
-        let again = |start: &usize| {
-            let since = self.effects[*start..].iter();
-            since
-                .clone()
-                .all(|effect| effect.before != Step::Indeterminate || effect.after.step() != Step::Armed)
+    /// All together: no record leads anywhere else than the invariants let it.
+    fn it_stands_where_its_records_lead(&self) {
+        let (is, should) = (self.newest().after.step(), self.model.step);
+        let invariant = match (is, should) {
+            (Step::Superseded, _) | (_, Step::Superseded) => "C6",
+            (Step::Waiting, _) | (_, Step::Waiting) => "C8",
+            (Step::Vetoed | Step::Aborted, _) | (_, Step::Vetoed | Step::Aborted) => "C11",
+            (Step::Completed | Step::Failed, _) | (_, Step::Completed | Step::Failed) => "C4",
+            (Step::Armed | Step::Executing, _) => "C1",
+            _ => "C2",
         };
-        let mut expected = BTreeMap::new();
-        if let Some(start) = begun.filter(again) {
-            let State::Executing(execution) = &self.effects[start].after else {
-                panic!("a start that is none")
-            };
-            let (pinned, mut present, mut suspended) =
-                (roster(2, |_| {}), roster(2, |_| {}), BTreeSet::new());
-            let mut agreed: Vec<(&PersonId, KeyId, bool)> = Vec::new();
-            for (at, effect) in self.effects.iter().enumerate() {
-                match &effect.event {
-                    // Where time alone ended it first, what came then was too late.
-                    _ if effect.after.step().is_end() => continue,
-                    Event::Roster(roster) => {
-                        present = roster.clone();
-                        suspended.clone_from(&roster.suspended);
-                    }
-                    Event::Suspended(people) => suspended.clone_from(people),
-                    Event::Start { .. } if at == start => {
-                        for person in &execution.approvers {
-                            let says =
-                                |act: &&SignedAct| act.person == *person && act.decision == Decision::Approve;
-                            let before =
-                                self.effects[..at].iter().rev().filter_map(|effect| match &effect.event {
-                                    Event::Act(act) => Some(&**act),
-                                    _ => None,
-                                });
-                            let key = before.into_iter().find(says).unwrap().key;
-                            let officer = pinned.holds(person, Role::Officer, key)
-                                && present.holds(person, Role::Officer, key);
-                            agreed.push((person, key, officer));
-                        }
-                    }
-                    _ => {}
-                }
-                if at <= start {
-                    continue;
-                }
-                let makes_one = matches!(session.statement().target(), Target::RosterChange(_));
-                let officers = agreed.iter().filter(|(person, key, officer)| {
-                    !if *officer {
-                        present.holds(person, Role::Officer, *key)
-                    } else {
-                        makes_one || present.owns(person, *key)
-                    }
-                });
-                let gone = officers.map(|(person, ..)| *person);
-                let witnesses = execution.witnesses.iter();
-                let blind = witnesses.filter(|(person, key)| !present.holds(person, Role::Witness, **key));
-                let all = agreed.iter().map(|(person, ..)| *person).chain(execution.witnesses.keys());
-                let silent: Vec<_> = all.filter(|person| suspended.contains(*person)).collect();
-                for person in gone.chain(blind.map(|(person, _)| person)).chain(silent.clone()) {
-                    let how = if silent.contains(&person) { Parting::Suspended } else { Parting::Left };
-                    let record = effect.stamp.index;
-                    expected.entry(person.clone()).or_insert(Parted { record, how });
-                }
-            }
-        }
-        assert_eq!(*session.parted(), expected, "who agreed, and counts no more");
+        assert_eq!(is, should, "{invariant}: after {:?}", self.newest().event);
     }
 
     fn newest(&self) -> &Effect {
@@ -183,140 +108,36 @@ impl Oracle {
         })
     }
 
-    /// The newest act of a person that `is` what is sought, unless he refused or took it back after it, or was suspended.
-    fn standing(&self, person: &PersonId, is: fn(&Decision) -> bool) -> Option<(&SignedAct, Stamp)> {
-        let (mut said, mut refusal, mut veto) = (None, None, None);
-        for effect in &self.effects {
-            let act = match &effect.event {
-                Event::Act(act) if act.person == *person => act,
-                Event::Suspended(people) if people.contains(person) => {
-                    (said, veto) = (None, None);
-                    continue;
-                }
-                _ => continue,
-            };
-            let at = effect.stamp;
-            match &act.decision {
-                Decision::Refuse => (said, refusal) = (None, Some(act.act)),
-                Decision::Withdraw { act } if veto == Some(*act) => veto = None,
-                Decision::Withdraw { act } if refusal == Some(*act) => refusal = None,
-                Decision::Withdraw { .. } => said = None,
-                Decision::Veto | Decision::Abort => veto = Some(act.act),
-                decision if is(decision) => {
-                    assert!(refusal.is_none(), "C2: {person} has refused and counts");
-                    said = Some((&**act, at));
-                }
-                _ => {}
-            }
-        }
-        said
-    }
-
-    /// How many keys want it stopped, and may.
-    fn vetoes(&self) -> usize {
-        self.vetoers().values().copied().collect::<BTreeSet<_>>().len()
-    }
-
-    /// Who wants it stopped, and may, each with the key of his act.
-    pub fn vetoers(&self) -> BTreeMap<PersonId, KeyId> {
-        let pinned = roster(2, |_| {});
-        let mut present = pinned.clone();
-        let mut suspended = BTreeSet::new();
-        let mut vetoes = BTreeMap::new();
-        for effect in &self.effects {
-            match &effect.event {
-                Event::Roster(roster) => {
-                    present = roster.clone();
-                    suspended.clone_from(&roster.suspended);
-                }
-                Event::Suspended(people) => suspended.clone_from(people),
-                Event::Act(act) if matches!(act.decision, Decision::Veto | Decision::Abort) => {
-                    vetoes.insert(&act.person, (act.act, act.key));
-                }
-                Event::Act(act) => {
-                    let Decision::Withdraw { act: taken_back } = act.decision else { continue };
-                    vetoes.retain(|vetoer, (veto, _)| **vetoer != act.person || *veto != taken_back);
-                }
-                _ => {}
-            }
-            vetoes.retain(|person, (_, key)| {
-                let roles = [Role::Officer, Role::Witness];
-                let holds = |roster: &Seats| roles.iter().any(|role| roster.holds(person, *role, *key));
-                holds(&pinned) && holds(&present) && !suspended.contains(person)
-            });
-        }
-        vetoes.into_iter().map(|(person, (_, key))| (person.clone(), key)).collect()
-    }
-
-    /// Everybody whose act of this sort counts now, by a roster that says who may.
-    fn counted(
-        &self,
-        session: &Session,
-        is: fn(&Decision) -> bool,
-        may: impl Fn(&PersonId, KeyId) -> bool,
-    ) -> Vec<(PersonId, KeyId)> {
-        let people: BTreeSet<&PersonId> = self.acts().map(|(act, _)| &act.person).collect();
-        let valid = |person: &&PersonId| {
-            let (act, at) = self.standing(person, is)?;
-            // The time that the log gave, never one of the act's own; a time that went back did not count then either.
-            let logged = self.logged(at);
-            let fresh = self.now.since(logged) <= session.rule().approval_age && self.now < act.expires;
-            let holds = fresh && may(person, act.key) && !self.suspended.contains(*person);
-            (holds && act.target == session.digest()).then(|| ((*person).clone(), act.key))
-        };
-        people.iter().filter_map(valid).collect()
-    }
-
-    /// The latest time that counted when this record was sealed: time does not go back.
-    fn logged(&self, at: Stamp) -> Time {
-        self.effects.iter().find(|effect| effect.stamp.index == at.index).unwrap().latest
-    }
-
-    /// As many as there are persons, and keys.
-    fn heads(people: &[(PersonId, KeyId)]) -> usize {
-        let keys: BTreeSet<KeyId> = people.iter().map(|(_, key)| *key).collect();
-        let persons: BTreeSet<&PersonId> = people.iter().map(|(person, _)| person).collect();
-        keys.len().min(persons.len())
-    }
-
-    fn c1_executing_has_its_people(&self, session: &Session) {
-        let newest = self.newest();
-        let (Step::Armed | Step::Proposed, State::Executing(execution)) = (newest.before, &newest.after)
-        else {
+    /// Who agreed is counted by the model, by persons and by keys; the daemon's own word for it must be the same.
+    fn c1_executing_has_its_people(&self) {
+        let (newest, model) = (self.newest(), &self.model);
+        let (Event::Start { .. }, State::Executing(execution)) = (&newest.event, &newest.after) else {
             return;
         };
-        let common = session.statement().common();
-        let pinned = roster(2, |_| {});
-        let approve: fn(&Decision) -> bool = |decision| *decision == Decision::Approve;
-        let in_both = |role: Role| {
-            let present = &self.present;
-            let pinned = &pinned;
-            move |person: &PersonId, key| pinned.holds(person, role, key) && present.holds(person, role, key)
-        };
-        let officers = self.counted(session, approve, in_both(Role::Officer));
+        let (common, count) = (model.statement.common(), &model.began);
+        let heads = |people: &BTreeMap<PersonId, KeyId>| people.values().collect::<BTreeSet<_>>().len();
+        let (quorum, of_next) = model.quorums();
+        assert!(heads(&count.approvers) >= quorum, "C1: too few officers: {count:?}");
+        let officer = |(who, key): (&PersonId, &KeyId)| model.in_both(who, Role::Officer, *key);
         assert!(
-            Self::heads(&officers) >= usize::from(common.quorum.approvals),
-            "C1: too few officers: {officers:?}"
+            count.approvers.iter().all(officer),
+            "C1: an approver is no officer here or there: {count:?}"
         );
-        let next = next_roster();
-        if matches!(session.statement().target(), Target::RosterChange(_)) {
-            let of_next =
-                self.counted(session, approve, |person, key| next.holds(person, Role::Officer, key));
-            assert!(Self::heads(&of_next) >= 3, "C1, C6: too few of the next roster: {of_next:?}");
+        if let (Some(of_next), Some(next)) = (of_next, &model.next) {
+            assert!(heads(&count.others) >= of_next, "C1, C6: too few of the next roster: {count:?}");
+            let officer = |(who, key): (&PersonId, &KeyId)| has(next, who, Role::Officer, *key);
+            assert!(count.others.iter().all(officer), "C1, C6: no officer of the next roster: {count:?}");
         }
-        if session.rule().officers == Officers::OneAndAnother {
-            let anybody = |person: &PersonId, key| pinned.owns(person, key) && self.present.owns(person, key);
-            assert!(Self::heads(&self.counted(session, approve, anybody)) >= 2, "C1: nobody else agreed");
+        if model.rule.officers == Officers::OneAndAnother {
+            assert!(heads(&count.others) >= 2, "C1: nobody else agreed");
         }
-        if let Target::SignBreakGlass(signing) = session.statement().target() {
-            assert!(
-                officers.iter().all(|(person, _)| *person == signing.officer),
-                "C1: another officer than the named"
-            );
+        if let Target::SignBreakGlass(signing) = model.statement.target() {
+            let named = count.approvers.keys().all(|person| *person == signing.officer);
+            assert!(named, "C1: another officer than the named");
         }
-        let attest: fn(&Decision) -> bool = |decision| *decision == Decision::Attest;
-        let witnesses = self.counted(session, attest, in_both(Role::Witness));
-        assert!(Self::heads(&witnesses) >= usize::from(session.rule().witnesses), "C1: too few witnesses");
+        assert!(heads(&count.witnesses) >= usize::from(model.rule.witnesses), "C1: too few witnesses");
+        assert_eq!(execution.approvers, count.everybody(), "C1: others approved than those who count");
+        assert_eq!(execution.witnesses, count.witnesses, "C1: others attested than those who count");
         let approvers: BTreeSet<&PersonId> = execution.approvers.iter().collect();
         let operators: BTreeSet<&PersonId> = self
             .effects
@@ -326,53 +147,59 @@ impl Oracle {
                 _ => None,
             })
             .collect();
-        for witness in execution.witnesses.keys() {
+        for (witness, key) in &execution.witnesses {
+            assert!(model.in_both(witness, Role::Witness, *key), "C1: {witness} is no witness here or there");
             assert!(!approvers.contains(witness), "C1: {witness} is officer and witness");
             assert!(*witness != common.initiator, "C1: {witness} proposed what he attests");
             assert!(!operators.contains(witness), "C1: {witness} ran what he attests");
         }
         assert!(operators.is_disjoint(&approvers), "C1: an operator approved");
-        if session.rule().other_unit {
-            let unit = |person: &PersonId| {
-                let seat = self.present.people.get(person).or_else(|| next.people.get(person));
-                seat.map(|seat| seat.unit.clone())
-            };
-            // Of another unit than each of so many approvers: whoever joins them blocks nothing.
-            let officers: BTreeSet<&PersonId> = officers.iter().map(|(person, _)| person).collect();
-            let independent = execution.witnesses.keys().any(|witness| {
-                let others = officers.iter().filter(|person| unit(person) != unit(witness)).count();
-                others >= usize::from(common.quorum.approvals)
-            });
-            assert!(independent, "C1: no witness is of another unit");
-        }
-        assert!(self.now < common.expires && self.now >= common.not_before, "C1: outside its time");
-        assert!(self.vetoes() < usize::from(session.rule().vetoes), "C1: it was vetoed");
+        assert_eq!(execution.independent, count.independent, "C1: others are of another unit");
+        assert!(!model.rule.other_unit || !count.independent.is_empty(), "C1: no witness is of another unit");
+        let suspended = execution.approvers.iter().chain(execution.witnesses.keys());
+        assert!(
+            suspended.clone().all(|person| !model.present.suspended.contains(person)),
+            "C1: somebody is suspended who counts"
+        );
+        assert!(model.now < common.expires && model.now >= common.not_before, "C1: outside its time");
+        let vetoes: BTreeSet<KeyId> = model.vetoers().into_values().collect();
+        assert!(vetoes.len() < usize::from(model.rule.vetoes), "C1: it was vetoed");
         let changed = self.effects.iter().any(|effect| match &effect.event {
-            Event::Roster(other) => *other != pinned,
+            Event::Roster(other) => other.version != model.pinned.version,
             Event::Guardrails(version) => *version != common.guardrails,
             _ => false,
         });
-        assert!(session.rule().emergency || !changed, "C1: a superseded ceremony went on");
+        assert!(model.rule.emergency || !changed, "C1: a superseded ceremony went on");
     }
 
-    fn c2_no_act_counts_twice(&self, session: &Session) {
+    /// Exactly those count whose word stands, each with one key; who counts has said so in an act with a nonce of its own.
+    fn c2_who_counts_said_so_once(&self, session: &Session) {
         let mut nonces = BTreeSet::new();
-        let mut said: BTreeMap<&PersonId, usize> = BTreeMap::new();
+        let mut said = BTreeSet::new();
         for (act, _) in self.acts() {
             assert!(nonces.insert((&act.person, act.nonce)), "C2: a nonce counted twice");
             assert_eq!(act.target, session.digest(), "C2: an act on another statement counted");
             if act.decision == Decision::Approve {
-                *said.entry(&act.person).or_default() += 1;
+                said.insert(&act.person);
             }
         }
-        let standing = session.standing(self.now);
+        if self.model.step.is_end() {
+            return;
+        }
+        let (standing, count) = (session.standing(self.model.now), self.model.count());
         let counted = standing.everybody();
-        assert!(
-            counted.iter().all(|person| said.contains_key(person)),
-            "C2: somebody counts who said nothing"
-        );
+        assert!(counted.iter().all(|person| said.contains(person)), "C2: somebody counts who said nothing");
         let keys: BTreeSet<&KeyId> = standing.approvers.values().chain(standing.witnesses.values()).collect();
         assert_eq!(keys.len(), standing.approvers.len() + standing.witnesses.len(), "C2: a key counts twice");
+        assert_eq!(standing.approvers, count.approvers, "C2: other officers count than may");
+        assert_eq!(standing.next_approvers, count.others, "C2: others count than may");
+        assert_eq!(standing.witnesses, count.witnesses, "C2: other witnesses count than may");
+        assert_eq!(standing.independent, count.independent, "C2: others are of another unit");
+        assert_eq!(
+            standing.lacks.is_empty(),
+            self.model.suffices(&count),
+            "C1: who is missing: {standing:?}"
+        );
     }
 
     fn c3_it_executes_once_an_arming(&self, session: &Session) {
@@ -475,9 +302,9 @@ impl Oracle {
     /// Whatever was under way: once another roster is in force, none is made of the one before; and nothing else that has
     /// begun ends for that.
     fn c6_a_roster_follows_the_one_in_force(&self, session: &Session) {
-        let (newest, pinned) = (self.newest(), roster(2, |_| {}));
+        let (newest, pinned) = (self.newest(), &self.model.pinned);
         let makes_one = matches!(session.statement().target(), Target::RosterChange(_));
-        if makes_one && self.present.version != pinned.version {
+        if makes_one && self.model.present.version != pinned.version {
             let step = newest.after.step();
             assert!(
                 step.is_end() && step != Step::Completed,
@@ -501,6 +328,25 @@ impl Oracle {
         }
     }
 
+    /// What was done and attested, and whose completion no record holds yet, may turn out to be without effect. Then it has failed;
+    /// nothing else can.
+    fn c5_what_cannot_come_into_force_has_failed(&self, session: &Session) {
+        let newest = self.newest();
+        let later = Stamp { index: newest.stamp.index + 1, ..newest.stamp };
+        let without = session.without_effect(later);
+        if matches!(newest.after, State::Completed { .. }) {
+            assert_eq!(
+                *without.state(),
+                State::Failed(Cause::NoEffect),
+                "C5: it is completed without an effect"
+            );
+            let same = session.without_effect(newest.stamp);
+            assert_eq!(same, *session, "C5: a record took its own effect away");
+        } else {
+            assert_eq!(without, *session, "C5: what was not completed lost an effect");
+        }
+    }
+
     /// Time is that of the log's records; whoever is officer or witness at the moment of his veto ends it.
     fn c8_looser_guardrails_wait_a_day_without_a_veto(&self, session: &Session) {
         let newest = self.newest();
@@ -517,24 +363,25 @@ impl Oracle {
             newest.latest >= since.later(Duration::from_secs(24 * 3600)),
             "C8: it came into force too early"
         );
-        assert!(self.sound && newest.stamp.trusted, "C8: it came into force by an unsound clock");
-        let mut present = roster(2, |_| {});
+        assert!(self.model.sound && newest.stamp.trusted, "C8: it came into force by an unsound clock");
+        let mut present = &*self.model.pinned;
         for (at, effect) in self.effects.iter().enumerate() {
             if let Event::Roster(other) = &effect.event {
-                present = other.clone();
+                present = other;
             }
             let Event::Act(act) = &effect.event else { continue };
             let may =
-                [Role::Officer, Role::Witness].iter().any(|role| present.holds(&act.person, *role, act.key));
+                [Role::Officer, Role::Witness].iter().any(|role| has(present, &act.person, *role, act.key));
             let vetoed = at > begun && act.decision == Decision::Veto && may;
             assert!(!vetoed, "C8: {} vetoed it while it waited", act.person);
         }
     }
 
-    fn c10_an_unsound_clock_enables_nothing(&self) {
+    fn c10_an_unsound_clock_enables_nothing(&self, session: &Session) {
         let newest = self.newest();
         let step = newest.after.step();
-        if !self.sound && step != newest.before {
+        assert_eq!(session.latest(), self.model.now, "C10: an unsound time counts");
+        if !self.model.sound && step != newest.before {
             let nearer = [Step::Executing, Step::Waiting, Step::Completed].contains(&step);
             let armed = step == Step::Armed && newest.before != Step::Indeterminate;
             assert!(!nearer && !armed, "C10: {} to {step} by an unsound clock", newest.before);

@@ -114,6 +114,8 @@ pub struct Room {
     pub now: Time,
     pub trusted: bool,
     pub records: Vec<(Event, Stamp)>,
+    /// Who signs with another one's key, and which.
+    pub signs: BTreeMap<PersonId, KeyId>,
     nonces: u64,
 }
 
@@ -135,16 +137,26 @@ impl Room {
     pub fn under(present: Seats, statement: Statement, next: Option<Seats>) -> Self {
         let now = statement.common().not_before;
         let stamp = Stamp { index: 50, time: now, trusted: true };
-        let opened = Session::open(statement, &in_force(present), next, stamp).unwrap();
+        Self::of(Session::open(statement, &in_force(present), next, stamp).unwrap(), stamp)
+    }
+
+    /// A ceremony that was just opened by a record with this stamp.
+    pub fn of(opened: Session, stamp: Stamp) -> Self {
         Self {
             session: opened.clone(),
             opened,
-            index: 50,
-            now,
+            index: stamp.index,
+            now: stamp.time,
             trusted: true,
             records: Vec::new(),
+            signs: BTreeMap::new(),
             nonces: 0,
         }
+    }
+
+    /// The key that a person signs with.
+    pub fn key_of(&self, person: &PersonId) -> KeyId {
+        self.signs.get(person).copied().unwrap_or_else(|| key(person, 0))
     }
 
     pub fn wait(&mut self, hours: u64) -> &mut Self {
@@ -172,7 +184,7 @@ impl Room {
             decision,
             expires: self.now.later(Duration::from_secs(30 * 24 * 3600)),
             head: Head { root: Hash::of(b"now"), size: self.index + 1 },
-            key: key(&person, 0),
+            key: self.key_of(&person),
             nonce: nonce.into(),
             overtaken: None,
             person,
@@ -183,7 +195,12 @@ impl Room {
     /// Appends a record, whatever comes of it.
     pub fn append(&mut self, event: Event) -> Result<(), Refusal> {
         self.index += 1;
-        let stamp = Stamp { index: self.index, time: self.now, trusted: self.trusted };
+        self.append_at(self.index, event)
+    }
+
+    /// The same at another place in the log.
+    pub fn append_at(&mut self, index: u64, event: Event) -> Result<(), Refusal> {
+        let stamp = Stamp { index, time: self.now, trusted: self.trusted };
         self.records.push((event.clone(), stamp));
         self.session = self.session.after(&event, stamp)?;
         Ok(())

@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use ceremonies::person::{PersonId, Role};
 use ceremonies::session::{Decision, Event, Refusal, Session, Stamp, State, Step};
 use proto::hash::Hash;
+use proto::key_id::KeyId;
 
+use crate::casts::{NAMES, name};
 use crate::oracle::Oracle;
-use crate::room::{PEOPLE, Room, key, person};
+use crate::room::{Room, person};
 
 /// How many people something took, over all histories.
 #[derive(Clone, Copy, Debug)]
@@ -44,17 +46,19 @@ fn agreed(room: &Room, oracle: &Oracle) -> BTreeSet<PersonId> {
     }
 }
 
-/// Officers and witnesses who could object now and have not. (Rosters of these histories only lose people, so whoever is in the
-/// one in force is in the statement's, too.)
-fn who_may_object(oracle: &Oracle) -> Vec<&'static str> {
-    let have = oracle.vetoers();
+/// Officers and witnesses who could object now and have not; of those who sign with one key the first.
+fn who_may_object(room: &Room, oracle: &Oracle) -> Vec<&'static str> {
+    let waits = oracle.model.step == Step::Waiting;
+    let mut keys: BTreeSet<KeyId> = BTreeSet::new();
+    if !waits {
+        keys.extend(oracle.model.vetoers().into_values());
+    }
     let may = |who: &&str| {
-        let (id, own) = (person(who), key(&person(who), 0));
-        let roles = [Role::Officer, Role::Witness];
-        let present = roles.iter().any(|role| oracle.present.holds(&id, *role, own));
-        present && !oracle.suspended.contains(&id) && !have.contains_key(&id)
+        let (id, own) = (person(who), room.key_of(&person(who)));
+        let has = !waits && oracle.model.vetoers().contains_key(&id);
+        !has && oracle.model.may_object(&id, own) && keys.insert(own)
     };
-    PEOPLE.iter().map(|(name, ..)| *name).filter(may).collect()
+    (0..NAMES).map(name).filter(may).collect()
 }
 
 /// How many people an objection takes, those who have objected already among them; none where time ends it first, or too few are
@@ -62,8 +66,9 @@ fn who_may_object(oracle: &Oracle) -> Vec<&'static str> {
 fn stopped_by(room: &mut Room, oracle: &Oracle, how: &Decision) -> Option<usize> {
     let waits = room.step() == Step::Waiting;
     let mut session = room.session.clone();
-    let mut people = if waits { 0 } else { oracle.vetoers().len() };
-    for (steps, who) in (0..).zip(who_may_object(oracle)) {
+    let mut people =
+        if waits { 0 } else { oracle.model.vetoers().into_values().collect::<BTreeSet<_>>().len() };
+    for (steps, who) in (0..).zip(who_may_object(room, oracle)) {
         let act = room.act(who, how.clone());
         session = match later(&session, Event::Act(act.into()), room, steps) {
             Ok(next) => next,
@@ -88,8 +93,12 @@ fn one_disarms(room: &mut Room, oracle: &Oracle) {
     let standing = room.session.standing(room.session.latest());
     let quorum = room.session.statement().common().quorum;
     let scarce = |people: &BTreeMap<PersonId, _>, needed: u16| {
-        let one = people.keys().next().filter(|_| people.len() == usize::from(needed));
-        one.cloned()
+        // Whose key is another one's too, in whose place he may count.
+        let alone = |own: &&PersonId| {
+            let key = room.key_of(own);
+            !room.signs.contains_key(*own) && !room.signs.values().any(|other| *other == key)
+        };
+        people.keys().next().filter(|_| people.len() == usize::from(needed)).filter(alone).cloned()
     };
     let needed =
         [scarce(&standing.approvers, quorum.approvals), scarce(&standing.witnesses, quorum.witnesses)];
@@ -99,7 +108,7 @@ fn one_disarms(room: &mut Room, oracle: &Oracle) {
             let act = room.act(who.as_str(), decision);
             Event::Act(act.into())
         });
-        let suspended = oracle.suspended.iter().cloned().chain([who.clone()]).collect();
+        let suspended = oracle.model.present.suspended.iter().cloned().chain([who.clone()]).collect();
         for event in own.into_iter().chain([Event::Suspended(suspended)]) {
             let name = event.name();
             match later(&room.session, event, room, 0) {
@@ -117,7 +126,11 @@ fn one_disarms(room: &mut Room, oracle: &Oracle) {
 fn one_refuses(room: &mut Room, oracle: &Oracle) {
     let State::Executed(executed) = room.session.state() else { return };
     let may = |(who, key): &(&PersonId, &_)| {
-        oracle.present.holds(who, Role::Witness, **key) && !oracle.suspended.contains(*who)
+        let (model, present) = (&oracle.model, &oracle.model.present);
+        // Who signed with another one of his keys before may have lost the one that he would sign with now.
+        let own = room.key_of(who);
+        let both = model.in_both(who, Role::Witness, **key) && model.in_both(who, Role::Witness, own);
+        both && !present.suspended.contains(*who)
     };
     let witness = executed.execution.witnesses.iter().find(may).map(|(who, _)| who.clone());
     let Some(who) = witness else { return };

@@ -44,8 +44,12 @@ pub fn write(root: &Path, place: &Path, mutants: &[Mutant]) -> Result<(), String
     }
     let library = sources.join("lib.rs");
     let switch = format!(
-        "\n/// Whether this run is about that mutant.\npub(crate) fn is_mutant(number: usize) -> bool {{\n    \
-         std::env::var(\"{VARIABLE}\").is_ok_and(|own| own == number.to_string())\n}}\n"
+        "\n/// Whether this run is about that mutant: the environment names one, or several with commas between.\n\
+         pub(crate) fn is_mutant(number: usize) -> bool {{\n    \
+         static OWN: std::sync::OnceLock<Vec<usize>> = std::sync::OnceLock::new();\n    \
+         let own = || std::env::var(\"{VARIABLE}\").unwrap_or_default();\n    \
+         let own = || own().split(',').filter_map(|own| own.parse().ok()).collect();\n    \
+         OWN.get_or_init(own).contains(&number)\n}}\n"
     );
     put(&library, &(text(&library)? + &switch))
 }
@@ -85,7 +89,7 @@ fn exchangeable(source: &str, mutants: &[(usize, &Mutant)]) -> Result<String, St
 }
 
 /// Where the text is, which must be there once.
-fn find(source: &str, text: &str) -> Result<Range<usize>, String> {
+pub(super) fn find(source: &str, text: &str) -> Result<Range<usize>, String> {
     let (before, inner, after) = match text.split_once('«') {
         None => ("", text, ""),
         Some((before, rest)) => {
