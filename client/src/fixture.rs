@@ -220,7 +220,7 @@ impl Log {
                 outcome: Outcome::Released,
                 reason: None,
                 sha256: None,
-                value: Some(value.to_vec()),
+                value: Some(value.to_vec().into()),
                 version: 3,
             }],
             signed: Signed {

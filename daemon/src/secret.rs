@@ -9,6 +9,8 @@
 //! the host process of its module does).
 
 mod reference;
+#[cfg(test)]
+pub(crate) mod remains;
 
 use std::fmt;
 

@@ -202,7 +202,7 @@ async fn a_signature_verifies_and_its_receipt_proves_it() {
         .unwrap();
     let record = world.record(receipt.index).await;
     assert_eq!((record.number, record.signatures[0].outcome), (None, Outcome::Released));
-    assert_eq!(record.signatures[0].value.as_deref(), Some(signed.value.as_slice()));
+    assert_eq!(record.signatures[0].value.as_deref(), Some(&signed.value));
     assert_eq!(reply.rule, "builders");
 }
 

@@ -48,7 +48,15 @@ pub enum CanonicalError {
 /// # Errors
 /// [`CanonicalError::Shape`] where serde cannot write it (a map with keys that are no strings).
 pub fn to_vec<T: Serialize>(value: &T) -> Result<Vec<u8>, CanonicalError> {
-    let mut out = Vec::with_capacity(1024);
+    to_vec_of(value, 1024)
+}
+
+/// The same, with room for so many bytes from the beginning.
+///
+/// # Errors
+/// As [`to_vec`].
+pub fn to_vec_of<T: Serialize>(value: &T, expected: usize) -> Result<Vec<u8>, CanonicalError> {
+    let mut out = Vec::with_capacity(expected);
     serde_json::to_writer(&mut out, value)?;
     debug_assert_eq!(
         serde_json_canonicalizer::to_vec(value).ok().as_deref(),

@@ -35,7 +35,7 @@ fn sign() -> SignRecord {
         outcome,
         reason: None,
         sha256: None,
-        value: Some(vec![0x30, version]),
+        value: Some(vec![0x30, version].into()),
         version: version.into(),
     };
     SignRecord {

@@ -66,7 +66,7 @@ fn record(detail: Hash) -> SignRecord {
             outcome: Outcome::Released,
             reason: None,
             sha256: None,
-            value: Some(vec![0x30; 71]),
+            value: Some(vec![0x30; 71].into()),
             version: 3,
         }],
         signed: Signed {

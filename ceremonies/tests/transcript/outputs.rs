@@ -53,7 +53,7 @@ fn the_proof_of_possession_is_an_operation_of_this_execution() {
         (|_, record| record.signatures[0].version = 2, "another version"),
         (|_, record| record.signatures[0].key_id = Hash::ZERO.into(), "another key id"),
         (|_, record| record.signatures[0].outcome = Outcome::Unknown, "another outcome"),
-        (|_, record| record.signatures[0].value = Some(vec![1]), "another signature"),
+        (|_, record| record.signatures[0].value = Some(vec![1].into()), "another signature"),
         (|_, record| record.signatures.push(record.signatures[0].clone()), "other signatures too"),
     ];
     for (change, why) in cases {

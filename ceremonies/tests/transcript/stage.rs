@@ -446,7 +446,7 @@ impl Stage {
                 outcome: Signed::Released,
                 reason: None,
                 sha256: None,
-                value: Some(signature.clone()),
+                value: Some(signature.clone().into()),
                 version: 1,
             }],
             signed: proto::record::Signed {

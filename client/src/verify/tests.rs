@@ -232,7 +232,7 @@ fn a_receipt_of_another_record_or_outcome_is_refused() {
     assert!(matches!(error, NotVerified::Record(CheckError::NotReleased { .. })), "{error}");
 
     let (mut record, _) = case.log.sign_record(&case.key, b"other bytes", &case.signature, Kind::Blob);
-    record.signatures[0].value = Some(case.signature.clone());
+    record.signatures[0].value = Some(case.signature.clone().into());
     let index = case.log.push(record.draft().unwrap(), None);
     case.receipt = case.log.receipt(index);
     assert!(

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use proto::algorithm::Algorithm;
 use proto::digest::Digest;
-use proto::proof::encoding::{EcdsaDer, SignatureEncoding};
+use proto::proof::encoding::EcdsaDer;
+use zeroize::Zeroizing;
 
 use super::{Capabilities, Failure, Input};
 
@@ -66,13 +67,13 @@ impl Prepared {
     }
 }
 
-/// A signature as it leaves a backend: ECDSA always as DER.
+/// A signature as it leaves a backend: ECDSA always as DER. Wiped when it is dropped.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum RawSignature {
     /// ECDSA.
     Ecdsa(EcdsaDer),
     /// Ed25519 and RSA, which have one encoding.
-    Plain(Vec<u8>),
+    Plain(Zeroizing<Vec<u8>>),
 }
 
 impl RawSignature {
@@ -84,11 +85,11 @@ impl RawSignature {
         }
     }
 
-    /// The bytes in the encoding that a caller asked for.
-    pub fn encoded(&self, encoding: SignatureEncoding) -> Vec<u8> {
-        match (self, encoding) {
-            (Self::Ecdsa(der), SignatureEncoding::Fixed) => der.to_fixed().into_bytes(),
-            _ => self.as_bytes().to_vec(),
+    /// The bytes that a record holds, not copied.
+    pub fn into_bytes(self) -> Zeroizing<Vec<u8>> {
+        match self {
+            Self::Ecdsa(der) => der.into_bytes().into(),
+            Self::Plain(bytes) => bytes,
         }
     }
 }

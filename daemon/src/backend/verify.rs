@@ -6,6 +6,7 @@
 use proto::algorithm::Algorithm;
 use proto::proof::encoding::{Curve, EcdsaFixed, SignatureEncoding};
 use proto::proof::signature::{Over, VerifyingKey};
+use zeroize::Zeroizing;
 
 use super::{Failure, Prepared, PublicKey, RawSignature};
 
@@ -49,7 +50,7 @@ impl Verifier {
     ///
     /// # Errors
     /// [`Failure::Mismatch`] where the bytes are no signature of this algorithm: modules answer DER, or drop zeros.
-    pub fn from_pkcs11(&self, bytes: Vec<u8>) -> Result<RawSignature, Failure> {
+    pub fn from_pkcs11(&self, bytes: Zeroizing<Vec<u8>>) -> Result<RawSignature, Failure> {
         let Some(curve) = Curve::of(self.algorithm.shape()) else { return Ok(RawSignature::Plain(bytes)) };
         match EcdsaFixed::parse(curve, &bytes) {
             Ok(fixed) => Ok(RawSignature::Ecdsa(fixed.to_der())),
@@ -71,4 +72,38 @@ pub fn verify(
     signature: &RawSignature,
 ) -> Result<(), Failure> {
     Verifier::new(algorithm, key)?.verify(input, signature)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+    use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+    use aws_lc_rs::rand;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+
+    use super::*;
+    use crate::backend::pkcs11::octets::SignatureOctets;
+    use crate::secret::remains::Sought;
+
+    #[test]
+    fn what_a_module_gave_is_left_nowhere_in_memory_once_it_is_dropped() {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+        let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+        let verifier =
+            Verifier::new(Algorithm::EcdsaP256Sha256, &PublicKey::from_spki(spki.as_ref()).unwrap()).unwrap();
+        let mut given = Zeroizing::new(vec![0; 64]);
+        rand::fill(&mut given).unwrap();
+        let sought = Sought::of(&given[38..62]);
+        let octets = SignatureOctets::from(&given[..]);
+        drop(given);
+        assert_eq!(sought.places(), 1);
+        let signature = verifier.from_pkcs11(octets.into_bytes()).unwrap();
+        assert_eq!(sought.places(), 1, "its DER alone");
+        let input = Prepared::message(Algorithm::EcdsaP256Sha256, &bytes::Bytes::from_static(b"hello"));
+        assert!(verifier.verify(&input, &signature).is_err(), "it is nobody's");
+        let kept = signature.into_bytes();
+        assert_eq!(sought.places(), 1, "not copied");
+        drop(kept);
+        sought.gone();
+    }
 }

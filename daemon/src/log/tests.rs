@@ -13,3 +13,4 @@ mod recover;
 mod stop;
 mod support;
 mod tamper;
+mod wiped;

@@ -103,7 +103,7 @@ impl Operation {
         match result {
             Ok(signature) => {
                 entry.outcome = Outcome::Released;
-                entry.value = Some(signature.as_bytes().to_vec());
+                entry.value = Some(signature.into_bytes());
             }
             Err(failure) => {
                 crate::measure::backend_failed(&backend, failure.name());

@@ -111,7 +111,7 @@ impl Signer {
         let failure = match key.sign(Prepared::message(target.algorithm, &message), turn).await {
             Ok(signature) => {
                 entry.outcome = Outcome::Released;
-                entry.value = Some(signature.as_bytes().to_vec());
+                entry.value = Some(signature.into_bytes());
                 None
             }
             Err(failure) => {
@@ -136,7 +136,8 @@ impl Signer {
         for _ in 0..AGAIN {
             match self.log.seal(vec![seal]).await.pop() {
                 Some(Ok(Sealed::Released(released))) => {
-                    let signature = record.signatures[0].value.clone().unwrap_or_default();
+                    let signature =
+                        record.signatures[0].value.as_ref().map_or_else(Vec::new, |value| value.to_vec());
                     let (index, operation) = (released.index, fresh.operation);
                     return Ok(Possession { index, nonce, operation, signature });
                 }

@@ -105,7 +105,7 @@ impl Operation {
             entries.filter(|(at, entry)| entry.outcome == Outcome::Released && !withheld.contains(at));
         released
             .map(|(_, entry)| {
-                let value = entry.value.as_deref().unwrap_or_default();
+                let value = entry.value.as_ref().map_or(&[][..], |value| value.as_slice());
                 let curve = Curve::of(entry.algorithm.shape()).filter(|_| self.is_fixed());
                 let value = match curve {
                     Some(curve) => EcdsaDer::parse(curve, value)

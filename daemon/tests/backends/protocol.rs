@@ -107,7 +107,7 @@ fn a_number_of_an_old_epoch_is_stale() {
     let sign =
         |epoch, key, length| Ask::Sign { epoch, key, algorithm: ALGORITHM, input: Octets(vec![7; length]) };
     assert!(
-        matches!(host.ask(sign(found.epoch, key, 32)).body, Answer::Signed(bytes) if bytes.0.len() == 64)
+        matches!(host.ask(sign(found.epoch, key, 32)).body, Answer::Signed(bytes) if bytes.as_bytes().len() == 64)
     );
     for length in [0, 20, 31, 33, 64] {
         let refused = host.ask(sign(found.epoch, key, length)).body;

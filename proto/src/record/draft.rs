@@ -3,6 +3,8 @@
 //! The task encodes the whole leaf; the writer only splices what it alone knows (when it is sealed, whether the clock
 //! was trusted, the control record before) into fields of fixed width, and hashes.
 
+use zeroize::Zeroize as _;
+
 use crate::hash::Hash;
 use crate::record::{LONGEST_LEAF, RecordError};
 use crate::time::Time;
@@ -11,7 +13,8 @@ const SEALED: &[u8] = b"\"sealed\":\"";
 const PREVIOUS: &[u8] = b"\"previous\":\"";
 const MARK: &[u8] = b"\"clock\":\"untrusted\",";
 
-/// The bytes of a leaf with places for `sealed` and, in control records, `previous`.
+/// The bytes of a leaf with places for `sealed` and, in control records, `previous`. One that is dropped unstamped is wiped:
+/// it may hold a signature that nobody is to get.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Draft {
     bytes: Vec<u8>,
@@ -41,7 +44,9 @@ impl Draft {
     pub(crate) fn control(bytes: Vec<u8>) -> Result<Self, RecordError> {
         let previous = place(&bytes, PREVIOUS)
             .ok_or_else(|| RecordError::Bounds("a control record without `previous`".into()))?;
-        Ok(Self { previous: Some(previous), ..Self::plain(bytes)? })
+        let mut draft = Self::plain(bytes)?;
+        draft.previous = Some(previous);
+        Ok(draft)
     }
 
     /// Whether `previous` has to be spliced in.
@@ -61,8 +66,8 @@ impl Draft {
 
     /// The leaf, sealed at this time. `previous` is the leaf hash of the control record before, and is ignored by plain
     /// records.
-    pub fn stamp(self, sealed: Time, untrusted: bool, previous: &Hash) -> Vec<u8> {
-        let mut bytes = self.bytes;
+    pub fn stamp(mut self, sealed: Time, untrusted: bool, previous: &Hash) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.bytes);
         if let Some(at) = self.previous {
             bytes[at..at + 64].copy_from_slice(previous.to_string().as_bytes());
         }
@@ -72,6 +77,12 @@ impl Draft {
             bytes.splice(at..at, MARK.iter().copied());
         }
         bytes
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        self.bytes.as_mut_slice().zeroize();
     }
 }
 

@@ -1,6 +1,7 @@
 //! `sign`: one operation, one leaf, one outcome per signature.
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::algorithm::Algorithm;
 use crate::canonical;
@@ -76,7 +77,7 @@ pub struct SignatureEntry {
     pub sha256: Option<Hash>,
     /// The released signature: ECDSA always as DER, in standard base64.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "value")]
-    pub value: Option<Vec<u8>>,
+    pub value: Option<Zeroizing<Vec<u8>>>,
     /// The version's number.
     pub version: u32,
 }
@@ -114,12 +115,15 @@ impl SignRecord {
     /// [`RecordError`].
     pub fn draft(&self) -> Result<Draft, RecordError> {
         debug_assert_eq!(self.v, VERSION);
-        Draft::plain(canonical::to_vec(self)?)
+        // Never moved while it is written: what is freed on the way could not be wiped where it is withheld.
+        let signatures =
+            self.signatures.iter().map(|entry| entry.value.as_ref().map_or(0, |value| 2 * value.len()) + 512);
+        let subjects = self.signed.subjects.iter().map(|subject| subject.len() + 16);
+        Draft::plain(canonical::to_vec_of(self, 1024 + signatures.sum::<usize>() + subjects.sum::<usize>())?)
     }
 
     /// Withholds the entries at these positions: a value becomes its SHA-256, whatever was `released` becomes
-    /// `withheld` for the reason. The bytes of the value are wiped by whoever holds the only copy: the entry's own are
-    /// overwritten here.
+    /// `withheld` for the reason. The value is wiped, as is any other copy of the record when it is dropped.
     pub fn withhold(&mut self, positions: &[(usize, Reason)]) {
         for (position, reason) in positions {
             let Some(entry) = self.signatures.get_mut(*position) else { continue };
@@ -128,9 +132,8 @@ impl SignRecord {
             }
             entry.outcome = Outcome::Withheld;
             entry.reason = Some(*reason);
-            if let Some(mut value) = entry.value.take() {
+            if let Some(value) = entry.value.take() {
                 entry.sha256 = Some(Hash::of(&value));
-                value.fill(0);
             }
         }
     }
@@ -145,24 +148,27 @@ impl SignRecord {
 }
 
 mod value {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use zeroize::Zeroizing;
 
     use crate::canonical::base64_bytes;
 
     pub(super) fn serialize<S: Serializer>(
-        value: &Option<Vec<u8>>,
+        value: &Option<Zeroizing<Vec<u8>>>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Bytes<'a>(#[serde(with = "base64_bytes")] &'a [u8]);
-        value.as_deref().map(Bytes).serialize(serializer)
+        // The text is as good as the bytes.
+        let text = value.as_ref().map(|value| Zeroizing::new(STANDARD.encode(value)));
+        text.as_deref().serialize(serializer)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<Option<Vec<u8>>, D::Error> {
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, D::Error> {
         #[derive(Deserialize)]
         struct Bytes(#[serde(with = "base64_bytes")] Vec<u8>);
-        Ok(Option::<Bytes>::deserialize(deserializer)?.map(|bytes| bytes.0))
+        Ok(Option::<Bytes>::deserialize(deserializer)?.map(|bytes| bytes.0.into()))
     }
 }

@@ -39,7 +39,7 @@ fn entry(algorithm: Algorithm, outcome: Outcome, value: Vec<u8>) -> SignatureEnt
         outcome,
         reason: None,
         sha256: None,
-        value: Some(value),
+        value: Some(value.into()),
         version: 3,
     }
 }

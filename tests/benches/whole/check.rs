@@ -68,8 +68,7 @@ fn reply(
     let receipt = response.receipt.as_ref().ok_or("a reply without a receipt")?;
     let record: SignRecord = proto::canonical::from_slice(&receipt.record).map_err(|e| e.to_string())?;
     let recorded = record.signed.digests.find(HashAlgorithm::Sha256).map(|found| found.value());
-    if recorded != Some(digest.as_slice())
-        || record.signatures[0].value.as_deref() != Some(signature.value.as_slice())
+    if recorded != Some(digest.as_slice()) || record.signatures[0].value.as_deref() != Some(&signature.value)
     {
         return Err("the record is of another signature".to_owned());
     }

@@ -118,7 +118,7 @@ impl Model {
                 outcome: Outcome::Released,
                 reason: None,
                 sha256: None,
-                value: Some([digest.as_bytes().as_slice(), name.as_bytes()].concat()),
+                value: Some([digest.as_bytes().as_slice(), name.as_bytes()].concat().into()),
                 version: 1,
             }],
             signed: Signed {

@@ -3,8 +3,7 @@
 
 use std::fmt::Debug;
 
-use bytes::{Bytes, BytesMut};
-use daemon::backend::pkcs11::frame::{self, FrameError, LONGEST};
+use daemon::backend::pkcs11::frame::{self, FrameError, Inbox, LONGEST};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -29,40 +28,42 @@ pub fn check<T: DeserializeOwned + Serialize + PartialEq + Debug>(bytes: &[u8]) 
 }
 
 /// By the daemon's reader.
-fn taken(pieces: &[&[u8]]) -> Vec<Bytes> {
-    let mut buffer = BytesMut::new();
+fn taken(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
+    let mut inbox = Inbox::default();
     let mut payloads = Vec::new();
-    for piece in pieces {
-        buffer.extend_from_slice(piece);
-        loop {
-            match frame::take(&mut buffer) {
-                Ok(Some(payload)) => {
-                    assert!((1..=LONGEST).contains(&payload.len()));
-                    payloads.push(payload);
+    for mut piece in pieces.iter().copied() {
+        while !piece.is_empty() {
+            let room = inbox.room();
+            let count = room.len().min(piece.len());
+            assert_ne!(count, 0, "an inbox has room where no whole frame waits");
+            room[..count].copy_from_slice(&piece[..count]);
+            inbox.came(count);
+            piece = &piece[count..];
+            loop {
+                match inbox.next(<[u8]>::to_vec) {
+                    Ok(Some(payload)) => {
+                        assert!((1..=LONGEST).contains(&payload.len()));
+                        payloads.push(payload);
+                    }
+                    Ok(None) => break,
+                    Err(FrameError::Length(length)) => {
+                        assert!(!(1..=LONGEST).contains(&length), "{length} is a good length");
+                        return payloads;
+                    }
+                    Err(other) => panic!("{other}"),
                 }
-                Ok(None) => break,
-                Err(FrameError::Length(length)) => {
-                    assert!(!(1..=LONGEST).contains(&length), "{length} is a good length");
-                    return payloads;
-                }
-                Err(other) => panic!("{other}"),
             }
         }
-        assert!(buffer.capacity() <= 4 * LONGEST + bytes_of(pieces), "{} bytes kept", buffer.capacity());
     }
     payloads
 }
 
-fn bytes_of(pieces: &[&[u8]]) -> usize {
-    pieces.iter().map(|piece| piece.len()).sum()
-}
-
 /// By the host's reader.
-fn read(bytes: &[u8]) -> Vec<Bytes> {
+fn read(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut reader = bytes;
     let mut payloads = Vec::new();
     while let Ok(Some(payload)) = frame::read_payload(&mut reader) {
-        payloads.push(payload.into());
+        payloads.push(payload);
     }
     payloads
 }

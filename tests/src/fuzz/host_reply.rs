@@ -3,7 +3,7 @@
 use daemon::backend::pkcs11::message::{
     Answer, Class, Fault, FromHost, Hello, Made, Notice, Reply, Seen, Token,
 };
-use daemon::backend::pkcs11::octets::Octets;
+use daemon::backend::pkcs11::octets::{Octets, SignatureOctets};
 
 use super::frame;
 
@@ -28,7 +28,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let answers = [
         Answer::Ready(token),
         Answer::Key(3),
-        Answer::Signed(Octets(vec![9; 64])),
+        Answer::Signed(SignatureOctets::from(&[9; 64][..])),
         Answer::Listed(vec![seen.clone(), seen.clone()]),
         Answer::Generated(Box::new(Made {
             key: seen,

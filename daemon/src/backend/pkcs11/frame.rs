@@ -9,9 +9,9 @@
 
 use std::io::Read;
 
-use bytes::{Buf as _, Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroize as _;
 
 /// The longest payload of a frame, in bytes.
 pub const LONGEST: usize = 128 * 1024;
@@ -56,19 +56,56 @@ pub fn write<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), FrameErro
     }
 }
 
-/// Takes the payload of the first whole frame out of `buffer`; `None` where more bytes are needed.
+/// What has come over a connection and was not read yet.
 ///
-/// # Errors
-/// If the length is out of bounds.
-pub fn take(buffer: &mut BytesMut) -> Result<Option<Bytes>, FrameError> {
-    let Some(head) = buffer.first_chunk::<HEAD>() else { return Ok(None) };
-    let length = checked(*head)?;
-    if buffer.len() < HEAD + length {
-        buffer.reserve(HEAD + length - buffer.len());
-        return Ok(None);
+/// It has room for one frame, never grows, and wipes what was read: it may be a signature that nobody is to get.
+#[derive(Debug)]
+pub struct Inbox {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self { bytes: vec![0; HEAD + LONGEST], start: 0, end: 0 }
     }
-    buffer.advance(HEAD);
-    Ok(Some(buffer.split_to(length).freeze()))
+}
+
+impl Inbox {
+    /// Where more may be written; say how much [`came`](Self::came). Empty only where a whole frame waits to be taken.
+    pub fn room(&mut self) -> &mut [u8] {
+        if self.end == self.bytes.len() && self.start > 0 {
+            let length = self.end - self.start;
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.bytes[length.max(self.start)..self.end].zeroize();
+            (self.start, self.end) = (0, length);
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    /// So many bytes were written at the beginning of the room.
+    pub fn came(&mut self, count: usize) {
+        self.end = self.bytes.len().min(self.end + count);
+    }
+
+    /// Reads the first whole frame's payload and wipes it; `None` where more bytes are needed.
+    ///
+    /// # Errors
+    /// If the length is out of bounds.
+    pub fn next<R>(&mut self, read: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, FrameError> {
+        let waiting = &mut self.bytes[self.start..self.end];
+        let Some(head) = waiting.first_chunk::<HEAD>() else { return Ok(None) };
+        let length = HEAD + checked(*head)?;
+        let Some(frame) = waiting.get_mut(..length) else { return Ok(None) };
+        let found = read(&frame[HEAD..]);
+        frame.zeroize();
+        self.start += length;
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+        Ok(Some(found))
+    }
 }
 
 /// Reads one payload; `None` at the end of the stream.

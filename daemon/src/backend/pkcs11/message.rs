@@ -15,7 +15,7 @@ use proto::algorithm::Algorithm;
 use proto::hash::Hash;
 use serde::{Deserialize, Serialize};
 
-use super::octets::Octets;
+use super::octets::{Octets, SignatureOctets};
 use super::uri::Uri;
 use crate::secret::SecretReference;
 
@@ -199,7 +199,7 @@ pub enum Answer {
     /// To `FindKey`: the key's number in this epoch. Its public key is the expected one.
     Key(u32),
     /// To `Sign`: the module's bytes, unchanged.
-    Signed(Octets),
+    Signed(SignatureOctets),
     /// To `List`.
     Listed(Vec<Seen>),
     /// To `Generate`.

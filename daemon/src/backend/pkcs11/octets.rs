@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// Bytes. `Debug` shows their number only.
 #[derive(Clone, Default, Eq, Hash, PartialEq)]
@@ -18,6 +19,34 @@ impl fmt::Debug for Octets {
 impl From<&[u8]> for Octets {
     fn from(bytes: &[u8]) -> Self {
         Self(bytes.to_vec())
+    }
+}
+
+/// A signature as the module gave it. Wiped when it is dropped: nobody may be meant to get it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct SignatureOctets(Octets);
+
+impl SignatureOctets {
+    /// The bytes, not copied.
+    pub fn into_bytes(mut self) -> Zeroizing<Vec<u8>> {
+        std::mem::take(&mut self.0.0).into()
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0.0
+    }
+}
+
+impl From<&[u8]> for SignatureOctets {
+    fn from(bytes: &[u8]) -> Self {
+        Self(Octets::from(bytes))
+    }
+}
+
+impl Drop for SignatureOctets {
+    fn drop(&mut self) {
+        self.0.0.as_mut_slice().zeroize();
     }
 }
 

@@ -128,7 +128,7 @@ impl Pair {
             }
             (Private::Ed25519(pair), Prepared::Message(message)) => {
                 let signature = pair.try_sign(message).map_err(|_opaque| broken("no signature was made"))?;
-                Ok(RawSignature::Plain(signature.as_ref().to_vec()))
+                Ok(RawSignature::Plain(signature.as_ref().to_vec().into()))
             }
             _ => Err(Failure::Unsupported {
                 what: "a digest for a key that signs messages, or the reverse".to_owned(),

@@ -291,7 +291,7 @@ pub(super) fn requires(key: &str) -> Requires {
 pub(super) fn signed(mut record: SignRecord) -> Arc<SignRecord> {
     for entry in &mut record.signatures {
         entry.outcome = Outcome::Released;
-        entry.value = Some(record.operation.as_bytes().to_vec());
+        entry.value = Some(record.operation.as_bytes().to_vec().into());
     }
     Arc::new(record)
 }

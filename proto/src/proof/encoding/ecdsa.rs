@@ -1,25 +1,27 @@
 //! ECDSA signatures as DER and as `r ‖ s`, and the way between them.
 //!
-//! Both types hold two non-zero scalars no longer than the curve's order, so converting cannot fail and loses nothing.
+//! Both types are wiped when they are dropped, as nobody may be meant to get the signature. Both hold two non-zero scalars no longer than the curve's order, so converting cannot fail and loses nothing.
 //! Whether the scalars are below the order is the verification's to say.
 
 use ::spki::der::asn1::{AnyRef, UintRef};
 use ::spki::der::{Decode, Encode, Reader, SliceReader, Tag};
 
+use zeroize::Zeroizing;
+
 use super::Curve;
 
 /// An ECDSA signature as strict DER `SEQUENCE { r INTEGER, s INTEGER }` (RFC 3279, 2.2.3; X.690).
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct EcdsaDer {
     curve: Curve,
-    bytes: Vec<u8>,
+    bytes: Zeroizing<Vec<u8>>,
 }
 
 /// An ECDSA signature as `r ‖ s`, each as long as the curve's order, big-endian (IEEE P1363).
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct EcdsaFixed {
     curve: Curve,
-    bytes: Vec<u8>,
+    bytes: Zeroizing<Vec<u8>>,
 }
 
 /// Why bytes are not an ECDSA signature in the form that was said.
@@ -58,14 +60,14 @@ impl EcdsaDer {
         let (r, s) = scalars(bytes).map_err(|_described_by_ours| EcdsaError::Der)?;
         check(curve, r)?;
         check(curve, s)?;
-        Ok(EcdsaDer { curve, bytes: bytes.to_vec() })
+        Ok(EcdsaDer { curve, bytes: bytes.to_vec().into() })
     }
 
     /// The same signature as `r ‖ s`.
     #[must_use]
     pub fn to_fixed(&self) -> EcdsaFixed {
         let length = self.curve.length();
-        let mut bytes = vec![0; 2 * length];
+        let mut bytes = Zeroizing::new(vec![0; 2 * length]);
         let (r, s) = scalars(&self.bytes).expect("parse has read these bytes");
         bytes[length - r.len()..length].copy_from_slice(r);
         bytes[2 * length - s.len()..].copy_from_slice(s);
@@ -86,8 +88,8 @@ impl EcdsaDer {
 
     /// The DER.
     #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
     }
 }
 
@@ -103,7 +105,7 @@ impl EcdsaFixed {
         let (r, s) = bytes.split_at(curve.length());
         check(curve, r)?;
         check(curve, s)?;
-        Ok(EcdsaFixed { curve, bytes: bytes.to_vec() })
+        Ok(EcdsaFixed { curve, bytes: bytes.to_vec().into() })
     }
 
     /// The same signature as DER.
@@ -128,8 +130,8 @@ impl EcdsaFixed {
 
     /// `r ‖ s`.
     #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
     }
 }
 
@@ -145,8 +147,9 @@ fn scalars(der: &[u8]) -> ::spki::der::Result<(&[u8], &[u8])> {
     reader.finish((r.as_bytes(), s.as_bytes()))
 }
 
-fn encode(r: &[u8], s: &[u8]) -> ::spki::der::Result<Vec<u8>> {
-    let mut body = UintRef::new(r)?.to_der()?;
+fn encode(r: &[u8], s: &[u8]) -> ::spki::der::Result<Zeroizing<Vec<u8>>> {
+    let mut body = Zeroizing::new(Vec::with_capacity(r.len() + s.len() + 8));
+    UintRef::new(r)?.encode_to_vec(&mut body)?;
     UintRef::new(s)?.encode_to_vec(&mut body)?;
-    AnyRef::new(Tag::Sequence, &body)?.to_der()
+    Ok(AnyRef::new(Tag::Sequence, &body)?.to_der()?.into())
 }

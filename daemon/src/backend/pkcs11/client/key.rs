@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use proto::algorithm::Algorithm;
+use zeroize::Zeroizing;
 
 use super::super::message::{Answer, Ask, Class};
 use super::super::octets::Octets;
@@ -105,7 +106,7 @@ impl Key {
     }
 
     /// The module's bytes: not yet a signature.
-    async fn ask(&self, input: &Prepared, turn: &Turn) -> Result<Vec<u8>, Failure> {
+    async fn ask(&self, input: &Prepared, turn: &Turn) -> Result<Zeroizing<Vec<u8>>, Failure> {
         for _epoch in 0..EPOCHS {
             let line = self.shared.line()?;
             let number = self.bind(&line).await?;
@@ -118,7 +119,7 @@ impl Key {
             };
             match line.call(ask, millis(left), self.shared.settings.call_limit).await {
                 Ok(reply) => match reply.body {
-                    Answer::Signed(bytes) => return Ok(bytes.0),
+                    Answer::Signed(bytes) => return Ok(bytes.into_bytes()),
                     Answer::Failed(fault) if fault.class == Class::Stale => {
                         *self.number.lock().unwrap_or_else(PoisonError::into_inner) = None;
                     }

@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::super::frame::{self, FrameError};
+use super::super::frame::{self, FrameError, Inbox};
 use super::super::message::{Answer, Ask, Class, Fault, FromDaemon, FromHost, Hello, Open, Reply, Request};
 use crate::backend::Lost;
 
@@ -60,8 +59,8 @@ impl Line {
         let mut hello = Vec::new();
         frame::write(&FromDaemon::Hello(Hello::ours()), &mut hello)?;
         stream.write_all(&hello).await?;
-        let mut buffer = BytesMut::with_capacity(64 * 1024);
-        greeted(&mut stream, &mut buffer).await?;
+        let mut inbox = Inbox::default();
+        greeted(&mut stream, &mut inbox).await?;
 
         let (reader, writer) = stream.into_split();
         let (outbound, queued) = mpsc::unbounded_channel();
@@ -73,7 +72,7 @@ impl Line {
             over: watch::Sender::new(false),
         });
         tokio::spawn(write_all(writer, queued, line.clone()));
-        tokio::spawn(read_all(reader, buffer, line.clone()));
+        tokio::spawn(read_all(reader, inbox, line.clone()));
         let mut unopened = Unopened(Some(line.clone()));
         match line.call(Ask::Open(Box::new(open)), 0, limit).await {
             Ok(reply) => {
@@ -214,10 +213,10 @@ impl Drop for Unopened {
     }
 }
 
-async fn greeted(stream: &mut UnixStream, buffer: &mut BytesMut) -> Result<(), FrameError> {
+async fn greeted(stream: &mut UnixStream, inbox: &mut Inbox) -> Result<(), FrameError> {
     loop {
-        if let Some(payload) = frame::take(buffer)? {
-            let theirs = match frame::value(&payload)? {
+        if let Some(message) = inbox.next(frame::value)? {
+            let theirs = match message? {
                 FromHost::Hello(hello) => hello,
                 _ => return Err(std::io::Error::other("the host did not greet first").into()),
             };
@@ -231,8 +230,9 @@ async fn greeted(stream: &mut UnixStream, buffer: &mut BytesMut) -> Result<(), F
             );
             return Err(std::io::Error::other(said).into());
         }
-        if stream.read_buf(buffer).await? == 0 {
-            return Err(std::io::Error::other("the host ended before it greeted").into());
+        match stream.read(inbox.room()).await? {
+            0 => return Err(std::io::Error::other("the host ended before it greeted").into()),
+            count => inbox.came(count),
         }
     }
 }
@@ -256,13 +256,12 @@ async fn write_all(
     }
 }
 
-async fn read_all(mut reader: OwnedReadHalf, mut buffer: BytesMut, line: Arc<Line>) {
+async fn read_all(mut reader: OwnedReadHalf, mut inbox: Inbox, line: Arc<Line>) {
     let mut over = line.over();
     let cause = loop {
-        match frame::take(&mut buffer) {
-            Ok(Some(payload)) => {
-                let taken =
-                    frame::value(&payload).map_err(|e| e.to_string()).and_then(|message| line.take(message));
+        match inbox.next(frame::value) {
+            Ok(Some(message)) => {
+                let taken = message.map_err(|e| e.to_string()).and_then(|message| line.take(message));
                 if let Err(cause) = taken {
                     break cause;
                 }
@@ -272,9 +271,9 @@ async fn read_all(mut reader: OwnedReadHalf, mut buffer: BytesMut, line: Arc<Lin
             Err(error) => break error.to_string(),
         }
         tokio::select! {
-            read = reader.read_buf(&mut buffer) => match read {
+            read = reader.read(inbox.room()) => match read {
                 Ok(0) => break "the host process ended".to_owned(),
-                Ok(_) => {}
+                Ok(count) => inbox.came(count),
                 Err(error) => break format!("the host's connection failed: {error}"),
             },
             _ = over.wait_for(|over| *over) => return,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proto::algorithm::Algorithm;
 
 use super::super::message::*;
-use super::super::octets::Octets;
+use super::super::octets::{Octets, SignatureOctets};
 use super::*;
 
 fn octets() -> impl Strategy<Value = Octets> {
@@ -54,7 +54,7 @@ fn requests() -> impl Strategy<Value = FromDaemon> {
 fn replies() -> impl Strategy<Value = FromHost> {
     let fault = || "\\PC{0,30}".prop_map(|cause| Fault { class: Class::Unavailable, cause });
     let answer = prop_oneof![
-        octets().prop_map(Answer::Signed),
+        octets().prop_map(|octets| Answer::Signed(SignatureOctets::from(&octets.0[..]))),
         any::<u32>().prop_map(Answer::Key),
         fault().prop_map(Answer::Failed),
         Just(Answer::Destroyed),
@@ -70,19 +70,28 @@ fn replies() -> impl Strategy<Value = FromHost> {
     ]
 }
 
+fn inbox(bytes: &[u8]) -> Inbox {
+    let mut inbox = Inbox::default();
+    inbox.room()[..bytes.len()].copy_from_slice(bytes);
+    inbox.came(bytes.len());
+    inbox
+}
+
 fn through<T: Serialize + DeserializeOwned>(values: &[T], cut: usize) -> Vec<T> {
     let mut bytes = Vec::new();
     for value in values {
         write(value, &mut bytes).unwrap();
     }
-    let mut buffer = BytesMut::new();
+    let mut inbox = Inbox::default();
     let mut read = Vec::new();
     for piece in bytes.chunks(cut) {
-        buffer.extend_from_slice(piece);
-        while let Some(payload) = take(&mut buffer).unwrap() {
-            read.push(value(&payload).unwrap());
+        inbox.room()[..piece.len()].copy_from_slice(piece);
+        inbox.came(piece.len());
+        while let Some(found) = inbox.next(value).unwrap() {
+            read.push(found.unwrap());
         }
     }
+    assert!(inbox.bytes.iter().all(|byte| *byte == 0), "what was read is wiped");
     let mut reader = bytes.as_slice();
     for _ in values {
         let payload = read_payload(&mut reader).unwrap().unwrap();
@@ -108,8 +117,8 @@ proptest! {
         // What reads as a value may be written differently (numbers have longer forms), but never longer than a frame.
         let _request = value::<FromDaemon>(&bytes);
         let _reply = value::<FromHost>(&bytes);
-        let mut buffer = BytesMut::from(&bytes[..]);
-        while let Ok(Some(_)) = take(&mut buffer) {}
+        let mut inbox = inbox(&bytes);
+        while let Ok(Some(_)) = inbox.next(|payload| payload.len()) {}
         let mut reader = &bytes[..];
         while let Ok(Some(_)) = read_payload(&mut reader) {}
     }
@@ -129,8 +138,8 @@ proptest! {
 #[test]
 fn lengths_out_of_bounds_are_refused_before_anything_is_allocated() {
     for length in [0_u32, u32::try_from(LONGEST).unwrap() + 1, u32::MAX] {
-        let mut buffer = BytesMut::from(&length.to_le_bytes()[..]);
-        assert!(matches!(take(&mut buffer), Err(FrameError::Length(_))));
+        let mut inbox = inbox(&length.to_le_bytes());
+        assert!(matches!(inbox.next(|payload| payload.len()), Err(FrameError::Length(_))));
         assert!(matches!(read_payload(&mut &length.to_le_bytes()[..]), Err(FrameError::Length(_))));
     }
     let mut out = vec![1];
@@ -138,4 +147,31 @@ fn lengths_out_of_bounds_are_refused_before_anything_is_allocated() {
     assert_eq!(out, [1]);
     assert!(matches!(value::<u8>(&[1, 2]), Err(FrameError::LeftOver(1))));
     assert!(matches!(read_payload(&mut &[1, 0][..]), Err(FrameError::Broken(_))));
+}
+
+#[test]
+fn an_inbox_moves_what_it_has_half_of_and_leaves_no_copy() {
+    let frame = |byte: u8, length: usize| {
+        let mut bytes = Vec::new();
+        write(&Octets(vec![byte; length]), &mut bytes).unwrap();
+        bytes
+    };
+    let bytes: Vec<u8> = (1..=40).flat_map(|number| frame(number, 10_000 + usize::from(number))).collect();
+    let mut inbox = Inbox::default();
+    let (mut at, mut read) = (0, Vec::new());
+    while at < bytes.len() {
+        let room = inbox.room();
+        assert!(!room.is_empty());
+        let count = room.len().min(30_000).min(bytes.len() - at);
+        room[..count].copy_from_slice(&bytes[at..at + count]);
+        inbox.came(count);
+        at += count;
+        while let Some(found) = inbox.next(value::<Octets>).unwrap() {
+            read.push(found.unwrap().0);
+        }
+        let (before, after) = (&inbox.bytes[..inbox.start], &inbox.bytes[inbox.end..]);
+        assert!(before.iter().chain(after).all(|byte| *byte == 0), "after {at} bytes");
+    }
+    let expected: Vec<Vec<u8>> = (1..=40).map(|number| vec![number; 10_000 + usize::from(number)]).collect();
+    assert_eq!(read, expected);
 }

@@ -8,9 +8,10 @@
 use std::sync::PoisonError;
 
 use proto::algorithm::Algorithm;
+use zeroize::Zeroize as _;
 
 use super::super::message::{Answer, Class, Fault};
-use super::super::octets::Octets;
+use super::super::octets::{Octets, SignatureOctets};
 use super::fault::{Remedy, Trouble, fault};
 use super::live::Live;
 use super::mechanism;
@@ -66,11 +67,13 @@ impl Host {
         key: u32,
         mechanism: &cryptoki::mechanism::Mechanism<'_>,
         input: &[u8],
-    ) -> Result<Octets, Trouble> {
+    ) -> Result<SignatureOctets, Trouble> {
         let (session, handle) = seat.key(self, live, key)?;
         let mut signature = [0; LONGEST];
         let length = self.signing.sign(session, mechanism, handle, input, &mut signature)?;
-        Ok(Octets::from(&signature[..length]))
+        let octets = SignatureOctets::from(&signature[..length]);
+        signature[..length].zeroize();
+        Ok(octets)
     }
 
     /// The light remedies; `Err` where there is nothing to try again.

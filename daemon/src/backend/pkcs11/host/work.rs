@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use cryptoki::context::Pkcs11;
 use pkcs11_call::Signing;
+use zeroize::Zeroize as _;
 
 use super::super::frame::{self, FrameError};
 use super::super::message::{Answer, Ask, Class, Fault, FromDaemon, FromHost, Open, Reply, Request};
@@ -269,7 +270,12 @@ impl Drop for EndsWithThread {
 
 /// Writes one message.
 pub(super) fn say(mut writer: &UnixStream, message: &FromHost) -> Result<(), FrameError> {
-    let mut bytes = Vec::with_capacity(256);
+    // Room for any signature, so that no copy of one is left where the bytes would have been moved from.
+    let mut bytes = Vec::with_capacity(1024);
     frame::write(message, &mut bytes)?;
-    Ok(writer.write_all(&bytes)?)
+    let written = writer.write_all(&bytes);
+    if matches!(message, FromHost::Reply(Reply { body: Answer::Signed(_), .. })) {
+        bytes.as_mut_slice().zeroize();
+    }
+    Ok(written?)
 }

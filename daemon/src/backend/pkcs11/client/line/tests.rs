@@ -3,13 +3,13 @@
 use tokio::io::AsyncReadExt as _;
 
 use super::super::super::message::{Notice, Token};
-use super::super::super::octets::Octets;
+use super::super::super::octets::{Octets, SignatureOctets};
 use super::*;
 
 /// The other end, played by the test.
 struct Host {
     stream: UnixStream,
-    buffer: BytesMut,
+    inbox: Inbox,
 }
 
 impl Host {
@@ -21,10 +21,12 @@ impl Host {
 
     async fn hear(&mut self) -> FromDaemon {
         loop {
-            if let Some(payload) = frame::take(&mut self.buffer).unwrap() {
-                return frame::value(&payload).unwrap();
+            if let Some(message) = self.inbox.next(frame::value).unwrap() {
+                return message.unwrap();
             }
-            assert_ne!(self.stream.read_buf(&mut self.buffer).await.unwrap(), 0, "the daemon hung up");
+            let count = self.stream.read(self.inbox.room()).await.unwrap();
+            assert_ne!(count, 0, "the daemon hung up");
+            self.inbox.came(count);
         }
     }
 
@@ -63,7 +65,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 async fn begun() -> (Arc<Line>, Host) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let mut host = Host { stream: theirs, buffer: BytesMut::new() };
+    let mut host = Host { stream: theirs, inbox: Inbox::default() };
     let playing = async {
         host.say(&FromHost::Hello(Hello::ours())).await;
         assert_eq!(host.hear().await, FromDaemon::Hello(Hello::ours()));
@@ -86,12 +88,12 @@ async fn answers_in_any_order_reach_whoever_asked() {
     let calls = async { tokio::join!(line.call(sign(), 0, LIMIT), line.call(sign(), 0, LIMIT)) };
     let playing = async {
         let (first, second) = (host.request().await, host.request().await);
-        host.reply(second.id, Answer::Signed(Octets(vec![2]))).await;
-        host.reply(first.id, Answer::Signed(Octets(vec![1]))).await;
+        host.reply(second.id, Answer::Signed(SignatureOctets::from(&[2][..]))).await;
+        host.reply(first.id, Answer::Signed(SignatureOctets::from(&[1][..]))).await;
     };
     let ((first, second), ()) = tokio::join!(calls, playing);
-    assert_eq!(first.unwrap().body, Answer::Signed(Octets(vec![1])));
-    assert_eq!(second.unwrap().body, Answer::Signed(Octets(vec![2])));
+    assert_eq!(first.unwrap().body, Answer::Signed(SignatureOctets::from(&[1][..])));
+    assert_eq!(second.unwrap().body, Answer::Signed(SignatureOctets::from(&[2][..])));
 }
 
 #[tokio::test]
@@ -129,7 +131,7 @@ async fn only_calls_that_a_worker_has_in_hand_run_against_the_limit() {
     }
     assert!(!line.pass(LIMIT - Duration::from_secs(1)), "two in hand, nine seconds each");
     for id in &ids[..2] {
-        host.reply(*id, Answer::Signed(Octets(vec![]))).await;
+        host.reply(*id, Answer::Signed(SignatureOctets::from(&[][..]))).await;
     }
     while line.locked().open.len() > 2 {
         tokio::task::yield_now().await;
@@ -147,7 +149,7 @@ async fn only_calls_that_a_worker_has_in_hand_run_against_the_limit() {
 #[tokio::test]
 async fn another_build_is_refused_by_name() {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let mut host = Host { stream: theirs, buffer: BytesMut::new() };
+    let mut host = Host { stream: theirs, inbox: Inbox::default() };
     let other = Hello { build: "0.0.9 abc".to_owned(), ..Hello::ours() };
     host.say(&FromHost::Hello(other)).await;
     let said = Line::begin(ours, open(), LIMIT).await.map(|_| ()).unwrap_err().to_string();
