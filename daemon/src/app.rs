@@ -68,12 +68,18 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 fn perform(arguments: Arguments) -> Result<(), Failed> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    // Before anything is read: most tasks hold the log's key, a CA's or a backend's. A host hardens itself its own way. What is
+    // refused says the daemon, in its log; whoever starts another task sees what he asked for.
+    let unmet = match &arguments.task {
+        Some(Task::Pkcs11Host) => Vec::new(),
+        _ => harden::process(),
+    };
     match (arguments.task, arguments.config) {
         (None, Some(path)) if arguments.check_config => check(&path),
-        (None, Some(path)) => serve::run(config(&path)?, clock),
+        (None, Some(path)) => serve::run(config(&path)?, clock, &unmet),
         (None, None) => Err(Failed::new("say --config FILE to run the daemon, or `countersignd --help`")),
         (Some(Task::Init(init)), _) => init::run(&init, clock.as_ref()),
-        (Some(Task::Dev(dev)), _) => dev::run(&dev, clock),
+        (Some(Task::Dev(dev)), _) => dev::run(&dev, clock, &unmet),
         (Some(Task::RehearseKey(key)), _) => rehearse::run(&config(&key.config)?, &key, clock),
         (Some(Task::Anchor(Anchor::Add { place, config: file })), _) => {
             anchor::add(config(&file)?, &place, clock)

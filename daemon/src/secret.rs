@@ -5,15 +5,20 @@
 //! come from arguments or environment variables (both are readable by others and inherited by children); the one
 //! variable read is systemd's `CREDENTIALS_DIRECTORY`, which names a directory and holds no secret.
 //!
-//! What this does not do: keep the page out of swap (the process locks its memory), or choose who reads a PIN (only
-//! the host process of its module does).
+//! A process that is to hold secrets calls [`guard`] first, which keeps them out of core dumps and swap.
+//!
+//! What this does not do: choose who reads a PIN (only the host process of its module does).
 
+mod guard;
+mod key;
 mod reference;
 #[cfg(test)]
 pub(crate) mod remains;
 
 use std::fmt;
 
+pub use guard::{Unmet, guard};
+pub use key::{NotKey, PrivateKey};
 pub use reference::{SecretError, SecretReference};
 use zeroize::{Zeroize, Zeroizing};
 

@@ -13,6 +13,8 @@ mod configured;
 mod disk;
 #[path = "chaos/flood.rs"]
 mod flood;
+#[path = "chaos/guarded.rs"]
+mod guarded;
 #[path = "chaos/hsm.rs"]
 mod hsm;
 #[path = "chaos/impatience.rs"]

@@ -17,7 +17,7 @@ use crate::backend;
 use crate::backend::pkcs11::uri::Uri;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::secret::SecretReference;
+use crate::secret::{SecretReference, Unmet};
 
 /// The key of a development instance.
 const KEY: &str = "dev/first";
@@ -29,7 +29,7 @@ const SOFTWARE: &str = "software";
 const PLACES: (&str, &str) = ("127.0.0.1:7443", "127.0.0.1:7480");
 
 /// Makes of the instance what is not there, and runs it.
-pub(super) fn run(arguments: &Dev, clock: Arc<dyn Clock>) -> Result<(), Failed> {
+pub(super) fn run(arguments: &Dev, clock: Arc<dyn Clock>, unmet: &[Unmet]) -> Result<(), Failed> {
     let file = arguments.directory.join("countersignd.toml");
     let was_there = file.exists();
     if !was_there {
@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Dev, clock: Arc<dyn Clock>) -> Result<(), Failed> 
         rehearse::before(&config, &key, Arc::clone(&clock))?;
     }
     say(&config.instance.state_directory.with_file_name("client.toml"));
-    serve::run(config, clock)
+    serve::run(config, clock, unmet)
 }
 
 fn make(arguments: &Dev, clock: &dyn Clock) -> Result<(), Failed> {

@@ -24,15 +24,16 @@ use crate::rpc::edge::Edge;
 use crate::rpc::listen::Inherited;
 use crate::rpc::services::Services;
 use crate::rpc::tls;
+use crate::secret::Unmet;
 use crate::sign::Signer;
 use crate::web::{self, Pages};
 use crate::{telemetry, tick};
 
-/// Runs the daemon until it is told to stop.
-pub(super) fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Failed> {
+/// Runs the daemon until it is told to stop, and says first what it could not give up.
+pub(super) fn run(config: Config, clock: Arc<dyn Clock>, unmet: &[Unmet]) -> Result<(), Failed> {
     telemetry::trace(&config.telemetry)?;
     let metrics = telemetry::measure()?;
-    harden::process();
+    harden::say(unmet);
     harden::descriptors(config.limits.most_connections().saturating_add(web::CONNECTIONS));
     // One processor is left for the log's writer, but not of two: signing takes more than one, and a commit waits for the
     // disk most of its time.

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ServerConfig, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
@@ -23,7 +23,7 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use crate::clock::{Clock, TlsTime};
-use crate::secret::{SecretError, SecretReference};
+use crate::secret::{PrivateKey, SecretError, SecretReference};
 
 /// Whether a client must show a certificate.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
@@ -193,7 +193,7 @@ fn load(
     time: &Arc<dyn TimeProvider>,
 ) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let certified = certified(source, &provider)?;
+    let certified = certified(source)?;
     let builder = ServerConfig::builder_with_details(Arc::clone(&provider), Arc::clone(time))
         .with_protocol_versions(&[&version::TLS13])
         .map_err(|why| TlsError::Refused(why.to_string()))?;
@@ -223,7 +223,7 @@ fn load(
     Ok(config)
 }
 
-fn certified(source: &Source, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+fn certified(source: &Source) -> Result<CertifiedKey, TlsError> {
     // A certificate is public: its file may be readable by everybody, which a secret's may not.
     let path = source.certificate.path()?;
     let pem = std::fs::read(&path).map_err(|cause| TlsError::Unreadable { path, cause })?;
@@ -239,12 +239,10 @@ fn certified(source: &Source, provider: &CryptoProvider) -> Result<CertifiedKey,
         return Err(bad(&source.certificate, "a certificate", "there is none".to_owned()));
     }
     let secret = source.key.read()?;
-    let key = PrivateKeyDer::from_pem_slice(secret.expose())
-        .map_err(|why| bad(&source.key, "a private key", why.to_string()))?;
-    let certified = CertifiedKey::from_der(chain, key, provider).map_err(|cause| TlsError::Mismatch {
+    let key = PrivateKey::read(&secret).map_err(|why| bad(&source.key, "a private key", why.to_string()))?;
+    key.certified(chain).map_err(|cause| TlsError::Mismatch {
         key: source.key.to_string(),
         certificate: source.certificate.to_string(),
         cause,
-    })?;
-    Ok(certified)
+    })
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore, version};
 
 use super::https::Access;
 use crate::clock::{Clock, TlsTime};
-use crate::secret::SecretReference;
+use crate::secret::{PrivateKey, SecretReference};
 
 /// A client's configuration, or a sentence that says what cannot be read or used.
 pub(super) fn client(access: &Access, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String> {
@@ -30,11 +31,12 @@ pub(super) fn client(access: &Access, clock: &Arc<dyn Clock>) -> Result<ClientCo
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
             let secret = key.read().map_err(|why| why.to_string())?;
-            let private = PrivateKeyDer::from_pem_slice(secret.expose())
+            let private = PrivateKey::read(&secret)
                 .map_err(|why| format!("{key}: expected a private key in PEM: {why}"))?;
-            builder.with_client_auth_cert(certificates(certificate)?, private).map_err(|why| {
+            let certified = private.certified(certificates(certificate)?).map_err(|why| {
                 format!("the key ({key}) does not fit the certificate ({certificate}): {why}")
-            })?
+            })?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
         }
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
