@@ -159,7 +159,7 @@ struct Written<'a> {
     quorum: Quorum,
     roster: Version,
     schema: &'static str,
-    target: Value,
+    target: &'a Target,
     ticket: &'a Line,
 }
 
@@ -169,6 +169,13 @@ impl Statement {
     /// # Errors
     /// The first rule that they break.
     pub fn new(common: Common, target: Target) -> Result<Self, StatementError> {
+        let statement = Self::unnamed(common, target)?;
+        let digest = Hash::of(&statement.encode());
+        Ok(Self { digest, ..statement })
+    }
+
+    /// The statement of these parts, before anybody has worked out its digest.
+    fn unnamed(common: Common, target: Target) -> Result<Self, StatementError> {
         if common.log.origin.is_rehearsal() != (common.mode == Mode::Rehearsal) {
             return Err(StatementError::Mode { mode: common.mode, origin: common.log.origin });
         }
@@ -182,9 +189,7 @@ impl Statement {
         rules::hard_limits(target.kind(), common.quorum)
             .map_err(|broken| StatementError::Quorum { kind: target.kind(), broken })?;
         target.check(&common)?;
-        let mut statement = Self { common, target, digest: Hash::ZERO };
-        statement.digest = Hash::of(&statement.encode());
-        Ok(statement)
+        Ok(Self { common, target, digest: Hash::ZERO })
     }
 
     /// Reads a statement from its canonical bytes.
@@ -250,7 +255,7 @@ impl Statement {
             quorum: *quorum,
             roster: *roster,
             schema: SCHEMA,
-            target: self.target.write().expect("parameters are strings, numbers, lists and objects"),
+            target: &self.target,
             ticket,
         }
     }

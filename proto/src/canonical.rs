@@ -2,13 +2,16 @@
 //!
 //! RFC 8785, restricted to what has one reading everywhere: integers only, |n| ≤ 2^53 − 1; no floats, no null; at most
 //! 16 levels deep; strict UTF-8. *Reading* is: parse strictly, write again, bytes must be equal. That one check catches
-//! white space, order, escapes, duplicates and number forms.
+//! white space, order, escapes, duplicates and number forms. It is made in one pass where nothing is wrong; what that pass does not
+//! take is read through by itself first, which says why or takes it after all
+//! (`what_is_read_in_one_pass_is_read_with_care_and_the_other_way_round`).
 //!
 //! Structs declare their fields sorted, so that writing is plain serde_json; debug builds compare with an independent
 //! canonicalizer. Callers' maps are [`Map`], which orders keys as RFC 8785, 3.2.3 wants: by UTF-16 code units.
 
 mod form;
 mod map;
+mod whole;
 
 use std::fmt;
 use std::io;
@@ -72,7 +75,30 @@ pub fn to_vec_of<T: Serialize>(value: &T, expected: usize) -> Result<Vec<u8>, Ca
 /// # Errors
 /// [`CanonicalError`]; `T` should refuse unknown fields.
 pub fn from_slice<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, CanonicalError> {
-    from_slice_by(bytes, |bytes| serde_json::from_slice(bytes))
+    if let Ok(value) = parse::<T>(bytes)
+        && is_form_of(&value, bytes)
+    {
+        return Ok(value);
+    }
+    from_slice_by(bytes, parse)
+}
+
+/// Whether these are the canonical bytes of `value`, in one pass. It never says so of others; of keys with escapes and of texts with
+/// characters beyond U+FFFF it does not either.
+pub fn is_form_of<T: Serialize>(value: &T, bytes: &[u8]) -> bool {
+    whole::is_whole(value, bytes)
+}
+
+/// The value of a JSON text. That it is UTF-8 is looked at once for the whole, which is cheaper than string by string.
+///
+/// # Errors
+/// serde_json's.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text),
+        // Its place is said by whoever reads it.
+        Err(_not_utf8) => serde_json::from_slice(bytes),
+    }
 }
 
 /// The same for a type that is read in a way of its own.
@@ -104,7 +130,7 @@ pub fn tree(bytes: &[u8]) -> Result<Value, CanonicalError> {
     if !form::of(bytes)?.is_sorted {
         return Err(CanonicalError::NotCanonical);
     }
-    Ok(serde_json::from_slice(bytes)?)
+    Ok(parse(bytes)?)
 }
 
 /// The first key that stands twice in one object: what to say of a text that was refused, before anything else.
@@ -194,7 +220,7 @@ pub mod base64_bytes {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
     use proptest::prelude::*;
-    use serde::{Deserialize, Serialize};
+    use serde::Deserialize;
 
     use super::*;
 
@@ -268,6 +294,59 @@ mod tests {
         assert!(matches!(from_slice::<Value>(deep.as_bytes()), Err(CanonicalError::Forbidden(_))));
     }
 
+    /// JSON texts, or nearly: many of canonical form, and of each way to be of another one some.
+    fn texts() -> impl Strategy<Value = String> {
+        let sound = [
+            "0",
+            "1",
+            "-1",
+            "9007199254740991",
+            "-9007199254740991",
+            "true",
+            "\"\"",
+            "\"x\"",
+            "\"\\n\"",
+            "[]",
+            "{}",
+        ];
+        let odd = [
+            "-0",
+            "9007199254740992",
+            "-9007199254740992",
+            "18446744073709551615",
+            "1e99",
+            "1.5",
+            "1e2",
+            "null",
+            "\"\\u0078\"",
+            "\"\\ud800\"",
+            "\"\u{10000}\"",
+            "\"\u{e000}\"",
+            " 1",
+            "01",
+            "",
+        ];
+        let keys =
+            ["", "!", "#", "a", "a b", "a!", "ab", "b", "\u{e000}", "\u{10000}", "\\n", "\\u0061", "\\\""];
+        let key = move || prop::sample::select(keys.to_vec()).prop_map(|key| format!("\"{key}\""));
+        let plain = prop::sample::select(keys[..8].to_vec()).prop_map(|key| format!("\"{key}\""));
+        let joined = |items: Vec<(String, String)>| {
+            let items: Vec<String> = items.into_iter().map(|(key, value)| format!("{key}:{value}")).collect();
+            format!("{{{}}}", items.join(","))
+        };
+        let leaf =
+            prop_oneof![12 => prop::sample::select(sound.to_vec()), 1 => prop::sample::select(odd.to_vec())];
+        leaf.prop_map(str::to_owned).prop_recursive(5, 24, 4, move |inner| {
+            let sorted = prop::collection::btree_map(plain.clone(), inner.clone(), 0..4);
+            prop_oneof![
+                3 => prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(","))),
+                8 => sorted.prop_map(move |fields| joined(fields.into_iter().collect())),
+                1 => prop::collection::vec((key(), inner.clone()), 0..4).prop_map(joined),
+                1 => prop::collection::vec(inner, 0..3).prop_map(|items| format!("[{} ]", items.join(", "))),
+            ]
+        })
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_what_an_independent_canonicalizer_writes(a in -1000_i64..1000, keys: Vec<(String, String)>) {
@@ -275,6 +354,24 @@ mod tests {
             let bytes = to_vec(&sample).unwrap();
             prop_assert_eq!(&serde_json_canonicalizer::to_vec(&sample).unwrap(), &bytes);
             prop_assert_eq!(from_slice::<Sample>(&bytes).unwrap(), sample);
+        }
+
+        /// What one pass takes is canonical, and it takes all of it but for keys with escapes and for characters beyond U+FFFF.
+        #[test]
+        fn what_is_read_in_one_pass_is_read_with_care_and_the_other_way_round(text in texts(), around in 0..18_usize) {
+            let around = around.saturating_sub(8);
+            let text = format!("{}{text}{}", "[".repeat(around), "]".repeat(around));
+            let bytes = text.as_bytes();
+            let with_care = from_slice_by::<Value>(bytes, parse);
+            let in_one_pass = parse::<Value>(bytes).ok().filter(|value| is_form_of(value, bytes));
+            if let Some(value) = &in_one_pass {
+                prop_assert_eq!(with_care.as_ref().ok(), Some(value), "{}", text);
+            }
+            if !text.contains('\\') && !text.contains('\u{10000}') {
+                prop_assert_eq!(in_one_pass.as_ref(), with_care.as_ref().ok(), "{}", text);
+            }
+            let said = |read: &Result<Value, CanonicalError>| read.as_ref().map_err(ToString::to_string).cloned();
+            prop_assert_eq!(said(&from_slice::<Value>(bytes)), said(&with_care));
         }
 
         #[test]

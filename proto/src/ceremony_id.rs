@@ -24,7 +24,7 @@ impl From<[u8; BYTES]> for CeremonyId {
 
 impl fmt::Display for CeremonyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        crate::hex_text::with(&self.0, |text| f.pad(text))
     }
 }
 
@@ -38,26 +38,13 @@ impl FromStr for CeremonyId {
     type Err = NotACeremonyId;
 
     fn from_str(text: &str) -> Result<Self, NotACeremonyId> {
-        let digit = |b: u8| match b {
-            b'0'..=b'9' => Ok(b - b'0'),
-            b'a'..=b'f' => Ok(b - b'a' + 10),
-            _ => Err(NotACeremonyId),
-        };
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        if pairs.len() != BYTES || !rest.is_empty() {
-            return Err(NotACeremonyId);
-        }
-        let mut out = [0; BYTES];
-        for (byte, [high, low]) in out.iter_mut().zip(pairs) {
-            *byte = digit(*high)? << 4 | digit(*low)?;
-        }
-        Ok(Self(out))
+        crate::hex_text::read(text).map(Self).ok_or(NotACeremonyId)
     }
 }
 
 impl Serialize for CeremonyId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        crate::hex_text::with(&self.0, |text| serializer.serialize_str(text))
     }
 }
 

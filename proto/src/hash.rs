@@ -89,12 +89,7 @@ impl FromStr for Hash {
     type Err = NotAHash;
 
     fn from_str(text: &str) -> Result<Self, NotAHash> {
-        if text.len() != 64 || text.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(NotAHash);
-        }
-        let mut out = [0; 32];
-        hex::decode_to_slice(text, &mut out).map_err(|_not_hex| NotAHash)?;
-        Ok(Self(out))
+        crate::hex_text::read(text).map(Self).ok_or(NotAHash)
     }
 }
 

@@ -54,12 +54,7 @@ impl FromStr for OperationId {
     type Err = NotAnOperation;
 
     fn from_str(text: &str) -> Result<Self, NotAnOperation> {
-        if text.len() != 32 || text.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(NotAnOperation);
-        }
-        let mut out = [0; 16];
-        hex::decode_to_slice(text, &mut out).map_err(|_not_hex| NotAnOperation)?;
-        Ok(Self(out))
+        crate::hex_text::read(text).map(Self).ok_or(NotAnOperation)
     }
 }
 

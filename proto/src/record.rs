@@ -125,7 +125,7 @@ impl Record {
         }
         let head: Head = serde_json::from_slice(leaf).map_err(CanonicalError::from)?;
         if head.previous.is_some() {
-            return ControlRecord::parse(leaf).map(Box::new).map(Self::Control);
+            return ControlRecord::parse_as(&head.kind, leaf).map(Box::new).map(Self::Control);
         }
         let newer = head.v.as_u64().is_some_and(|version| version > VERSION.into());
         Ok(match head.kind.as_str() {

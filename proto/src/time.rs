@@ -92,6 +92,14 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
+/// The day count since 1970-01-01 of a day of that calendar: the inverse of [`civil`].
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * month + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(std::str::from_utf8(&self.text()).map_err(|_not_text| fmt::Error)?)
@@ -102,13 +110,18 @@ impl FromStr for Time {
     type Err = NotATime;
 
     fn from_str(text: &str) -> Result<Self, NotATime> {
-        if text.len() != Self::WIDTH || !text.ends_with('Z') {
-            return Err(NotATime);
-        }
-        let instant: jiff::Timestamp = text.parse().map_err(|_not_a_time| NotATime)?;
-        let time = Self(instant.as_microsecond());
-        // Leap seconds, lower-case separators and the like are read by others, but are not our form.
-        if time.text() == text.as_bytes() { Ok(time) } else { Err(NotATime) }
+        let bytes: &[u8; Self::WIDTH] = text.as_bytes().try_into().map_err(|_other_width| NotATime)?;
+        // What is no digit gives some number here, and another text below.
+        let number = |at: usize, width: usize| {
+            bytes[at..at + width]
+                .iter()
+                .fold(0, |number, byte| number * 10 + i64::from(*byte) - i64::from(b'0'))
+        };
+        let day = days(number(0, 4), number(5, 2), number(8, 2));
+        let second = number(11, 2) * 3600 + number(14, 2) * 60 + number(17, 2);
+        let time = Self::from_microseconds((day * 86_400 + second) * 1_000_000 + number(20, 6));
+        // The 31st of February, leap seconds, lower-case separators and the like are not written.
+        if time.text() == *bytes { Ok(time) } else { Err(NotATime) }
     }
 }
 
@@ -134,10 +147,24 @@ mod tests {
 
     #[test]
     fn one_form_is_read() {
-        let text = "2026-11-21T05:00:00.000000Z";
-        assert_eq!(text.parse::<Time>().unwrap().to_string(), text);
+        for good in [
+            "2026-11-21T05:00:00.000000Z",
+            "2000-02-29T23:59:59.999999Z",
+            "0000-01-01T00:00:00.000000Z",
+            "9999-12-31T23:59:59.999999Z",
+        ] {
+            assert_eq!(good.parse::<Time>().unwrap().to_string(), good);
+        }
         for bad in [
+            "",
             "2026-11-21T05:00:00Z",
+            "1900-02-29T05:00:00.000000Z",
+            "2026-11-21T05:00:60.000000Z",
+            "2026-11-21T24:00:00.000000Z",
+            "2026-11-00T05:00:00.000000Z",
+            "2026-00-21T05:00:00.000000Z",
+            "2026-11-21T05:00:00.00000/Z",
+            "2026-11-21T05:00:00.00000\u{ff}",
             "2026-11-21T05:00:00.000000z",
             "2026-11-21 05:00:00.000000Z",
             "2026-13-21T05:00:00.000000Z",
@@ -153,7 +180,25 @@ mod tests {
             let jiff = jiff::Timestamp::from_microsecond(micros.min(253_402_207_200_000_000));
             if let Ok(instant) = jiff && instant.as_microsecond() == micros {
                 prop_assert_eq!(time.to_string(), format!("{instant:.6}"));
-                prop_assert_eq!(time.to_string().parse::<Time>(), Ok(time));
+            }
+            prop_assert_eq!(time.to_string().parse::<Time>(), Ok(time));
+        }
+
+        /// What jiff reads and writes again as it was, and nothing else, up to its last day.
+        #[test]
+        fn what_an_independent_reader_takes_in_our_form_is_read(
+            text in "[0-9]{4}-(0[0-9]|1[0-3])-[0-3][0-9][Tt ]([01][0-9]|2[0-5])(:[0-6][0-9]){2}\\.[0-9]{6}[Zz]",
+            (at, byte) in (0..Time::WIDTH, any::<u8>()),
+            is_struck: bool,
+        ) {
+            let mut bytes = text.into_bytes();
+            if is_struck {
+                bytes[at] = byte;
+            }
+            if let Ok(text) = std::str::from_utf8(&bytes) && !text.starts_with("9999-12-3") {
+                let other = text.parse::<jiff::Timestamp>().ok().filter(|instant| format!("{instant:.6}") == text);
+                let other = other.map(|instant| Time::from_microseconds(instant.as_microsecond()));
+                prop_assert_eq!(text.parse::<Time>().ok(), other, "{}", text);
             }
         }
     }

@@ -7,6 +7,7 @@
 #[path = "records/steps.rs"]
 mod steps;
 
+use proptest::prelude::*;
 use proto::action::ActionName;
 use proto::canonical::Map;
 use proto::digest::Digest;
@@ -316,4 +317,47 @@ fn a_leaf_too_long_for_a_tile_entry_is_refused() {
     let mut record = sign();
     record.signed.subjects = vec!["x".repeat(70_000)];
     assert!(matches!(record.draft(), Err(RecordError::TooLong(_))));
+}
+
+/// Every kind of control record, stamped.
+fn every_control_kind() -> Vec<Vec<u8>> {
+    let drafts = every_kind().into_iter().map(|(_, draft)| draft).filter(Draft::is_control);
+    drafts.map(|draft| draft.stamp(sealed(), false, &Hash::of(b"previous"))).collect()
+}
+
+#[test]
+fn a_control_record_is_what_its_leaf_says_whatever_kind_it_is_said_to_be_of() {
+    for leaf in every_control_kind() {
+        let read = ControlRecord::parse(&leaf).unwrap();
+        assert!(proto::canonical::is_form_of(&read, &leaf), "{}", read.body.kind());
+        for kind in kind::CONTROL.iter().chain(&["sign", "", "newer"]) {
+            assert_eq!(ControlRecord::parse_as(kind, &leaf).unwrap(), read, "{kind}");
+        }
+    }
+}
+
+proptest! {
+    /// A leaf that somebody has changed is refused as it would be without a word about its kind, and read as that alone.
+    #[test]
+    fn a_changed_leaf_is_read_alike_with_and_without_its_kind(
+        which: prop::sample::Index,
+        at: prop::sample::Index,
+        byte: u8,
+        piece in prop::sample::select(vec!["", " ", "0", "null", "\"a\":1,", "\u{10000}", "\"stops\":[],", "\"lifts\":[],", "[]", "\\u0061"]),
+        removed in 0..3_usize,
+    ) {
+        let leaves = every_control_kind();
+        let leaf = which.get(&leaves);
+        let kind = ControlRecord::parse(leaf).unwrap().body.kind();
+        let at = at.index(leaf.len());
+        let mut struck = leaf.clone();
+        struck[at] = byte;
+        let mut spliced = leaf.clone();
+        spliced.splice(at..(at + removed).min(leaf.len()), piece.bytes());
+        for changed in [struck, spliced] {
+            let (said, unsaid) = (ControlRecord::parse_as(kind, &changed), ControlRecord::parse(&changed));
+            let text = |error: &RecordError| error.to_string();
+            prop_assert_eq!(said.as_ref().map_err(text), unsaid.as_ref().map_err(text));
+        }
+    }
 }

@@ -16,8 +16,8 @@ pub use keys::{
 pub use machine::{
     BackendRebind, ClockReset, Leftover, LogRecover, LogRekey, Resolve, SignBreakGlass, StopLift,
 };
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::statement::Kind;
@@ -46,9 +46,15 @@ macro_rules! targets {
                 match kind { $(Kind::$kind => reader.fill().map(Self::$kind),)* }
             }
 
-            /// As JSON.
+            /// As JSON, for comparing and showing.
             pub(crate) fn write(&self) -> Result<Value, serde_json::Error> {
                 match self { $(Self::$kind(target) => serde_json::to_value(target),)* }
+            }
+        }
+
+        impl Serialize for Target {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self { $(Self::$kind(target) => target.serialize(serializer),)* }
             }
         }
     };

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use super::map::order;
 use super::{CanonicalError, DEPTH, LARGEST};
 
 /// What a text is like.
@@ -131,7 +132,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
         self.enter();
         let (mut before, mut seen): (Option<Cow<'de, str>>, _) = (None, BTreeSet::new());
         while let Some(key) = fields.next_key_seed(Name)? {
-            if before.is_some_and(|before| !in_order(&before, &key)) {
+            if before.is_some_and(|before| order(&before, &key).is_ge()) {
                 self.found.is_sorted = false;
             }
             fields.next_value_seed(Walk { found: self.found, depth: self.depth })?;
@@ -142,15 +143,6 @@ impl<'de> Visitor<'de> for Walk<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether the second key comes after the first: by UTF-16 code units, which up to U+FFFF (three bytes in UTF-8) is by bytes.
-fn in_order(first: &str, second: &str) -> bool {
-    let beyond = |key: &str| key.bytes().any(|byte| byte >= 0xf0);
-    if beyond(first) || beyond(second) {
-        return first.encode_utf16().lt(second.encode_utf16());
-    }
-    first < second
 }
 
 /// A key, borrowed where it is written without escapes.

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -14,8 +15,17 @@ pub struct Key(String);
 
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0.encode_utf16().cmp(other.0.encode_utf16())
+        order(&self.0, &other.0)
     }
+}
+
+/// The order of two keys: by UTF-16 code units, which up to U+FFFF (three bytes in UTF-8) is by bytes.
+pub(super) fn order(first: &str, second: &str) -> Ordering {
+    let beyond = |key: &str| key.bytes().any(|byte| byte >= 0xf0);
+    if beyond(first) || beyond(second) {
+        return first.encode_utf16().cmp(second.encode_utf16());
+    }
+    first.cmp(second)
 }
 
 impl PartialOrd for Key {
@@ -86,10 +96,13 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Map<V> {
             fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Map<V>, A::Error> {
                 let mut map = Map::default();
                 while let Some((key, value)) = pairs.next_entry::<String, V>()? {
-                    if map.find(&key).is_some() {
-                        return Err(A::Error::custom(format_args!("the key `{key}` is given twice")));
-                    }
-                    map.insert(key, value);
+                    match map.0.entry(Key(key)) {
+                        Entry::Vacant(place) => place.insert(value),
+                        Entry::Occupied(taken) => {
+                            let key = &taken.key().0;
+                            return Err(A::Error::custom(format_args!("the key `{key}` is given twice")));
+                        }
+                    };
                 }
                 Ok(map)
             }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{Actor, Body, ControlRecord, Lift, StopTarget};
+use crate::canonical;
 use crate::hash::Hash;
 use crate::operation::OperationId;
 use crate::record::{Ceremony, RecordError, Times, VERSION};
@@ -116,8 +117,13 @@ pub(super) fn read(leaf: &[u8]) -> serde_json::Result<ControlRecord> {
     struct Head {
         kind: String,
     }
-    let Head { kind } = serde_json::from_slice(leaf)?;
-    match kind.as_str() {
+    let Head { kind } = canonical::parse(leaf)?;
+    read_as(&kind, leaf)
+}
+
+/// The same where the kind is known already; the kind that the leaf says is not looked at.
+pub(super) fn read_as(kind: &str, leaf: &[u8]) -> serde_json::Result<ControlRecord> {
+    match kind {
         "caller.enrolled" => of(leaf, |EnrolledBody { caller, certificate, key, not_after, token }| {
             Body::Enrolled { caller, certificate, key, not_after, token }
         }),
@@ -142,7 +148,7 @@ pub(super) fn read(leaf: &[u8]) -> serde_json::Result<ControlRecord> {
         "log.redacted" => of(leaf, |RedactedBody { indices }| Body::Redacted { indices }),
         "policy" => of(leaf, |DigestBody { sha256 }| Body::Policy { sha256 }),
         "roster.suspend" => of(leaf, |said| Body::Suspend(Box::new(said))),
-        _ => Err(serde_json::Error::custom(RecordError::UnknownControl(kind))),
+        _ => Err(serde_json::Error::custom(RecordError::UnknownControl(kind.to_owned()))),
     }
 }
 
@@ -153,7 +159,7 @@ fn step<B: DeserializeOwned>(leaf: &[u8], is: fn(B) -> Ceremony) -> serde_json::
 /// Reads a record with such a body.
 fn of<B: DeserializeOwned>(leaf: &[u8], is: impl FnOnce(B) -> Body) -> serde_json::Result<ControlRecord> {
     let Envelope { actor, body, detail, _kind, lifts, operation, previous, stops, time, touches, v } =
-        serde_json::from_slice(leaf)?;
+        canonical::parse(leaf)?;
     if v != VERSION {
         let cause = format!("record version {v}: this version reads {VERSION}");
         return Err(serde_json::Error::custom(RecordError::Bounds(cause)));
