@@ -4,13 +4,18 @@
 //! order of the log.
 
 use std::collections::VecDeque;
-use std::thread::{self, ScopedJoinHandle};
-use std::{io, panic};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Mutex, PoisonError};
+use std::{io, thread};
 
 /// The machine gives no thread.
 #[derive(Debug, thiserror::Error)]
 #[error("a thread cannot be started: {0}")]
 pub struct NoThread(io::Error);
+
+/// A page, and where its result goes.
+type Order<P, R> = (P, SyncSender<thread::Result<R>>);
 
 /// Gives `take` the result of `work` for each page, in the order of the pages. Pages are made by this thread, one more at a time
 /// than there are processors, so that memory is bounded by that many pages and results.
@@ -23,22 +28,32 @@ pub fn in_order<P: Send, R: Send, E: From<NoThread>>(
     mut take: impl FnMut(R) -> Result<(), E>,
 ) -> Result<(), E> {
     let most = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (order, orders) = mpsc::channel::<Order<P, R>>();
+    let orders = &Mutex::new(orders);
     let work = &work;
     thread::scope(|scope| {
-        let mut taken = |done: ScopedJoinHandle<'_, R>| match done.join() {
+        // Whoever works ends when this does.
+        let order = order;
+        let mut taken = |done: Receiver<thread::Result<R>>| match done.recv().expect("each order is answered")
+        {
             Ok(result) => take(result),
             // A bug of `work` is one of whoever asked for it.
             Err(panicked) => panic::resume_unwind(panicked),
         };
         let mut under_way = VecDeque::new();
-        let mut ended = Ok(());
+        let (mut ended, mut workers) = (Ok(()), 0);
         for page in pages {
             let begun = page.and_then(|page| {
-                let thread = thread::Builder::new().name("ahead".to_owned());
-                thread.spawn_scoped(scope, move || work(page)).map_err(|cause| E::from(NoThread(cause)))
+                if workers < most {
+                    let worker = thread::Builder::new().name("ahead".to_owned());
+                    worker.spawn_scoped(scope, || work_off(orders, work)).map_err(NoThread)?;
+                    workers += 1;
+                }
+                Ok(page)
             });
-            match begun {
-                Ok(begun) => under_way.push_back(begun),
+            let (answer, done) = mpsc::sync_channel(1);
+            match begun.map(|page| order.send((page, answer))) {
+                Ok(_received) => under_way.push_back(done),
                 Err(error) => {
                     ended = Err(error);
                     break;
@@ -53,6 +68,17 @@ pub fn in_order<P: Send, R: Send, E: From<NoThread>>(
         under_way.into_iter().try_for_each(taken)?;
         ended
     })
+}
+
+/// Works until there are no more orders.
+fn work_off<P, R>(orders: &Mutex<Receiver<Order<P, R>>>, work: &(impl Fn(P) -> R + Sync)) {
+    loop {
+        let next = orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((page, answer)) = next else { return };
+        let done = panic::catch_unwind(AssertUnwindSafe(|| work(page)));
+        // After an error nobody waits for it any more.
+        let _unwanted = answer.send(done);
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 
 mod append;
 mod connect;
+mod controls;
 mod files;
 mod index;
 mod read;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 
 pub use append::Append;
 pub use connect::{Checkpointer, Store, Wal};
+pub use controls::{ControlPage, ControlStored};
 pub use files::StoreLock;
 pub use index::{Index, IndexReader, Posting, Segment, Term};
 pub use read::{Readers, View};
@@ -85,19 +87,6 @@ pub struct ControlRow {
     pub kind: String,
     /// What it is about, as text; may be empty.
     pub subject: String,
-}
-
-/// A row of that table, and of the record that it names what was asked for.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ControlStored {
-    /// Index in the tree.
-    pub index: u64,
-    /// Record kind, by the table.
-    pub kind: String,
-    /// The leaf; absent where there is no such record.
-    pub leaf: Option<Vec<u8>>,
-    /// The detail.
-    pub detail: Option<Vec<u8>>,
 }
 
 /// Why the store did not do what was asked.

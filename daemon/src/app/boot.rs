@@ -14,7 +14,7 @@ use crate::keys::fold::{Documents, State};
 use crate::log::{self, Control, Controls, Log};
 
 /// Control records whose documents are read at once.
-const PAGE: usize = 250;
+const PAGE: usize = 100;
 
 /// An open instance.
 pub(super) struct Booted {

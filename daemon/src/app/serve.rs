@@ -51,10 +51,8 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, metrics: telemetry::Metric
         let config = config.clone();
         tokio::task::spawn_blocking(move || account::at_start(&config))
     };
-    let booted = {
-        let (config, clock) = (config.clone(), Arc::clone(&clock));
-        tokio::task::spawn_blocking(move || boot::open(&config, clock)).await??
-    };
+    // On this thread, whose heap grows in larger steps than those of others: most of what a start makes stays.
+    let booted = tokio::task::block_in_place(|| boot::open(&config, Arc::clone(&clock)))?;
     let metrics = metrics.shown().await?;
     let folding = tokio::spawn(telemetry::fold(metrics.clone()));
     let (log, controls) = (booted.log, booted.controls);

@@ -28,7 +28,7 @@ use super::tree::detailed;
 use super::watch::{Control, Head};
 use super::{judge, keys};
 use crate::ahead;
-use crate::store::{ControlStored, HeadRow, Store, StoreError, View};
+use crate::store::{ControlPage, ControlStored, HeadRow, Store, StoreError, View};
 
 /// How long a start waits for the anchors off the host: as long as they may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,7 +36,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 const SHORT: Duration = Duration::from_secs(1);
 
 /// Control records that are read at once.
-const PAGE: u32 = 500;
+const PAGE: u32 = 100;
 /// And their bytes, about.
 const PAGE_BYTES: usize = 4 << 20;
 
@@ -207,22 +207,28 @@ pub(super) fn newest_time(view: View<'_>, size: u64) -> Result<Time, LoadError> 
 }
 
 /// Pages of control records as they are stored.
-fn stored(view: View<'_>) -> impl Iterator<Item = Result<Vec<ControlStored>, LoadError>> {
+fn stored(view: View<'_>) -> impl Iterator<Item = Result<ControlPage, LoadError>> {
     let mut next = 0;
     std::iter::from_fn(move || {
         let page = view.control_records(next, PAGE, PAGE_BYTES, kind::needs_detail);
         if let Ok(rows) = &page {
-            next = rows.last()?.index + 1;
+            next = rows.last()? + 1;
         }
         Some(page.map_err(LoadError::from))
     })
 }
 
-/// A control record, read; what is before it is another thing.
-fn read(stored: ControlStored) -> Result<Control, LoadError> {
+/// The control records of a page, read; what is before each is another thing.
+fn read(page: &ControlPage) -> Vec<Result<Control, LoadError>> {
+    let mut read = Vec::with_capacity(page.len());
+    read.extend(page.rows().map(read_one));
+    read
+}
+
+fn read_one(stored: ControlStored<'_>) -> Result<Control, LoadError> {
     let ControlStored { index, kind, leaf, detail } = stored;
     let leaf = leaf.ok_or_else(|| broken(format!("control record {index} is missing")))?;
-    let record = ControlRecord::parse(&leaf).map_err(|cause| LoadError::Record { index, cause })?;
+    let record = ControlRecord::parse_as(kind, leaf).map_err(|cause| LoadError::Record { index, cause })?;
     if record.body.kind() != kind {
         return Err(broken(format!("the table of control records says that {index} is a `{kind}`")));
     }
@@ -232,7 +238,7 @@ fn read(stored: ControlStored) -> Result<Control, LoadError> {
             "the detail of control record {index} is not the one that its leaf names"
         )));
     }
-    Ok(Control { index, hash: leaf_hash(&leaf), record, detail: detail.map(Arc::from) })
+    Ok(Control { index, hash: leaf_hash(leaf), record, detail })
 }
 
 /// Walks the control records from the first to the one that the checkpoint names; each names the one before.
@@ -254,11 +260,13 @@ pub(super) fn chain(view: View<'_>, newest: (u64, Hash), row: u64) -> Result<Vec
         history.push(control);
         Ok(())
     };
-    ahead::in_order(
-        stored(view),
-        |page| page.into_iter().map(read).collect::<Vec<_>>(),
-        |page| page.into_iter().try_for_each(|control| follows(control?)),
-    )?;
+    view.once_through(|| {
+        ahead::in_order(
+            stored(view),
+            |page| read(&page),
+            |page| page.into_iter().try_for_each(|control| follows(control?)),
+        )
+    })?;
     match history.last() {
         Some(last) if (last.index, last.hash) == newest && last.index == row => Ok(history),
         last => Err(broken(format!(

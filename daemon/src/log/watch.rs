@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use proto::hash::Hash;
 use proto::record::ControlRecord;
 use tokio::sync::watch;
@@ -55,7 +56,7 @@ pub struct Control {
     /// What it says.
     pub record: ControlRecord,
     /// Its detail, as it is stored, where something follows from it ([`proto::record::Body::needs_detail`]).
-    pub detail: Option<Arc<[u8]>>,
+    pub detail: Option<Bytes>,
 }
 
 /// The control records since the log was opened. They are few; all are kept.

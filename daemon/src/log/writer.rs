@@ -17,6 +17,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use proto::operation::OperationId;
 use proto::proof::frontier::Frontier;
 use proto::reason::Reason;
@@ -227,7 +228,8 @@ impl Writer {
         }
         for (job, (index, row)) in jobs.controls.iter().zip((batch.first..).zip(&batch.rows)) {
             self.shared.fence.apply(index, &job.record);
-            let detail = job.record.body.needs_detail().then(|| job.detail.as_deref().map(Arc::from));
+            let detail =
+                job.record.body.needs_detail().then(|| job.detail.as_deref().map(Bytes::copy_from_slice));
             self.shared.feed.push(Control {
                 index,
                 hash: row.hash,

@@ -8,8 +8,7 @@ use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row, p
 use super::append::blob;
 use super::connect::connect;
 use super::{
-    ControlRow, ControlStored, HeadRow, IntentRow, KeptRequest, Owner, StoreError, Stored, from_sql, schema,
-    to_sql,
+    ControlRow, HeadRow, IntentRow, KeptRequest, Owner, StoreError, Stored, from_sql, schema, to_sql,
 };
 
 /// Reads on one connection.
@@ -23,6 +22,16 @@ impl<'a> View<'a> {
 
     pub(super) fn statement(&self, sql: &str) -> Result<CachedStatement<'a>, StoreError> {
         self.0.prepare_cached(sql).map_err(|e| StoreError::of("preparing a read", e))
+    }
+
+    /// The bound of the cache, as SQLite says it: pages, or negative KiB.
+    pub(super) fn cache(&self) -> Result<i64, StoreError> {
+        let bound = self.0.pragma_query_value(None, "cache_size", |row| row.get(0));
+        bound.map_err(|e| StoreError::of("asking for the bound of the cache", e))
+    }
+
+    pub(super) fn set_cache(&self, bound: i64) -> Result<(), StoreError> {
+        schema::set(self.0, "cache_size", &bound.to_string())
     }
 
     /// One `meta` value.
@@ -151,38 +160,6 @@ impl<'a> View<'a> {
             .collect()
     }
 
-    /// Rows of that table from `first` on with their records: at most `count` and about `bytes`, but at least one; none after the
-    /// last. `detailed` says of which kinds details are read.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn control_records(
-        &self,
-        first: u64,
-        count: u32,
-        bytes: usize,
-        detailed: fn(&str) -> bool,
-    ) -> Result<Vec<ControlStored>, StoreError> {
-        let doing = "reading control records";
-        let mut statement = self.statement(
-            "select c.idx, c.kind, r.leaf, r.detail from control c left join record r on r.idx = c.idx
-             where c.idx >= ?1 order by c.idx limit ?2",
-        )?;
-        let mut rows =
-            statement.query(params![to_sql(first), count]).map_err(|e| StoreError::of(doing, e))?;
-        let (mut found, mut taken) = (Vec::new(), 0);
-        while let Some(row) = rows.next().map_err(|e| StoreError::of(doing, e))? {
-            let (index, kind, leaf, detail) =
-                control_record(row, detailed).map_err(|e| StoreError::of(doing, e))?;
-            taken += leaf.as_ref().map_or(0, Vec::len) + detail.as_ref().map_or(0, Vec::len);
-            found.push(ControlStored { index: from_sql(index)?, kind, leaf, detail });
-            if taken >= bytes {
-                break;
-            }
-        }
-        Ok(found)
-    }
-
     /// Open intents with a number of at least `first`, in order, at most `count`.
     ///
     /// # Errors
@@ -237,14 +214,6 @@ fn request(row: &Row<'_>) -> rusqlite::Result<(String, String, Option<i64>, i64)
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<(i64, Vec<u8>, Option<Vec<u8>>)> {
     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-}
-
-type ControlRecordColumns = (i64, String, Option<Vec<u8>>, Option<Vec<u8>>);
-
-fn control_record(row: &Row<'_>, detailed: fn(&str) -> bool) -> rusqlite::Result<ControlRecordColumns> {
-    let kind: String = row.get(1)?;
-    let detail = if detailed(&kind) { row.get(3)? } else { None };
-    Ok((row.get(0)?, kind, row.get(2)?, detail))
 }
 
 fn intent(row: &Row<'_>) -> rusqlite::Result<(i64, i64, Vec<u8>)> {
