@@ -72,12 +72,12 @@ pub struct InForce {
     pub mode: Mode,
     /// Its log.
     pub origin: Origin,
-    /// Its roster, and who of it is suspended.
-    pub roster: Seats,
+    /// Its roster, and who of it is suspended; the ceremonies of a roster share it.
+    pub roster: Arc<Seats>,
     /// Its guardrails.
     pub guardrails: Version,
     /// The rules that they set.
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
 }
 
 impl InForce {
@@ -147,7 +147,7 @@ impl Session {
             (Target::RosterChange(_), _) | (_, Some(_)) => return Err(Refusal::NextRoster),
             _ => {}
         }
-        let pinned = Arc::new(roster.clone());
+        let pinned = Arc::clone(roster);
         Ok(Self {
             rule,
             present: Arc::clone(&pinned),
@@ -200,10 +200,11 @@ impl Session {
     }
 
     /// The session after these records, in the order of the log. What is refused has no effect, today as on the day.
-    pub fn fold<'e>(self, records: impl IntoIterator<Item = (&'e Event, Stamp)>) -> Self {
-        records
-            .into_iter()
-            .fold(self, |session, (event, stamp)| session.after(event, stamp).unwrap_or(session))
+    pub fn fold<'e>(mut self, records: impl IntoIterator<Item = (&'e Event, Stamp)>) -> Self {
+        for (event, stamp) in records {
+            let _refused = self.take(event, stamp);
+        }
+        self
     }
 
     /// What it asks for.

@@ -179,7 +179,7 @@ fn a_statement_is_opened_only_where_it_belongs() {
     other = good.clone();
     let mut strict = Rules::default().of(Kind::KeyGenerate);
     strict.witnesses = 3;
-    other.rules = Rules::with([strict]).unwrap();
+    other.rules = Rules::with([strict]).unwrap().into();
     assert!(matches!(open(&other, Kind::KeyGenerate, None), Err(Refusal::Rules(Unruly::Quorum { .. }))));
     assert_eq!(open(&good, Kind::RosterChange, None), Err(Refusal::NextRoster));
     assert_eq!(open(&good, Kind::RosterChange, Some(next_roster())), Ok(()));

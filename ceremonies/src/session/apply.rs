@@ -19,12 +19,36 @@ impl Session {
     /// # Errors
     /// [`Refusal`]; the session is as it was.
     pub fn after(&self, event: &Event, stamp: Stamp) -> Result<Self, Refusal> {
-        let step = self.state.step();
+        let mut next = self.clone();
+        Self::go(&mut next, event, stamp)?;
+        Ok(next)
+    }
+
+    /// The same in place, without a copy of what people have said so far: for whoever folds thousands of records.
+    ///
+    /// Invariant: it comes to what [`Self::after`] comes to, for [`Self::fold`] is made of it
+    /// (`the_invariants_c1_to_c8_c10_and_c11_hold_in_every_history`).
+    ///
+    /// # Errors
+    /// [`Refusal`]; the session is as it was.
+    pub fn take(&mut self, event: &Event, stamp: Stamp) -> Result<(), Refusal> {
+        // Time has its say before anybody can refuse, and changes these alone; all else is changed by what is not refused any more.
+        let before = (self.index, self.latest, self.state.clone());
+        let taken = Self::go(self, event, stamp);
+        if taken.is_err() {
+            (self.index, self.latest, self.state) = before;
+        }
+        taken
+    }
+
+    /// Goes on to the session after an event. Where that is refused index, time and state may be other ones, and nothing else.
+    fn go(next: &mut Self, event: &Event, stamp: Stamp) -> Result<(), Refusal> {
+        let step = next.state.step();
         if step.is_end() {
             return Err(Refusal::Over(step));
         }
-        if stamp.index <= self.index {
-            return Err(Refusal::Order { newest: self.index, found: stamp.index });
+        if stamp.index <= next.index {
+            return Err(Refusal::Order { newest: next.index, found: stamp.index });
         }
         let enables = match event {
             Event::Act(act) => act.decision.enables(),
@@ -32,11 +56,10 @@ impl Session {
             _ => false,
         };
         // A time that went back is no time to count by; what is protective or records a fact is taken all the same.
-        let sound = self.rule.any_clock || stamp.trusted && stamp.time >= self.latest;
+        let sound = next.rule.any_clock || stamp.trusted && stamp.time >= next.latest;
         if enables && !sound {
             return Err(Refusal::Clock);
         }
-        let mut next = self.clone();
         next.index = stamp.index;
         // An unsound time moves nothing: neither ages an approval nor ends a ceremony.
         if sound {
@@ -46,15 +69,15 @@ impl Session {
         // Before time has its say: what would follow guardrails that are not in force any more follows nothing.
         if next.is_overtaken_by(event) {
             next.state = State::Superseded;
-            return Ok(next);
+            return Ok(());
         }
         next.settle(stamp);
         let is_fact =
             matches!(event, Event::Roster(_) | Event::Guardrails(_) | Event::Suspended(_) | Event::Tick);
         match &next.state {
             state if !state.step().is_end() => {}
-            _ if is_fact => return Ok(next),
-            State::Expired => return Err(Refusal::Expired { at: self.statement.common().expires }),
+            _ if is_fact => return Ok(()),
+            State::Expired => return Err(Refusal::Expired { at: next.statement.common().expires }),
             state => return Err(Refusal::Over(state.step())),
         }
         match event {
@@ -93,13 +116,13 @@ impl Session {
                 next.state = State::Indeterminate(execution.clone());
             }
             Event::Resolved { leftover, .. } => next.resolve(*leftover, stamp.time, event)?,
-            Event::Roster(roster) if *roster == *self.present => {}
+            Event::Roster(roster) if *roster == *next.present => {}
             Event::Roster(roster) => {
                 next.present = Arc::new(roster.clone());
                 next.forget_who_left();
                 next.change_of_rules(stamp);
             }
-            Event::Guardrails(version) if *version == self.statement.common().guardrails => {}
+            Event::Guardrails(version) if *version == next.statement.common().guardrails => {}
             Event::Guardrails(_) => next.change_of_rules(stamp),
             Event::Suspended(people) => {
                 for person in people.difference(&next.present.suspended) {
@@ -111,7 +134,7 @@ impl Session {
             }
         }
         next.note_who_parted(stamp.index);
-        Ok(next)
+        Ok(())
     }
 
     /// The session where what was done and attested cannot come into force: it has failed. To be asked only of one whose completion is

@@ -42,9 +42,9 @@ fn opened(roster: &Roster) -> Session {
         environment: common.environment.clone(),
         mode: common.mode,
         origin: common.log.origin.clone(),
-        roster: seats,
+        roster: seats.into(),
         guardrails,
-        rules: Rules::default(),
+        rules: Rules::default().into(),
     };
     let target = Target::KeyResume(KeyResume {
         finding: "A test of the detector.".parse().unwrap(),

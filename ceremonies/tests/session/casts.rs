@@ -2,6 +2,7 @@
 //! machine's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ceremonies::genesis::Mode;
 use ceremonies::person::{PersonId, Role};
@@ -324,15 +325,15 @@ impl Setting {
             (Spoilt::Origin, _) => in_force.origin = "rehearsal.other.example.org".parse().unwrap(),
             (Spoilt::Instance, _) => in_force.instance = "other.example.org".parse().unwrap(),
             (Spoilt::Environment, _) => in_force.environment = "staging".parse().unwrap(),
-            (Spoilt::RosterVersion, _) => in_force.roster.version.version = 3,
-            (Spoilt::RosterDigest, _) => in_force.roster.version.sha256 = other,
+            (Spoilt::RosterVersion, _) => Arc::make_mut(&mut in_force.roster).version.version = 3,
+            (Spoilt::RosterDigest, _) => Arc::make_mut(&mut in_force.roster).version.sha256 = other,
             (Spoilt::Guardrails, _) => in_force.guardrails.version += 1,
-            (Spoilt::Quorum, _) => in_force.roster.approvals += 1,
+            (Spoilt::Quorum, _) => Arc::make_mut(&mut in_force.roster).approvals += 1,
             (Spoilt::Lives, _) => {
                 let rule = in_force.rules.of(self.kind);
                 let expires = rule.expires - std::time::Duration::from_secs(1);
                 let shorter = Rule { expires, approval_age: rule.approval_age.min(expires), ..rule };
-                in_force.rules = Rules::with([shorter]).unwrap();
+                in_force.rules = Rules::with([shorter]).unwrap().into();
             }
             (Spoilt::NextVersion, Some(next)) => next.version.version = 4,
             (Spoilt::NextDigest, Some(next)) => next.version.sha256 = other,
@@ -348,7 +349,7 @@ impl Setting {
             (Spoilt::NextMissing, next) => *next = None,
             (Spoilt::NextOfNothing, next) => *next = Some(Next::One.roster(self.cast)),
             (Spoilt::InitiatorSuspended, _) => {
-                in_force.roster.suspended.insert(statement.common().initiator.clone());
+                Arc::make_mut(&mut in_force.roster).suspended.insert(statement.common().initiator.clone());
             }
             (Spoilt::Head, _) => stamp.index = statement.common().log.size - 1,
             (Spoilt::Expired, _) => stamp.time = statement.common().expires,

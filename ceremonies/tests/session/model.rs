@@ -112,7 +112,7 @@ impl Model {
     pub fn new(proposal: &Proposal) -> Self {
         let statement = proposal.statement.clone();
         let rule = Rules::default().rule(statement.target());
-        let roster = Rc::new(proposal.in_force.roster.clone());
+        let roster = Rc::new(Seats::clone(&proposal.in_force.roster));
         Self {
             statement: Rc::new(statement),
             rule,

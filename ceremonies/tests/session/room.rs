@@ -82,9 +82,9 @@ pub fn in_force(roster: Seats) -> InForce {
         environment: common.environment,
         mode: Mode::Rehearsal,
         origin: common.log.origin,
-        roster,
+        roster: roster.into(),
         guardrails: common.guardrails,
-        rules: Rules::default(),
+        rules: Rules::default().into(),
     }
 }
 

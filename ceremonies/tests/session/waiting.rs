@@ -124,7 +124,7 @@ fn whoever_comes_in_meanwhile_ends_it_and_whoever_left_does_not() {
 fn one_veto_is_enough_where_two_end_an_open_one() {
     let (mut in_force, next) = (in_force(roster(2, |_| {})), None);
     let rule = ceremonies::rules::Rule { vetoes: 2, ..Rules::default().of(Kind::PolicyChange) };
-    in_force.rules = Rules::with([rule]).unwrap();
+    in_force.rules = Rules::with([rule]).unwrap().into();
     let statement = statement(Kind::PolicyChange, |_, _| {});
     let stamp = Stamp { index: 50, time: statement.common().not_before, trusted: true };
     let opened = Session::open(statement, &in_force, next, stamp).unwrap();

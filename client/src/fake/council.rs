@@ -128,9 +128,9 @@ impl Council {
             environment: common.environment.clone(),
             mode: common.mode,
             origin: common.log.origin.clone(),
-            roster: Seats::from(&self.roster),
+            roster: Seats::from(&self.roster).into(),
             guardrails: common.guardrails,
-            rules: Rules::default(),
+            rules: Rules::default().into(),
         }
     }
 

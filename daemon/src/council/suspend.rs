@@ -23,7 +23,7 @@ impl Council {
         said: &Said,
     ) -> Result<Submitted, Refusal> {
         let state = snapshot.state();
-        let after = state.suspensions().after(said, &state.seats(), self.provisional(None));
+        let after = state.suspensions().after(said, state.seats(), self.provisional(None));
         after.map_err(|refusal| no(refusal.to_string(), refusal.name()))?;
         let index = self.beside(act, Body::Suspend(Box::new(said.record()))).await?;
         let snapshot = self.keyring.snapshot();

@@ -22,7 +22,7 @@ use ceremonies::record;
 use ceremonies::recovery::Carried;
 use ceremonies::roster::Roster;
 use ceremonies::rules::Rules;
-use ceremonies::session::Step;
+use ceremonies::session::{Seats, Step};
 use ceremonies::statement::{CeremonyId, Version};
 use ceremonies::suspension::Suspensions;
 use proto::hash::Hash;
@@ -62,6 +62,8 @@ pub struct State {
     log_keys: LogKeys,
     /// Whose acts count no more.
     suspensions: Suspensions,
+    /// The roster in force as ceremonies see it.
+    seats: Arc<Seats>,
     /// When each person acted last, with effect or without.
     acted: BTreeMap<String, Time>,
     /// Indices of the records of what officers signed outside of ceremonies, those without effect too.
@@ -160,6 +162,7 @@ impl State {
         let guardrails_made = carried.is_some_and(|carried| carried.guardrails_made).then_some(0);
         let grants_made = carried.is_some_and(|carried| carried.grants_made).then_some(0);
         let Version { sha256, version } = genesis.guardrails();
+        let suspensions = Suspensions::carried(carried.map_or(&[][..], |carried| &carried.suspended));
         Ok(Self {
             rings: BTreeMap::new(),
             key_ids: BTreeMap::new(),
@@ -170,7 +173,8 @@ impl State {
             roster: Arc::new(genesis.roster().clone()),
             made: Vec::new(),
             log_keys,
-            suspensions: Suspensions::carried(carried.map_or(&[][..], |carried| &carried.suspended)),
+            seats: Arc::new(people::seats(genesis.roster(), &suspensions)),
+            suspensions,
             words: Vec::new(),
             sessions: Sessions::after(carried),
             rules: None,

@@ -262,9 +262,8 @@ impl Sessions {
             held.cause = Some(format!("{reason}{}", failed.cause));
             return Ok(());
         }
-        match held.session.after(&event, stamp) {
-            Ok(session) => {
-                held.session = session;
+        match held.session.take(&event, stamp) {
+            Ok(()) => {
                 held.spent.extend(spent);
                 match step {
                     Ceremony::Executed(_) => held.outputs = outputs,

@@ -131,9 +131,9 @@ pub(super) fn to_the_end(
         environment: common.environment.clone(),
         mode: common.mode,
         origin: instance.genesis.origin().clone(),
-        roster: suspended.seats(pinned, course.proposal().index),
+        roster: suspended.seats(pinned, course.proposal().index).into(),
         guardrails: guardrails.in_force,
-        rules: guardrails.rules.clone(),
+        rules: guardrails.rules.clone().into(),
     };
     let proposal = course.proposal().index;
     let mut deviations = Vec::new();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use ceremonies::act::Setting;
 use ceremonies::guardrails::Guardrails;
 use ceremonies::record;
-use ceremonies::rules::Rules;
 use ceremonies::session::{self, Event, Stamp};
 use ceremonies::statement::target::{BackendRebind, KeyResume};
 use ceremonies::statement::{CeremonyId, Kind, Statement, Target, Version};
@@ -51,9 +50,9 @@ impl State {
             environment: self.genesis.environment().clone(),
             mode: self.genesis.mode(),
             origin: self.genesis.origin().clone(),
-            roster: self.seats(),
+            roster: Arc::clone(self.seats()),
             guardrails: self.guardrails_version(),
-            rules: Rules::clone(&rules),
+            rules,
         })
     }
 
@@ -113,7 +112,7 @@ impl State {
         match self.in_force(read.guardrails()?) {
             Ok(in_force) => {
                 // Read once for all proposals under them.
-                self.rules = Some((self.guardrails.sha256, Arc::new(in_force.rules.clone())));
+                self.rules = Some((self.guardrails.sha256, Arc::clone(&in_force.rules)));
                 let common = read.statement.common();
                 let of_this_roster = common.roster == self.roster_version();
                 let follows = read.statement.kind() == Kind::RosterChange && of_this_roster;

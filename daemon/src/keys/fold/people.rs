@@ -58,11 +58,21 @@ pub(super) fn began(genesis: &Genesis, at: Time) -> BTreeMap<String, Time> {
     genesis.acts().iter().map(|act| (act.person().to_string(), at)).collect()
 }
 
+/// A roster as ceremonies see it, with those who are suspended.
+pub(super) fn seats(roster: &Roster, suspensions: &Suspensions) -> Seats {
+    Seats::from(roster).with_suspended(suspensions.people())
+}
+
 impl State {
     /// Notes who acted in a record, if a person did.
     pub(super) fn acts(&mut self, record: &ControlRecord) {
-        if record.actor.kind == ActorKind::Person {
-            self.acted.insert(record.actor.id.clone(), record.time.sealed);
+        let (actor, at) = (&record.actor, record.time.sealed);
+        if actor.kind != ActorKind::Person {
+            return;
+        }
+        match self.acted.get_mut(&actor.id) {
+            Some(last) => *last = at,
+            None => drop(self.acted.insert(actor.id.clone(), at)),
         }
     }
 
@@ -85,8 +95,18 @@ impl State {
     }
 
     /// The roster in force as ceremonies see it, with those who are suspended.
-    pub fn seats(&self) -> Seats {
-        Seats::from(self.roster()).with_suspended(self.suspensions.people())
+    pub fn seats(&self) -> &Arc<Seats> {
+        debug_assert_eq!(
+            *self.seats,
+            seats(&self.roster, &self.suspensions),
+            "somebody changed one of the two"
+        );
+        &self.seats
+    }
+
+    /// Works them out anew: whenever another roster is in force or other people are suspended.
+    fn seat(&mut self) {
+        self.seats = Arc::new(seats(&self.roster, &self.suspensions));
     }
 
     /// Whose acts count no more.
@@ -111,10 +131,11 @@ impl State {
         let stamp = record::stamp(index, record);
         self.words.push(index);
         // Without effect: another record came first.
-        let Ok(after) = self.suspensions.after(&said, &self.seats(), stamp) else {
+        let Ok(after) = self.suspensions.after(&said, self.seats(), stamp) else {
             return Ok(Effect::Nothing);
         };
         let before = std::mem::replace(&mut self.suspensions, after);
+        self.seat();
         let people = self.suspensions.people();
         if before.people() == people {
             return Ok(Effect::Nothing);
@@ -166,7 +187,8 @@ impl State {
         let proposed = proposed.unwrap_or_default();
         self.suspensions = self.suspensions.succeeded(&Seats::from(&*next), proposed);
         self.roster = next;
-        self.sessions.told(&Event::Roster(self.seats()), stamp);
+        self.seat();
+        self.sessions.told(&Event::Roster(Seats::clone(self.seats())), stamp);
         Effect::Roster(version)
     }
 
