@@ -16,6 +16,7 @@ pub mod keys;
 pub mod log;
 pub mod measure;
 pub mod policy;
+pub mod random;
 pub mod room;
 pub mod rpc;
 pub mod secret;

@@ -27,7 +27,7 @@ use crate::rpc::tls;
 use crate::secret::Unmet;
 use crate::sign::Signer;
 use crate::web::{self, Pages};
-use crate::{telemetry, tick};
+use crate::{random, telemetry, tick};
 
 /// Runs the daemon until it is told to stop, and says first what it could not give up.
 pub(super) fn run(config: Config, clock: Arc<dyn Clock>, unmet: &[Unmet]) -> Result<(), Failed> {
@@ -123,6 +123,9 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, metrics: telemetry::Metric
         let _late = tokio::join!(recorded(Some(owed)), opening.wait(opening::UNREADY), answered);
         addresses::say(&config, edge.address(), web);
         drain::ready();
+        if let Err(panicked) = tokio::task::spawn_blocking(random::collect).await {
+            tracing::error!(%panicked, "what the crypto library's random numbers begin with was not collected");
+        }
         std::future::pending::<()>().await;
     };
 

@@ -8,6 +8,7 @@ use proto::reason::Reason;
 use proto::record::RecordError;
 
 use crate::ahead::NoThread;
+use crate::random::NoRandom;
 use crate::store::StoreError;
 
 /// Why the log did not take or give something.
@@ -104,6 +105,9 @@ pub enum LoadError {
     /// There is none to read with. Worth trying again.
     #[error(transparent)]
     Thread(#[from] NoThread),
+    /// There is no number to name an owner by. Worth trying again.
+    #[error(transparent)]
+    Random(#[from] NoRandom),
     /// An anchor or the stop file cannot be read or written. Worth trying again.
     #[error("{doing} {path}: {source}")]
     Io {
@@ -158,7 +162,7 @@ impl LoadError {
                     | StoreError::Exists { .. }
                     | StoreError::Shape(_)
             ),
-            Self::Thread(_) | Self::Io { .. } | Self::NotMade { .. } => false,
+            Self::Thread(_) | Self::Random(_) | Self::Io { .. } | Self::NotMade { .. } => false,
         }
     }
 }

@@ -5,6 +5,7 @@ use proto::record::Salt;
 use proto::time::Time;
 
 use super::{HandOver, Log, LogError};
+use crate::random;
 
 /// The beginning of an operation.
 #[derive(Clone, Debug)]
@@ -23,9 +24,7 @@ impl Fresh {
     /// # Errors
     /// [`LogError::Unavailable`] where the random number generator fails.
     pub fn at(asked: Time) -> Result<Self, LogError> {
-        let mut random = [0; 26];
-        aws_lc_rs::rand::fill(&mut random)
-            .map_err(|_nothing_said| LogError::unavailable("the random number generator failed"))?;
+        let random: [u8; 26] = random::bytes().map_err(LogError::unavailable)?;
         let (mut id, mut salt) = ([0; 10], [0; 16]);
         id.copy_from_slice(&random[..10]);
         salt.copy_from_slice(&random[10..]);

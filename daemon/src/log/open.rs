@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use proto::operation::OperationId;
 use proto::record::{Actor, ActorKind, Body, StopTarget};
 use proto::term::Term;
@@ -28,6 +27,7 @@ use super::watch::{Control, Controls, Feed, LogHealth};
 use super::writer::Writer;
 use super::{ControlDraft, Life, Log};
 use crate::clock::{Clock, Watch};
+use crate::random;
 use crate::store::{Owner, StoreLock};
 
 /// An open log.
@@ -71,12 +71,7 @@ pub fn open_waiting(
     })?;
     let (stop_file, found) = StopFile::open(&stop_path)?;
     let off_host = OffHost::start(&settings, &clock)?;
-    // Beside loading: the first random number of a process waits for the machine's entropy to be collected.
-    let owner = thread("log-owner", random)?;
-    let loaded = load::load(&settings, &signers, None, &off_host);
-    let owner = owner.join();
-    let loaded = loaded?;
-    let owner = owner.map_err(|_panicked| no_random())??;
+    let loaded = load::load(&settings, &signers, None, &off_host)?;
     let logged = loaded.operations();
     let queue = Arc::new(Queue::new(settings.limits.clone()));
     let due = due(&loaded.history, loaded.sealed);
@@ -89,7 +84,7 @@ pub fn open_waiting(
     let shared = Arc::new(Shared {
         signers,
         keys: ArcSwap::from_pointee(loaded.keys.clone()),
-        owner: Owner(owner),
+        owner: Owner(random::bytes()?),
         queue,
         fence: Fence::default(),
         barrier: Barrier::default(),
@@ -169,7 +164,7 @@ fn pending_stops(
 pub(super) fn stop_everything(shared: &Shared) -> Result<ControlJob, LoadError> {
     let now = shared.clock.wall();
     let draft = ControlDraft {
-        operation: OperationId::new(now.milliseconds(), random()?),
+        operation: OperationId::new(now.milliseconds(), random::bytes()?),
         actor: Actor { id: shared.signers.origin().to_owned(), kind: ActorKind::Daemon },
         body: Body::Stopped { act: None, target: StopTarget::All },
         stops: vec![Term::All],
@@ -180,16 +175,6 @@ pub(super) fn stop_everything(shared: &Shared) -> Result<ControlJob, LoadError> 
         asked: now,
     };
     Ok(draft.job()?)
-}
-
-fn random<const N: usize>() -> Result<[u8; N], LoadError> {
-    let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).map_err(|_opaque| no_random())?;
-    Ok(bytes)
-}
-
-fn no_random() -> LoadError {
-    LoadError::Inconsistent("the machine gives no random numbers".into())
 }
 
 fn thread<T: Send + 'static>(

@@ -37,6 +37,7 @@ use super::connection::Connection;
 use super::limit::{Class, Gate, InProgress};
 use super::status;
 use crate::clock::Clock;
+use crate::random;
 
 /// The name of a request in traces and in the metadata of internal faults: 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -63,9 +64,7 @@ impl Shared {
     /// Puts services behind the front.
     pub fn new(routes: Routes, gate: Arc<Gate>, clock: Arc<dyn Clock>) -> Arc<Self> {
         // Request ids are told apart from those of the run before by where they begin; they are no secret.
-        let mut start = [0; 8];
-        let begun = aws_lc_rs::rand::fill(&mut start).is_ok();
-        let next = if begun { u64::from_le_bytes(start) } else { clock.wall().milliseconds() << 20 };
+        let next = random::bytes().map_or_else(|_none| clock.wall().milliseconds() << 20, u64::from_le_bytes);
         Arc::new(Self { routes: routes.prepare(), gate, clock, next: AtomicU64::new(next) })
     }
 

@@ -10,7 +10,7 @@
 //! 3  backend · log
 //! 2  store
 //! 1b room
-//! 1a keys · policy · clock · secret · measure · ahead
+//! 1a keys · policy · clock · secret · measure · ahead · random
 //! ```
 //!
 //! A module imports lower layers only, never a sibling of its own. The first segment of every `crate::` path is held
@@ -46,6 +46,7 @@ const TABLE: &[(&str, u32)] = &[
     ("secret", 10),
     ("measure", 10),
     ("ahead", 10),
+    ("random", 10),
 ];
 
 fn height(module: &str) -> Option<u32> {
