@@ -49,6 +49,43 @@ async fn a_stop_cannot_be_hidden() {
     }
 }
 
+/// Also where nothing but the chain proves its bytes: in a full tile, whose leaves no start hashes.
+#[tokio::test]
+async fn a_changed_control_record_or_detail_is_refused_by_its_number() {
+    let site = written().await;
+    let log = site.open().log;
+    for _ in 0..256 {
+        released(&log, site.software("b", None, 21)).await;
+    }
+    let last = log.stop(site.stop_of("b")).await.unwrap().index.unwrap();
+    log.close().await;
+    drop(log);
+    let chain = format!("broken between 21 and {last}");
+    for (statement, cause) in [
+        ("update record set detail = x'7b7d' where idx = 0", "the detail of control record 0 is not the one"),
+        ("update record set detail = null where idx = 0", "the detail of control record 0 is not the one"),
+        // What it says, in the form that it had; the same in another form; and what is none.
+        (
+            "update record set leaf = cast(replace(cast(leaf as text), '\"a\"', '\"c\"') as blob) where idx = 21",
+            &*chain,
+        ),
+        (
+            "update record set leaf = cast(replace(cast(leaf as text), '\"v\":0', '\"v\": 0') as blob) where idx = 21",
+            "canonical form",
+        ),
+        ("update record set leaf = x'7b7d' where idx = 21", "record 21 of the log"),
+        (
+            "update control set kind = 'policy' where idx = 21",
+            "the table of control records says that 21 is a `policy`",
+        ),
+    ] {
+        let copy = site.killed();
+        sql(&copy, statement);
+        assert!(copy.refused().contains(cause), "{statement}: {}", copy.refused());
+    }
+    site.try_open().unwrap();
+}
+
 #[tokio::test]
 async fn a_changed_or_missing_record_head_or_tail_is_refused() {
     for (statement, cause) in [
