@@ -8,7 +8,10 @@ mod redact;
 
 use std::process::Command;
 
+use proto::wire::v1::sign_request::Input;
+use proto::wire::v1::{DsseInput, OciInput, SignRequest};
 use softhsm::{Shape, Token};
+use tests::ask;
 use tests::binaries::{VARIABLE, program};
 use tests::load::{Callers, Load, request, sign};
 use tests::process::Process;
@@ -184,6 +187,58 @@ fn what_policy_refuses_one_caller_is_found_by_another() {
     let ledger = world.ledger();
     assert_eq!(ledger.complaints(), Vec::<String>::new());
     assert_eq!(ledger.records.iter().filter(|record| record.body["kind"] == "denied").count(), all.len());
+}
+
+#[test]
+fn records_are_found_by_what_they_speak_of_and_by_when_they_were_made() {
+    const SLSA: &str = "https://slsa.dev/provenance/v1";
+    const COMMIT: &str = "9f1d7a3c0b5e4d2a8f6e1c3b5a7d9e0f1a2b3c4d";
+    let (images, attestations) = ("release/images", "release/attestations");
+    let purpose = format!("dsse:{SLSA}");
+    let plan = Plan::new().key(images, "ecdsa-p256-sha256", &["oci"]);
+    let mut world = plan.key(attestations, "ecdsa-p256-sha256", &[&purpose]).start();
+    let statement = serde_json::json!({
+        "_type": "https://in-toto.io/Statement/v1", "predicate": {}, "predicateType": SLSA,
+        "subject": [{"digest": {"gitCommit": COMMIT}, "name": "source"}],
+    });
+    let dsse = DsseInput {
+        payload_type: "application/vnd.in-toto+json".into(),
+        payload: statement.to_string().into_bytes().into(),
+    };
+    let oci = OciInput {
+        reference: "registry.example.org/app".to_owned(),
+        digest: Some(proto::wire::v1::Digest { algorithm: 1, value: vec![7; 32] }),
+        ..OciInput::default()
+    };
+    for (key, input) in [(images, Input::Oci(oci)), (attestations, Input::Dsse(dsse))] {
+        ask::sign(&world, SignRequest { input: Some(input), ..request(key, b"") }).unwrap();
+    }
+    let found = |term: &[&str]| -> Vec<String> {
+        let search = [&["log", "search", "--kind", "sign", "--oldest-first"], term].concat();
+        let key = |line: serde_json::Value| line["record"]["key"].as_str().unwrap().to_owned();
+        listed(&world, &search).into_iter().map(key).collect()
+    };
+    let all = listed(&world, &["log", "search", "--kind", "sign", "--since", "1h"]);
+    let times = |line: &serde_json::Value| line["record"]["time"]["sealed"].as_str().unwrap().to_owned();
+    let (newest, oldest) = (times(&all[0]), times(all.last().unwrap()));
+    for (term, keys) in [
+        (&["--subject", COMMIT][..], &[attestations][..]),
+        (&["--subject", &format!("gitCommit:{COMMIT}")], &[attestations]),
+        (&["--subject", "sha256:00"], &[]),
+        (&["--predicate-type", SLSA], &[attestations]),
+        (&["--repository", "registry.example.org/app"], &[images]),
+        (&["--repository", "registry.example.org/ap"], &[]),
+        (&["--repository", "registry.example.org/app", "--predicate-type", SLSA], &[]),
+    ] {
+        assert_eq!(found(term), keys, "{term:?}");
+    }
+    // The end is exclusive: everything before the newest record, and nothing before the oldest.
+    assert_eq!(found(&["--until", &newest]).len(), all.len() - 1);
+    assert_eq!(found(&["--until", &oldest]), [] as [&str; 0]);
+    assert_eq!(found(&["--since", &oldest, "--until", "2999-01-01"]).len(), all.len());
+    let (code, _, said) = world.run(&["log", "search", "--subject", "source"]);
+    assert!(code != 0 && said.contains("digest of a subject"), "{code}: {said}");
+    assert!(world.stop().success());
 }
 
 #[test]

@@ -32,6 +32,8 @@ const SLSA: &str = "https://slsa.dev/provenance/v1";
 const ATTESTATIONS: &str = "release/attestations";
 const NOTATION: &str = "release/notation";
 const DIGESTS: &str = "release/digests";
+const COMMIT: &str = "9f1d7a3c0b5e4d2a8f6e1c3b5a7d9e0f1a2b3c4d";
+const REPOSITORY: &str = "registry.example.org/app";
 const FILE: &[u8] = b"the real file";
 
 /// The signature and its receipt, by what anyone can compute.
@@ -68,9 +70,8 @@ async fn public_key(channel: &Channel, key: &str) -> Vec<u8> {
     answer.into_inner().version.unwrap().public_key
 }
 
-/// Indices of the records that hold this digest, as soon as the index has reached them.
-async fn search(channel: &Channel, digest: &[u8], reach: u64) -> Vec<u64> {
-    let request = SearchRecordsRequest { digest: digest.to_vec(), ..SearchRecordsRequest::default() };
+/// Indices of the records that match, as soon as the index has reached them.
+async fn search(channel: &Channel, request: SearchRecordsRequest, reach: u64) -> Vec<u64> {
     for _ in 0..600 {
         let mut client = LogServiceClient::new(channel.clone());
         let mut stream = client.search_records(request.clone()).await.unwrap().into_inner();
@@ -99,7 +100,7 @@ fn notation() -> String {
 fn statement() -> SignRequest {
     let statement = serde_json::json!({
         "_type": "https://in-toto.io/Statement/v1", "predicate": {}, "predicateType": SLSA,
-        "subject": [{"digest": {"sha256": "07".repeat(32)}, "name": "app"}],
+        "subject": [{"digest": {"gitCommit": COMMIT, "sha256": "07".repeat(32)}, "name": "app"}],
     });
     let payload = statement.to_string().into_bytes();
     let dsse = DsseInput { payload_type: "application/vnd.in-toto+json".into(), payload: payload.into() };
@@ -108,7 +109,7 @@ fn statement() -> SignRequest {
 
 async fn everything(world: &World, channel: &Channel) -> Received {
     let oci = OciInput {
-        reference: "registry.example.org/app".to_owned(),
+        reference: REPOSITORY.to_owned(),
         digest: Some(proto::wire::v1::Digest { algorithm: 1, value: vec![7; 32] }),
         ..OciInput::default()
     };
@@ -137,8 +138,38 @@ async fn everything(world: &World, channel: &Channel) -> Received {
     let index = |reply: &SignResponse| reply.receipt.as_ref().unwrap().log_index;
     let last = index(received.replies.last().unwrap());
     let digest = Digest::of(HashAlgorithm::Sha256, FILE);
-    assert!(search(channel, digest.value(), last).await.contains(&index(&received.replies[0])));
-    assert!(search(channel, &[7; 32], last).await.contains(&last), "an in-toto subject is found");
+    let any = SearchRecordsRequest::default;
+    let [blob, image, statement] = [0, 3, 4].map(|at| index(&received.replies[at]));
+    for (what, found, not) in [
+        (
+            SearchRecordsRequest { digest: digest.value().to_vec(), ..any() },
+            &[blob][..],
+            &[image, statement][..],
+        ),
+        (SearchRecordsRequest { digest: vec![7; 32], ..any() }, &[image, statement], &[blob]),
+        (
+            SearchRecordsRequest { subject: format!("sha256:{}", "07".repeat(32)), ..any() },
+            &[image, statement],
+            &[blob],
+        ),
+        (SearchRecordsRequest { subject: COMMIT.to_uppercase(), ..any() }, &[statement], &[blob, image]),
+        (
+            SearchRecordsRequest { subject: format!("gitCommit:{COMMIT}"), ..any() },
+            &[statement],
+            &[blob, image],
+        ),
+        (SearchRecordsRequest { repository: REPOSITORY.into(), ..any() }, &[image], &[blob, statement]),
+        (SearchRecordsRequest { predicate_type: SLSA.into(), ..any() }, &[statement], &[blob, image]),
+        (
+            SearchRecordsRequest { predicate_type: SLSA.into(), repository: REPOSITORY.into(), ..any() },
+            &[],
+            &[image, statement],
+        ),
+    ] {
+        let indices = search(channel, what.clone(), last).await;
+        assert!(found.iter().all(|index| indices.contains(index)), "{what:?}: {indices:?}");
+        assert!(!not.iter().any(|index| indices.contains(index)), "{what:?}: {indices:?}");
+    }
     received
 }
 

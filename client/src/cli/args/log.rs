@@ -73,6 +73,15 @@ pub struct Search {
     /// What was signed, or one of its subjects
     #[arg(long, group = "term", value_name = "sha256:HEX")]
     pub digest: Option<String>,
+    /// Digest of an in-toto subject: hexadecimal digits of any hash, for instance a git commit, or ALGORITHM:VALUE
+    #[arg(long, group = "term", value_name = "HEX|ALGORITHM:VALUE")]
+    pub subject: Option<String>,
+    /// Repository of an image, as it was named when it was signed
+    #[arg(long, group = "term", value_name = "REGISTRY/REPOSITORY")]
+    pub repository: Option<String>,
+    /// Predicate type of an in-toto statement, or payload type of other DSSE
+    #[arg(long, group = "term", value_name = "TYPE")]
+    pub predicate_type: Option<String>,
     /// KEY or KEY@VERSION
     #[arg(long, group = "term")]
     pub key: Option<String>,

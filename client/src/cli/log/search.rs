@@ -64,5 +64,8 @@ fn request(arguments: &Search, now: i64) -> Result<v1::SearchRecordsRequest, Com
         oldest_first: arguments.oldest_first,
         request_id: arguments.request_id.clone().unwrap_or_default(),
         receipt: v1::ReceiptDetail::None as i32,
+        subject: arguments.subject.clone().unwrap_or_default(),
+        repository: arguments.repository.clone().unwrap_or_default(),
+        predicate_type: arguments.predicate_type.clone().unwrap_or_default(),
     })
 }

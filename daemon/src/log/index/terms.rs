@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use proto::hash::Hash;
+use proto::purpose::Kind;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use super::Handed;
 use crate::store::{Stored, Term};
 
 /// Which terms a record has, as a number: raise it with every change, and an index of another number is built again.
-pub(in crate::log) const FORMAT: i32 = 3;
+pub(in crate::log) const FORMAT: i32 = 4;
 
 /// Names whose terms are kept.
 const NAMES: usize = 1024;
@@ -25,6 +26,12 @@ const NAMES: usize = 1024;
 pub enum Sought {
     /// The bytes of a digest: of what was signed, or of a subject.
     Digest(Vec<u8>),
+    /// The digest of a subject, as its statement has it: `<hash>:<hex>`, `<hash>:<text>`, or hexadecimal digits alone.
+    Subject(String),
+    /// The repository of an image.
+    Repository(String),
+    /// The predicate type of an in-toto statement, or the payload type of any other DSSE payload.
+    PredicateType(String),
     /// Every version of a key.
     Key(String),
     /// One version of a key, by number.
@@ -59,6 +66,9 @@ impl Sought {
         let mut terms = Terms::default();
         match self {
             Self::Digest(digest) => of_digest(digest),
+            Self::Subject(subject) => of_subject(subject),
+            Self::Repository(repository) => terms.of_repository(repository),
+            Self::PredicateType(predicate) => terms.of_predicate(predicate),
             Self::Key(key) => terms.of_key(key),
             Self::Version(key, number) => terms.of_version(key, *number),
             Self::Caller(caller) => terms.of_caller(caller),
@@ -107,10 +117,18 @@ fn of_operation(operation: &[u8; 16]) -> Term {
     plain(7, operation)
 }
 
-/// A subject is written `<hash>:<hex>`; anything else is searched by its text.
+/// A subject is written `<hash>:<hex>`, for which its bytes stand whatever the hash; anything else is searched by its text.
 fn of_subject(subject: &str) -> Term {
-    let digest = subject.split_once(':').and_then(|(_, digits)| hex::decode(digits).ok());
-    of_digest(digest.as_deref().unwrap_or(subject.as_bytes()))
+    let digits = subject.split_once(':').map_or(subject, |(_, digits)| digits);
+    match hex::decode(digits) {
+        Ok(digest) => of_digest(&digest),
+        Err(_other_text) => hashed(10, &[subject.as_bytes()]),
+    }
+}
+
+/// What a kind says after `dsse:`.
+fn predicate_of(kind: &str) -> Option<&str> {
+    kind.strip_prefix("dsse:")
 }
 
 /// What is read of a leaf; everything else, and every unknown kind, is let be.
@@ -173,6 +191,7 @@ struct Entry {
 
 #[derive(Deserialize)]
 struct Signed {
+    kind: Option<String>,
     #[serde(default)]
     digests: serde_json::Map<String, Value>,
     #[serde(default)]
@@ -184,6 +203,8 @@ struct Signed {
 struct Detail<'a> {
     #[serde(borrow, default)]
     caller: Caller<'a>,
+    #[serde(borrow, default)]
+    repository: Cow<'a, str>,
     #[serde(borrow, default)]
     request: Cow<'a, str>,
     #[serde(default)]
@@ -236,6 +257,14 @@ impl Terms {
         self.of_name(5, &[caller.as_bytes()])
     }
 
+    fn of_repository(&mut self, repository: &str) -> Term {
+        self.of_name(11, &[repository.as_bytes()])
+    }
+
+    fn of_predicate(&mut self, predicate: &str) -> Term {
+        self.of_name(12, &[predicate.as_bytes()])
+    }
+
     /// The terms of a stored record whose leaf has this hash: of its leaf, and of its detail.
     pub(in crate::log) fn of(&mut self, record: &Stored, hash: &Hash) -> (Vec<Term>, Vec<Term>) {
         let (mut public, mut private) = (vec![of_leaf_hash(hash)], Vec::new());
@@ -257,6 +286,9 @@ impl Terms {
         found.push(of_operation(record.operation.as_bytes()));
         found.extend(record.signed.digests.iter().map(|digest| of_digest(digest.value())));
         found.extend(record.signed.subjects.iter().map(|subject| of_subject(subject)));
+        if let Kind::Dsse(predicate) = &record.signed.kind {
+            found.push(self.of_predicate(predicate));
+        }
         let key = record.key.as_str();
         found.push(self.of_key(key));
         found.extend(record.signatures.iter().map(|entry| self.of_version(key, entry.version)));
@@ -269,8 +301,9 @@ impl Terms {
             found.extend([not_sign(), kind(&name)]);
         }
         found.extend(leaf.operation.map(|operation| of_operation(operation.as_bytes())));
-        let (signed, subjects) =
-            leaf.signed.map(|signed| (signed.digests, signed.subjects)).unwrap_or_default();
+        let (signed, subjects, of) =
+            leaf.signed.map(|signed| (signed.digests, signed.subjects, signed.kind)).unwrap_or_default();
+        found.extend(of.as_deref().and_then(predicate_of).map(|predicate| self.of_predicate(predicate)));
         for (_, value) in leaf.digests.into_iter().chain(signed) {
             found.extend(
                 value.as_str().and_then(|digits| hex::decode(digits).ok()).map(|digest| of_digest(&digest)),
@@ -293,6 +326,9 @@ impl Terms {
         let Ok(detail) = serde_json::from_slice::<Detail<'_>>(detail) else { return };
         found.extend(detail.subjects.iter().map(|subject| of_subject(subject)));
         let (caller, request) = (detail.caller.id, detail.request);
+        if !detail.repository.is_empty() {
+            found.push(self.of_repository(&detail.repository));
+        }
         if !caller.is_empty() && !request.is_empty() {
             found.push(of_request(&caller, &request));
         }

@@ -85,13 +85,28 @@ async fn what_is_handed_over_has_the_terms_of_what_is_read_again() {
         let mut what = site.software(&key, (number % 2 == 0).then_some(key.as_str()), 0);
         Arc::make_mut(&mut what.released).signed.subjects =
             vec![format!("sha256:{}", Hash::of(key.as_bytes())), key.clone()];
+        // Every other one is of an image, or an attestation.
+        if number % 200 == 0 {
+            let detail = std::str::from_utf8(&what.detail).unwrap();
+            what.detail = detail
+                .replace(r#","request""#, r#","repository":"registry.example.org/app","request""#)
+                .into();
+        } else if number % 100 == 0 {
+            Arc::make_mut(&mut what.released).signed.kind =
+                "dsse:https://slsa.dev/provenance/v1".parse().unwrap();
+        }
         let (record, detail) = (what.released.clone(), what.detail.clone());
         if number % 100 == 0 {
             let done = released(&log, what).await;
             let stored = log.record(done.index).await.unwrap();
             assert_eq!(Record::parse(&stored.leaf).unwrap(), Record::Sign(SignRecord::clone(&record)));
             let (mut read, private) = Terms::default().of(&stored, &done.leaf_hash);
-            assert_eq!(private.len(), if number % 2 == 0 { 2 } else { 1 }, "caller, and request id");
+            assert_eq!(
+                private.len(),
+                if number % 200 == 0 { 3 } else { 2 },
+                "caller, request id, and repository"
+            );
+            assert_eq!(read.len(), if number % 200 == 0 { 7 } else { 8 }, "and of an attestation its type");
             read.extend(private);
             let mut handed = Vec::new();
             let operation = Handed { index: done.index, hash: done.leaf_hash, record, detail };

@@ -143,6 +143,17 @@ fn query(wire: v1::SearchRecordsRequest) -> Result<Query, Refusal> {
     if !wire.digest.is_empty() {
         terms.push(Sought::Digest(digest(wire.digest)?));
     }
+    if !wire.subject.is_empty() {
+        terms.push(Sought::Subject(subject(wire.subject)?));
+    }
+    for (field, text, term) in [
+        ("repository", wire.repository, Sought::Repository as fn(String) -> Sought),
+        ("predicate_type", wire.predicate_type, Sought::PredicateType),
+    ] {
+        if !text.is_empty() {
+            terms.push(term(short(field, text)?));
+        }
+    }
     match (wire.key.as_str(), wire.version) {
         ("", 0) => {}
         ("", _) => return Err(value::malformed("version", "expected a key beside it")),
@@ -162,7 +173,10 @@ fn query(wire: v1::SearchRecordsRequest) -> Result<Query, Refusal> {
     let since = wire.since.as_ref().map(|stamp| time::of_wire("since", stamp)).transpose()?;
     let until = wire.until.as_ref().map(|stamp| time::of_wire("until", stamp)).transpose()?;
     if terms.is_empty() && since.is_none() && until.is_none() {
-        return Err(value::malformed("terms", "expected at least one of digest, key, caller, since, until"));
+        return Err(value::malformed(
+            "terms",
+            "expected at least one of digest, subject, repository, predicate_type, key, caller, since, until",
+        ));
     }
     if wire.kinds.len() > KINDS || wire.kinds.iter().any(|kind| kind.is_empty() || kind.len() > LONGEST_TERM)
     {
@@ -184,6 +198,21 @@ fn short(field: &str, text: String) -> Result<String, Refusal> {
         return Err(value::malformed(field, format!("expected at most {LONGEST_TERM} bytes")));
     }
     Ok(text)
+}
+
+/// A subject's digest, as people and statements write it.
+fn subject(text: String) -> Result<String, Refusal> {
+    let is_digest = match text.split_once(':') {
+        Some((algorithm, value)) => !algorithm.is_empty() && !value.is_empty(),
+        None => text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit()),
+    };
+    if is_digest {
+        return short("subject", text);
+    }
+    Err(value::malformed(
+        "subject",
+        "expected the digest of a subject: pairs of hexadecimal digits, or ALGORITHM:VALUE as the statement has it",
+    ))
 }
 
 /// A digest as the index has it; its hash is told by its length.
@@ -211,6 +240,9 @@ mod tests {
             version: 3,
             caller: "unix:0".into(),
             request_id: "build-1".into(),
+            subject: "gitCommit:09AB".into(),
+            repository: "registry.example.org/app".into(),
+            predicate_type: "https://slsa.dev/provenance/v1".into(),
             ..wire()
         })
         .unwrap();
@@ -218,6 +250,9 @@ mod tests {
             read.terms,
             [
                 Sought::Digest(vec![0xab; 32]),
+                Sought::Subject("gitCommit:09AB".into()),
+                Sought::Repository("registry.example.org/app".into()),
+                Sought::PredicateType("https://slsa.dev/provenance/v1".into()),
                 Sought::Version("release/linux".into(), 3),
                 Sought::Request { caller: "unix:0".into(), id: "build-1".into() },
             ]
@@ -232,6 +267,14 @@ mod tests {
                 v1::SearchRecordsRequest { digest: vec![1; 20], ..wire() },
                 "digest: expected 32, 48 or 64 bytes, got 20",
             ),
+            (
+                v1::SearchRecordsRequest { subject: "app.tar".into(), ..wire() },
+                "subject: expected the digest",
+            ),
+            (v1::SearchRecordsRequest { subject: "abc".into(), ..wire() }, "subject: expected the digest"),
+            (v1::SearchRecordsRequest { subject: "sha1:".into(), ..wire() }, "subject: expected the digest"),
+            (v1::SearchRecordsRequest { repository: "x".repeat(3000), ..wire() }, "repository: "),
+            (v1::SearchRecordsRequest { predicate_type: "x".repeat(3000), ..wire() }, "predicate_type: "),
             (v1::SearchRecordsRequest { version: 3, ..wire() }, "version: "),
             (v1::SearchRecordsRequest { request_id: "a".into(), ..wire() }, "request_id: "),
             (v1::SearchRecordsRequest { key: "No Key".into(), ..wire() }, "key: "),

@@ -3018,6 +3018,16 @@ pub struct SearchRecordsRequest {
     /// NONE streams records only.
     #[prost(enumeration = "ReceiptDetail", tag = "11")]
     pub receipt: i32,
+    /// Digest of an in-toto subject: hexadecimal digits of any hash, for instance of a git commit, or `ALGORITHM:VALUE` as
+    /// the statement has it. Hexadecimal values are compared as bytes, whatever the algorithm, also with what was signed.
+    #[prost(string, tag = "12")]
+    pub subject: ::prost::alloc::string::String,
+    /// `registry/repository` of an image, as its caller named it.
+    #[prost(string, tag = "13")]
+    pub repository: ::prost::alloc::string::String,
+    /// Predicate type of an in-toto statement; payload type of any other DSSE payload.
+    #[prost(string, tag = "14")]
+    pub predicate_type: ::prost::alloc::string::String,
 }
 /// A search that finds nothing is answered with one message that has no record.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
