@@ -2,15 +2,14 @@
 //! operation has its one leaf, numbers have no gaps, no signature that a caller has is missing from the log, and the
 //! checkpoints that callers hold are extended by the tree.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(clippy::print_stdout, reason = "the points that were reached are part of the result")]
 
 use std::collections::BTreeSet;
 
-use tests::PATIENCE;
 use tests::load::{Received, request, sign};
 use tests::process::killed;
 use tests::strace::{Fault, Point, Trace, struck, watched};
 use tests::world::{Plan, World};
+use tests::{PATIENCE, tell};
 
 const KEY: &str = "release/linux";
 
@@ -87,7 +86,7 @@ fn killed_at_every_sync_and_every_reply() {
     let mut missed = Vec::new();
     for point in &points {
         let reached = (0..3).any(|_| strike(&mut world, point));
-        println!("{point}: {}", if reached { "reached" } else { "NOT REACHED" });
+        tell(&format!("{point}: {}", if reached { "reached" } else { "NOT REACHED" }));
         if !reached {
             missed.push(point.to_string());
         }

@@ -46,7 +46,8 @@ enum Task {
     },
     /// Everything that must be green before a change is merged: tools, format, lints, bans, tests, generated code.
     Test {
-        /// Also build the documentation of every item and refuse broken links.
+        /// Also repeat what is a matter of chance as often as it must hold (kills, stops, cancelled requests, histories), hold
+        /// measured times to their bars, build the documentation of every item and refuse broken links.
         #[arg(long)]
         full: bool,
         /// Nothing but this: take each rule and each guard of the ceremonies' session machine away, and see that tests notice.

@@ -16,22 +16,42 @@ use super::front::{Held, RequestId};
 use super::services::{self, Services};
 use super::{keys, status};
 use crate::policy::facts::Action;
+use crate::sign::SignRequest;
+
+/// Request ids of a batch that its span names.
+const NAMED: usize = 8;
 
 /// The service.
 pub struct Service(pub Arc<Services>);
 
 /// What the pipeline refused. A fault of ours is named by the request's id, under which the trace has it.
 fn told(id: Option<RequestId>, refusal: Refusal) -> Status {
-    let operation = refusal.operation.map(|operation| operation.to_string());
+    traced(&refusal);
     match (refusal.reason, id) {
-        (Reason::Internal, Some(id)) => {
-            tracing::error!(%refusal, operation, "a fault while signing");
-            status::told(&refusal.with("request", id))
-        }
-        _ => {
-            tracing::debug!(%refusal, operation, "refused");
-            status::told(&refusal)
-        }
+        (Reason::Internal, Some(id)) => status::told(&refusal.with("request", id)),
+        _ => status::told(&refusal),
+    }
+}
+
+fn traced(refusal: &Refusal) {
+    let operation = refusal.operation.map(|operation| operation.to_string());
+    match refusal.reason {
+        Reason::Internal => tracing::error!(%refusal, operation, "a fault while signing"),
+        _ => tracing::debug!(%refusal, operation, "refused"),
+    }
+}
+
+/// The request ids of a batch's items, the first few of them: a span stands before each line of its call.
+fn named(asked: &[SignRequest]) -> String {
+    let mut ids = asked.iter().filter_map(|request| request.request_id.as_deref());
+    let mut text = String::new();
+    for id in ids.by_ref().take(NAMED) {
+        text.push_str(if text.is_empty() { "" } else { "," });
+        text.push_str(id);
+    }
+    match ids.count() {
+        0 => text,
+        more => format!("{text} and {more} more"),
     }
 }
 
@@ -78,11 +98,20 @@ impl SigningService for Service {
                 Err(refusal) => answers.push(Some(Err(refusal))),
             }
         }
+        let ids = named(&asked);
+        if !ids.is_empty() {
+            tracing::Span::current().record("request_id", ids);
+        }
         let mut signed = self.0.signer.sign_batch(&caller, asked, by).await.into_iter();
         let missing = || Err(Refusal::new(Reason::Internal, "a request without an answer"));
-        let answers = answers
+        let answers: Vec<_> = answers
             .into_iter()
             .map(|answer| answer.or_else(|| signed.next()).unwrap_or_else(missing))
+            .inspect(|answer| {
+                if let Err(refusal) = answer {
+                    traced(refusal);
+                }
+            })
             .collect();
         let (response, held) = answer::many(&self.0, &caller, answers);
         Ok(holding(response, held))

@@ -5,12 +5,17 @@ use std::os::fd::AsRawFd as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use proto::wire::v1::SignRequest;
 use rustix::process::{Resource, getrlimit};
 use rustix::thread::{CapabilitySet, capabilities, remove_capability_from_bounding_set, set_capabilities};
+use tests::ask;
+use tests::load::request;
 use tests::process::Process;
 use tests::{PATIENCE, tell};
 
-use super::{hsm, software};
+use super::{KEY, OTHER, hsm, software};
 
 /// A line of a file below `/proc/PID`, in words.
 fn says(pid: u32, file: &str, begin: &str) -> Option<Vec<String>> {
@@ -88,6 +93,41 @@ fn daemon() {
     assert_eq!(hosts.len(), 1);
     let host = says(std::process::id(), &format!("fdinfo/{}", hosts[0].as_raw_fd()), "Pid:").unwrap();
     assert_eq!(lacks(host[0].parse().unwrap()), [] as [&str; 0]);
+    assert!(world.stop().success());
+}
+
+#[test]
+fn no_message_and_no_annotation_is_in_a_trace_at_any_level() {
+    const MESSAGE: &str = "what-nobody-but-the-caller-may-know";
+    const ANNOTATION: &str = "an-annotation-of-somebody";
+    let mut world = hsm().make();
+    world.configure("[log]\n", "[telemetry]\nfilter = \"trace\"\n\n[log]\n");
+    world.start();
+    let asked = |key: &str, number: usize| SignRequest {
+        annotations: [("note".to_owned(), ANNOTATION.to_owned())].into(),
+        request_id: format!("build-{number}"),
+        ..request(key, MESSAGE.as_bytes())
+    };
+    for (number, key) in [KEY, OTHER, "release/none"].into_iter().enumerate() {
+        assert_eq!(ask::sign(&world, asked(key, number)).is_ok(), number < 2, "{key}");
+    }
+    let keys = [KEY, OTHER, "release/none"];
+    let many = (10..20).map(|number| asked(keys[number % 3], number)).collect();
+    assert_eq!(ask::sign_batch(&world, many).unwrap().len(), 10);
+    // The traces are on, and name requests by the ids that their callers gave them, in batches, too.
+    let process = world.process();
+    let _named = process.says(r#"request_id="build-2""#, PATIENCE);
+    let _batch = process
+        .says("build-10,build-11,build-12,build-13,build-14,build-15,build-16,build-17 and 2 more", PATIENCE);
+    let said = process.said();
+    assert!(said.contains("TRACE"), "nothing was traced");
+    for secret in [MESSAGE, ANNOTATION] {
+        for form in [secret.to_owned(), hex::encode(secret), STANDARD.encode(&secret[..secret.len() / 3 * 3])]
+        {
+            let line = said.lines().find(|line| line.to_lowercase().contains(&form.to_lowercase()));
+            assert_eq!(line, None, "{form}");
+        }
+    }
     assert!(world.stop().success());
 }
 
