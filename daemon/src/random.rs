@@ -2,7 +2,8 @@
 //!
 //! What names something (operations, owners of intents, salts of details) is the operating system's, at once. What keys and
 //! signatures are made of is the crypto library's own generator, `aws_lc_rs::rand`, which collects the jitter of the processor
-//! beside the system's numbers before it gives its first: some 20 ms of computing, which a start does not wait for.
+//! beside the system's numbers before it gives its first: some 20 ms of computing. A start waits for them only where it opens keys of
+//! its own process, and then they are computed beside the log.
 
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};

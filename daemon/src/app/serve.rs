@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::{Failed, account, backends, boot, harden};
 use crate::audit::Reads;
+use crate::backend::Settings;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::council::Council;
@@ -51,6 +52,9 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, metrics: telemetry::Metric
         let config = config.clone();
         tokio::task::spawn_blocking(move || account::at_start(&config))
     };
+    // A key of this process is tried when it is opened, which takes a number of the crypto library.
+    let is_early = config.backends.values().any(|settings| matches!(settings, Settings::Software(_)));
+    let collecting = is_early.then(|| tokio::task::spawn_blocking(random::collect));
     // On this thread, whose heap grows in larger steps than those of others: most of what a start makes stays.
     let booted = tokio::task::block_in_place(|| boot::open(&config, Arc::clone(&clock)))?;
     let metrics = metrics.shown().await?;
@@ -123,7 +127,8 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, metrics: telemetry::Metric
         let _late = tokio::join!(recorded(Some(owed)), opening.wait(opening::UNREADY), answered);
         addresses::say(&config, edge.address(), web);
         drain::ready();
-        if let Err(panicked) = tokio::task::spawn_blocking(random::collect).await {
+        let collecting = collecting.unwrap_or_else(|| tokio::task::spawn_blocking(random::collect));
+        if let Err(panicked) = collecting.await {
             tracing::error!(%panicked, "what the crypto library's random numbers begin with was not collected");
         }
         std::future::pending::<()>().await;
