@@ -115,12 +115,17 @@ impl Latch {
     /// If the PIN is known to be wrong, another host is logging in, or the mark cannot be written.
     pub fn announce(&self, token: &Token, configured: &Uri, pin: &Secret) -> Result<Attempt, LatchError> {
         let place = Place::of(&self.directory, token);
-        let alone = place.alone()?;
-        let mut memory = match place.read()? {
+        // The hash is slow on purpose, so it is made before others have to wait; again, if another salt is there by then.
+        let early = match place.read()? {
             Some(memory) => memory,
             None => Memory::new(token, new_salt(&place)?),
         };
-        let hash = hash(&memory.salt(&place)?, &place.identity, pin);
+        let early_salt = early.salt(&place)?;
+        let early_hash = hash(&early_salt, &place.identity, pin);
+        let alone = place.alone()?;
+        let mut memory = place.read()?.unwrap_or(early);
+        let salt = memory.salt(&place)?;
+        let hash = if salt == early_salt { early_hash } else { hash(&salt, &place.identity, pin) };
         let mut taken_over = Vec::new();
         let ways = old::ways(token, configured);
         for (path, old) in old::marks(&self.directory)? {
