@@ -12,6 +12,7 @@
 //! Does not: speak gRPC, know what a certificate is, or decide policy.
 
 mod admit;
+mod earlier;
 mod operation;
 mod pipeline;
 pub mod possession;

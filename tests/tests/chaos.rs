@@ -36,7 +36,7 @@ mod story;
 #[path = "chaos/token_anchor.rs"]
 mod token_anchor;
 
-use softhsm::{Shape, Token};
+use softhsm::{Shape, Token, Wire};
 use tests::ledger::Ledger;
 use tests::load::{Received, unaccounted};
 use tests::world::{Plan, World};
@@ -55,6 +55,16 @@ fn hsm() -> Plan {
     let token = Token::create().unwrap();
     token.generate("linux", &[1], Shape::P256).unwrap();
     Plan::new().token(token, None).token_key(KEY, "linux", P256, &["blob"]).key(OTHER, P256, &["blob"])
+}
+
+/// A token with keys of these labels, and what stands in front of its module and does what the test says.
+fn fronted(labels: &[&str]) -> (Token, Wire) {
+    let token = Token::create().unwrap();
+    for (label, id) in labels.iter().zip(1..) {
+        token.generate(label, &[id], Shape::P256).unwrap();
+    }
+    let wire = Wire::build(token.directory(), token.module()).unwrap();
+    (token, wire)
 }
 
 /// A stopped daemon's log keeps every promise and accounts for whatever callers hold.

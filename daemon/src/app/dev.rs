@@ -7,12 +7,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ceremonies::genesis::Mode;
 use proto::algorithm::Algorithm;
 use proto::purpose::Kind;
 
 use super::arguments::{Dev, Init, RehearseKey};
-use super::{Failed, boot, config, init, rehearse, runtime, serve};
+use super::{Failed, config, init, rehearse, serve};
 use crate::backend;
 use crate::backend::pkcs11::uri::Uri;
 use crate::clock::Clock;
@@ -39,20 +38,18 @@ pub(super) fn run(arguments: &Dev, clock: Arc<dyn Clock>, unmet: &[Unmet]) -> Re
     if was_there {
         same(arguments, &config)?;
     }
-    if !has_key(&config, &clock)? {
-        let backend = if config.backends.contains_key(HSM) { HSM } else { SOFTWARE };
-        let key = RehearseKey {
-            name: KEY.parse()?,
-            algorithm: Algorithm::EcdsaP256Sha256,
-            purpose: vec![Kind::Blob, Kind::Oci],
-            owner: "rehearsal".into(),
-            backend: Some(backend.to_owned()),
-            adopt: arguments.key.clone(),
-            people: None,
-            config: file,
-        };
-        rehearse::before(&config, &key, Arc::clone(&clock))?;
-    }
+    let backend = if config.backends.contains_key(HSM) { HSM } else { SOFTWARE };
+    let key = RehearseKey {
+        name: KEY.parse()?,
+        algorithm: Algorithm::EcdsaP256Sha256,
+        purpose: vec![Kind::Blob, Kind::Oci],
+        owner: "rehearsal".into(),
+        backend: Some(backend.to_owned()),
+        adopt: arguments.key.clone(),
+        people: None,
+        config: file,
+    };
+    rehearse::if_missing(&config, &key, Arc::clone(&clock))?;
     say(&config.instance.state_directory.with_file_name("client.toml"));
     serve::run(config, clock, unmet)
 }
@@ -76,22 +73,6 @@ fn make(arguments: &Dev, clock: &dyn Clock) -> Result<(), Failed> {
     };
     init::make(&made, clock)?;
     Ok(())
-}
-
-/// Whether the key was born or adopted before. A production instance is refused before anything in it is touched.
-fn has_key(config: &Config, clock: &Arc<dyn Clock>) -> Result<bool, Failed> {
-    runtime()?.block_on(async {
-        let booted = boot::open(config, Arc::clone(clock))?;
-        let mode = booted.state.instance().mode();
-        let found = booted.state.ring(&KEY.parse()?).is_some();
-        booted.log.close().await;
-        match mode {
-            Mode::Rehearsal => Ok(found),
-            Mode::Production => {
-                Err(Failed::new("this is a production instance: `countersignd dev` runs rehearsals alone"))
-            }
-        }
-    })
 }
 
 /// What was asked for is what is there: an instance that exists is not made otherwise by a word on the command line.

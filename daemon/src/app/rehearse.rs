@@ -18,7 +18,8 @@ use proto::reason::Reason;
 use proto::refusal::Refusal;
 
 use super::arguments::RehearseKey;
-use super::{Failed, account, backends, boot, runtime};
+use super::boot::{self, Booted};
+use super::{Failed, account, backends, runtime};
 use crate::backend::{Backend, Health, Locator};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -40,21 +41,42 @@ const MENDING: Duration = Duration::from_secs(2);
 pub(super) fn run(config: &Config, arguments: &RehearseKey, clock: Arc<dyn Clock>) -> Result<(), Failed> {
     // What goes wrong is said on standard error; what goes well is the answer's business.
     telemetry::trace(&telemetry::Settings { filter: "warn".into(), ..config.telemetry.clone() })?;
-    before(config, arguments, clock)
+    runtime()?.block_on(async { play(open(config, &clock)?, config, arguments, clock).await })
 }
 
-/// The same before the daemon starts in this process, which begins telemetry itself.
-pub(super) fn before(config: &Config, arguments: &RehearseKey, clock: Arc<dyn Clock>) -> Result<(), Failed> {
-    runtime()?.block_on(rehearse(config, arguments, clock))
+/// The same where there is no key of this name yet, before the daemon starts in this process, which begins telemetry itself.
+pub(super) fn if_missing(
+    config: &Config,
+    arguments: &RehearseKey,
+    clock: Arc<dyn Clock>,
+) -> Result<(), Failed> {
+    runtime()?.block_on(async {
+        let booted = open(config, &clock)?;
+        if booted.state.ring(&arguments.name).is_some() {
+            booted.log.close().await;
+            return Ok(());
+        }
+        play(booted, config, arguments, clock).await
+    })
 }
 
-async fn rehearse(config: &Config, arguments: &RehearseKey, clock: Arc<dyn Clock>) -> Result<(), Failed> {
-    let booted = boot::open(config, Arc::clone(&clock))?;
+/// The instance, which must be a rehearsal.
+fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Booted, Failed> {
+    let booted = boot::open(config, Arc::clone(clock))?;
     if booted.state.instance().mode() == Mode::Production {
         return Err(Failed::new(
             "this is a production instance: its people hold their own keys, and nobody plays their parts",
         ));
     }
+    Ok(booted)
+}
+
+async fn play(
+    booted: Booted,
+    config: &Config,
+    arguments: &RehearseKey,
+    clock: Arc<dyn Clock>,
+) -> Result<(), Failed> {
     let players = Players::read(&arguments.people(config))?;
     let backends = backends::start(config, &booted.state, &clock)?;
     let keyring = Keyring::new(booted.state, backends.all.clone(), Arc::clone(&clock));

@@ -51,11 +51,15 @@ pub(crate) struct Operation {
     pub(crate) spent: Spent,
 }
 
+/// The caller's id for its request, with the hash of its input.
+pub(crate) fn request_key(request: &SignRequest, input: Option<Hash>) -> Option<RequestKey> {
+    Some(RequestKey { id: request.request_id.clone()?, input: input? })
+}
+
 impl Operation {
     /// The caller's id for its request.
     pub(crate) fn request_key(&self) -> Option<RequestKey> {
-        let id = self.request.request_id.clone()?;
-        Some(RequestKey { id, input: self.input? })
+        request_key(&self.request, self.input)
     }
 
     /// What is to be recorded before a backend is asked.

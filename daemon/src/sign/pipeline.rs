@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use proto::hash::Hash;
 use proto::reason::Reason;
 use proto::record::Outcome;
 use proto::refusal::Refusal;
@@ -12,15 +11,15 @@ use proto::time::Time;
 use tokio::sync::oneshot;
 
 use super::admit::{self, Standing, Unadmitted};
-use super::operation::Operation;
+use super::operation::{Operation, request_key};
 use super::reply::Reply;
 use super::{SignRequest, Signer, prepare, recorded, refuse};
 use crate::clock::Monotonic;
 use crate::keyring::Snapshot;
-use crate::log::{Earlier, Fresh, Intended, Intent, LogError, RequestKey, Sealed};
+use crate::log::{Earlier, Fresh, Intended, Intent, LogError, Sealed};
 use crate::measure::{self, Stage};
 use crate::policy::caller::Caller;
-use crate::policy::quota::{Exhausted, Spent};
+use crate::policy::quota::Spent;
 
 /// How often an operation is decided again before it is withheld.
 const DECIDED_AGAIN: u8 = 3;
@@ -28,7 +27,7 @@ const DECIDED_AGAIN: u8 = 3;
 /// Signatures inside the process before other tasks get a turn.
 const IN_A_ROW: usize = 16;
 
-type Answer = Result<Reply, Refusal>;
+pub(super) type Answer = Result<Reply, Refusal>;
 
 impl Signer {
     /// One request.
@@ -145,7 +144,8 @@ impl Signer {
         let (spent, earlier) = match snapshot.take_quota(caller, &request.key)? {
             Ok(spent) => (spent, None),
             Err(exhausted) => {
-                (Spent::default(), Some(self.without_quota(caller, &request, input, &exhausted).await?))
+                let request = request_key(&request, input);
+                (Spent::default(), Some(self.without_quota(caller, request, &exhausted).await?))
             }
         };
         let Fresh { operation: id, salt, .. } = self.log.fresh().map_err(|e| refuse::unlogged(&e))?;
@@ -173,23 +173,6 @@ impl Signer {
             Some(earlier) => Admitted::Replay(operation, earlier),
             None => Admitted::Operation(operation),
         })
-    }
-
-    /// What may be had although the total is used up: the result of an earlier request with the same id, which used it.
-    async fn without_quota(
-        &self,
-        caller: &Caller,
-        request: &SignRequest,
-        input: Option<Hash>,
-        exhausted: &Exhausted,
-    ) -> Result<Earlier, Refusal> {
-        let refusal = || exhausted.refusal();
-        let (true, Some(id), Some(input)) = (exhausted.is_total, request.request_id.clone(), input) else {
-            return Err(refusal());
-        };
-        let caller = caller.id.as_str().into();
-        let earlier = self.log.earlier(&caller, &RequestKey { id, input }).await;
-        earlier.map_err(|error| refuse::unlogged(&error))?.ok_or_else(refusal)
     }
 
     /// Keys inside the process: a signature exists nowhere else until it is released, so the seal is enough.
@@ -254,38 +237,6 @@ impl Signer {
         };
         refused.extend(positions.into_iter().map(|position| (position, Err(missing.clone()))));
         refused
-    }
-
-    /// The operations that a backend would try now. The others are refused before anything is recorded, and cost no total;
-    /// what was signed before under their request id they get all the same.
-    async fn tried(
-        self: &Arc<Self>,
-        operations: Vec<Operation>,
-        by: Option<Monotonic>,
-    ) -> (Vec<Operation>, Vec<(usize, Answer)>) {
-        let (mut tried, mut refused) = (Vec::with_capacity(operations.len()), vec![]);
-        for mut operation in operations {
-            let Err((backend, failure)) = operation.admitted(by) else {
-                tried.push(operation);
-                continue;
-            };
-            measure::backend_failed(backend, failure.name());
-            let refusal = refuse::failed(backend, &failure);
-            let earlier = match operation.request_key() {
-                Some(request) => self.log.earlier(&operation.caller.id.as_str().into(), &request).await,
-                None => Ok(None),
-            };
-            let answer = match earlier {
-                Ok(Some(earlier)) => operation.replay(self, earlier).await,
-                // That the log cannot be read is not what keeps this from being signed.
-                Ok(None) | Err(_) => {
-                    std::mem::take(&mut operation.spent).give_back();
-                    Err(refusal)
-                }
-            };
-            refused.push((operation.position, answer));
-        }
-        (tried, refused)
     }
 
     async fn run(

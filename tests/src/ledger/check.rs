@@ -166,22 +166,23 @@ fn details(records: &[Record], complaints: &mut Vec<String>) {
     }
 }
 
-/// The key that a completed ceremony brought into force, or that came over from a lost log.
-fn born(record: &Record) -> Option<&str> {
+/// What is said of the key that a completed ceremony brought into force, or that came over from a lost log.
+fn key(record: &Record) -> Option<&Value> {
     match record.body["kind"].as_str()? {
-        "ceremony.completed" => record.body["body"]["effect"]["key"]["key"].as_str(),
-        "key.carried" => record.body["body"]["key"]["key"].as_str(),
+        "ceremony.completed" => Some(&record.body["body"]["effect"]["key"]),
+        "key.carried" => Some(&record.body["body"]["key"]),
         _ => None,
     }
 }
 
-/// The public key, by its id, of a key that came into force: DER of a SubjectPublicKeyInfo.
+/// Its name.
+fn born(record: &Record) -> Option<&str> {
+    key(record)?["key"].as_str()
+}
+
+/// Its public key, by its id: DER of a SubjectPublicKeyInfo.
 fn public_key(record: &Record) -> Option<(&str, Vec<u8>)> {
-    let key = match record.body["kind"].as_str()? {
-        "ceremony.completed" => &record.body["body"]["effect"]["key"],
-        "key.carried" => &record.body["body"]["key"],
-        _ => return None,
-    };
+    let key = key(record)?;
     Some((key["key_id"].as_str()?, STANDARD.decode(key["public_key"].as_str()?).ok()?))
 }
 

@@ -5,19 +5,18 @@ use std::time::Duration;
 use proto::reason::Reason;
 use proto::wire::v1::SignRequest;
 use rustix::process::{Signal, pidfd_send_signal};
-use softhsm::{Shape, Token, Wire};
+use softhsm::Wire;
 use tests::ask::{self, explained};
 use tests::load::{request, sign};
 use tests::world::{Plan, World};
 use tokio::runtime::Runtime;
 
-use super::{KEY, P256, accounted};
+use super::hsm::until;
+use super::{KEY, P256, accounted, fronted};
 
 /// An instance whose one key is behind a module that does what the test says.
-fn fronted() -> (World, Wire) {
-    let token = Token::create().unwrap();
-    token.generate("linux", &[1], Shape::P256).unwrap();
-    let wire = Wire::build(token.directory(), token.module()).unwrap();
+fn instance() -> (World, Wire) {
+    let (token, wire) = fronted(&["linux"]);
     let plan = Plan::new().token(token, Some(wire.module())).token_key(KEY, "linux", P256, &["blob"]);
     (plan.start(), wire)
 }
@@ -28,22 +27,11 @@ fn named(id: &str) -> SignRequest {
 
 #[test]
 fn without_a_host_nothing_is_recorded_and_what_was_signed_is_given() {
-    let (mut world, wire) = fronted();
+    let (mut world, wire) = instance();
     let first = ask::sign(&world, named("build-1")).unwrap();
     wire.kill_on_load().unwrap();
     pidfd_send_signal(&world.hosts()[0], Signal::KILL).unwrap();
-    // Until it is noticed, a request may get as far as the host that ends.
-    let mut refused = 0;
-    for attempt in 2.. {
-        let Err(status) = ask::sign(&world, named(&format!("build-{attempt}"))) else { continue };
-        explained(&status);
-        let reason = ask::reason(&status);
-        refused += usize::from([Reason::BackendUnavailable, Reason::BackendBroken].contains(&reason));
-        assert!(attempt < 400, "it was never noticed: {status:?}");
-        if refused == 5 {
-            break;
-        }
-    }
+    until(&world, &[Reason::BackendUnavailable, Reason::BackendBroken]);
     let before = head(&world);
     for _ in 0..20 {
         let status = ask::sign(&world, named("build-new")).unwrap_err();
@@ -66,7 +54,7 @@ fn head(world: &World) -> u64 {
 
 #[test]
 fn a_drain_waits_for_an_operation_whose_caller_has_gone() {
-    let (mut world, wire) = fronted();
+    let (mut world, wire) = instance();
     wire.delay(Duration::from_millis(700)).unwrap();
     Runtime::new().unwrap().block_on(async {
         let mut hasty = tonic::Request::new(request(KEY, b"a file"));

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use proto::reason::Reason;
 use rustix::process::{Signal, pidfd_send_signal};
-use softhsm::{Shape, Token, Wire};
+use softhsm::{Shape, Token};
 use tests::ask::{self, explained};
 use tests::crowd::Crowd;
 use tests::load::request;
 use tests::world::{Plan, World};
 use tests::{full, tell};
 
-use super::{KEY, OTHER, P256, accounted, hsm};
+use super::{KEY, OTHER, P256, accounted, fronted, hsm};
 
 /// How soon after the kill of a host signing is back. Held in full runs, where the machine has nothing else to do.
 const BACK: Duration = Duration::from_secs(2);
@@ -65,7 +65,7 @@ fn a_host_that_stands_still_is_replaced() {
 }
 
 /// Asks until the answer is a refusal for one of these reasons; on the way only refusals that pass are fine.
-fn until(world: &World, expected: &[Reason]) {
+pub(super) fn until(world: &World, expected: &[Reason]) {
     for _ in 0..400 {
         match ask::sign(world, request(KEY, b"a file")) {
             Ok(_before_it_was_noticed) => {}
@@ -188,9 +188,7 @@ fn another_key_under_the_same_label_is_a_mismatch() {
 
 #[test]
 fn a_bad_pin_is_tried_once_over_three_restarts() {
-    let token = Token::create().unwrap();
-    token.generate("linux", &[1], Shape::P256).unwrap();
-    let wire = Wire::build(token.directory(), token.module()).unwrap();
+    let (token, wire) = fronted(&["linux"]);
     let plan = Plan::new().token(token, Some(wire.module())).token_key(KEY, "linux", P256, &["blob"]);
     let mut world = plan.make();
     world.token().unwrap().write_pin("000000").unwrap();
@@ -219,9 +217,7 @@ fn a_bad_pin_is_tried_once_over_three_restarts() {
 fn a_pin_that_became_right_is_tried_again_after_unlock_and_by_the_daemon_that_runs() {
     const PIN_INCORRECT: u64 = 0xa0;
     const FORGOTTEN: &str = "within seconds by a daemon that runs";
-    let token = Token::create().unwrap();
-    token.generate("linux", &[1], Shape::P256).unwrap();
-    let wire = Wire::build(token.directory(), token.module()).unwrap();
+    let (token, wire) = fronted(&["linux"]);
     let plan = Plan::new().token(token, Some(wire.module())).token_key(KEY, "linux", P256, &["blob"]);
     let mut world = plan.key(OTHER, P256, &["blob"]).make();
     let unlock = |world: &World, name: &str| {

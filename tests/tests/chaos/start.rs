@@ -2,29 +2,20 @@
 
 use proto::reason::Reason;
 use proto::wire::v1::stop_target::Target;
-use softhsm::{Shape, Token, Wire};
+use softhsm::Wire;
 use tests::ask::{self, explained};
 use tests::crowd::Crowd;
 use tests::load::request;
 use tests::process::Process;
 use tests::world::{Plan, World};
 
-use super::{KEY, OTHER, P256, accounted};
+use super::{KEY, OTHER, P256, accounted, fronted};
 
 /// A second key in the token.
 const MAC: &str = "release/mac";
 
 /// A call may take so long that whoever waits for one waits for ever, as far as a test can tell.
 const SLOW: &str = "kind = \"pkcs11\"\ncall_limit = \"600s\"\n";
-
-fn fronted(labels: &[&str]) -> (Token, Wire) {
-    let token = Token::create().unwrap();
-    for (label, id) in labels.iter().zip(1..) {
-        token.generate(label, &[id], Shape::P256).unwrap();
-    }
-    let wire = Wire::build(token.directory(), token.module()).unwrap();
-    (token, wire)
-}
 
 /// [`KEY`] and [`MAC`] in a token, [`OTHER`] in software, and what stands in front of the token's module.
 fn instance() -> (World, Wire) {

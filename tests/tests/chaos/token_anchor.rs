@@ -3,7 +3,7 @@
 use proto::proof::anchor::Kept;
 use proto::proof::checkpoint::Checkpoint;
 use rustix::process::Signal;
-use softhsm::{Shape, Token, Wire};
+use softhsm::Wire;
 use tests::load::{Received, request};
 use tests::process::{Process, killed};
 use tests::world::{Plan, World};
@@ -12,16 +12,14 @@ use tests::{PATIENCE, ask};
 use super::anchor::{FILE, add, fares, refused, verifier};
 use super::disk::{sign_again, unavailable};
 use super::store::{copied, put_in_place, refuses_to_start, roll_back};
-use super::{KEY, OTHER, P256, accounted};
+use super::{KEY, OTHER, P256, accounted, fronted};
 
 const LABEL: &str = "countersign-anchor";
 const APPLICATION: &str = "countersign";
 
 /// An instance with [`KEY`] in a token and [`OTHER`] not, and what stands in front of the token's module.
-fn fronted() -> (World, Wire) {
-    let token = Token::create().unwrap();
-    token.generate("linux", &[1], Shape::P256).unwrap();
-    let wire = Wire::build(token.directory(), token.module()).unwrap();
+fn instance() -> (World, Wire) {
+    let (token, wire) = fronted(&["linux"]);
     let plan = Plan::new().token(token, Some(wire.module())).token_key(KEY, "linux", P256, &["blob"]);
     let world = plan.key(OTHER, P256, &["blob"]).make();
     let uri = uri(&world);
@@ -32,7 +30,7 @@ fn fronted() -> (World, Wire) {
 
 /// The same with the anchor made.
 fn anchored() -> (World, Wire) {
-    let (world, wire) = fronted();
+    let (world, wire) = instance();
     let said = Process::output(add(&world, &uri(&world)));
     assert!(said.contains("recorded as entry"), "{said}");
     (world, wire)
@@ -268,7 +266,7 @@ fn a_bad_pin_is_tried_once_by_both_hosts_over_restarts() {
 
 #[test]
 fn it_is_made_once_where_nothing_is_by_whoever_is_configured() {
-    let (world, wire) = fronted();
+    let (world, wire) = instance();
     let uri = uri(&world);
     let records = world.ledger().records.len();
     let said = refused(&world, "pkcs11:token=another;object=a");

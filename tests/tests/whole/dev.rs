@@ -85,9 +85,9 @@ fn a_wrong_pin_costs_a_run_and_not_the_instance() {
     assert!(world.stop().success());
 }
 
-/// Only a rehearsal is run so.
+/// What is there is not made again, whatever is wrong with it.
 #[test]
-fn a_directory_that_is_no_rehearsal_is_refused() {
+fn a_configuration_that_cannot_be_read_is_named() {
     let world = World::vacant(None, None);
     std::fs::create_dir(world.place()).unwrap();
     std::fs::write(world.place().join("countersignd.toml"), "[instance]\n").unwrap();

@@ -1,7 +1,7 @@
 //! ECDSA signatures as DER and as `r ‖ s`, and the way between them.
 //!
-//! Both types are wiped when they are dropped, as nobody may be meant to get the signature. Both hold two non-zero scalars no longer than the curve's order, so converting cannot fail and loses nothing.
-//! Whether the scalars are below the order is the verification's to say.
+//! Both types are wiped when they are dropped, as nobody may be meant to get the signature. Both hold two non-zero scalars
+//! no longer than the curve's order, so converting cannot fail and loses nothing. Whether the scalars are below the order is the verification's to say.
 
 use ::spki::der::asn1::{AnyRef, UintRef};
 use ::spki::der::{Decode, Encode, Reader, SliceReader, Tag};
