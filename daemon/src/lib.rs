@@ -24,4 +24,5 @@ pub mod sign;
 pub mod store;
 pub mod telemetry;
 pub mod tick;
+pub mod trace;
 pub mod web;

@@ -21,6 +21,7 @@ pub mod limit;
 pub mod listen;
 mod log;
 mod outgoing;
+pub mod paths;
 pub mod reflection;
 pub mod services;
 pub mod signing;

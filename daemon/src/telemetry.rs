@@ -1,10 +1,11 @@
 //! Traces and metrics: where they go. What is in them is decided where they are made.
 //!
 //! Traces are lines on standard error, as text or as JSON, filtered by the configuration and by nothing in the
-//! environment. Each call has a span with its request id, method and caller. No secret, token or message is in a trace,
-//! a metric or an error: secrets redact themselves, and messages are never given to a span.
+//! environment. Each line of a call names it ([`crate::trace`]): request id, method and caller. No secret, token or message is in
+//! a trace, a metric or an error: secrets redact themselves, and messages are given to nothing that writes lines.
 
 mod early;
+mod line;
 
 use std::io::IsTerminal as _;
 use std::thread;
@@ -15,7 +16,6 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use self::early::Early;
@@ -146,8 +146,8 @@ impl Metrics {
     }
 }
 
-/// How often samples are folded into their histograms.
-const FOLD: Duration = Duration::from_secs(5);
+/// How often samples are folded into their histograms: under load a second's worth of them takes a few megabytes.
+const FOLD: Duration = Duration::from_secs(1);
 
 /// Folds samples into their histograms until it is aborted. Each sample is kept until then, and every signature leaves
 /// several: without this a daemon whose metrics nobody asks for would grow without bound.
@@ -177,13 +177,11 @@ where
 {
     // Modules and levels are all that is filtered by; a filter that also looks at fields would cost each span a search.
     let filtered = tracing_subscriber::registry().with(settings.filter.parse::<Targets>()?);
-    let lines = tracing_subscriber::fmt::layer()
-        .with_span_events(FmtSpan::NONE)
-        .with_writer(writer)
-        .with_ansi(colours && settings.format == Format::Text);
+    let colours = colours && settings.format == Format::Text;
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
     Ok(match settings.format {
-        Format::Text => Box::new(filtered.with(lines)),
-        Format::Json => Box::new(filtered.with(lines.json().flatten_event(true).with_current_span(false))),
+        Format::Text => Box::new(filtered.with(lines.event_format(line::text(colours)))),
+        Format::Json => Box::new(filtered.with(lines.event_format(line::json()))),
     })
 }
 
@@ -195,6 +193,7 @@ mod tests {
 
     use super::*;
     use crate::secret::Secret;
+    use crate::trace::Call;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -223,12 +222,40 @@ mod tests {
         let settings = Settings { format: Format::Json, ..Settings::default() };
         let line = written(&settings, || {
             let pin = Secret::from("987654".to_owned());
-            tracing::info_span!("request", id = "00c0ffee").in_scope(|| tracing::info!(?pin, "asked"));
+            call().while_named(|| tracing::info!(?pin, "asked"));
         });
         let object: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(object["message"], "asked");
-        assert_eq!(object["spans"][0]["id"], "00c0ffee");
-        assert!(!line.contains("987654"), "{line}");
+        let named = serde_json::json!([{
+            "caller": "dns:a \"b\"",
+            "id": "0000000000c0ffee",
+            "method": "/countersign.v1.SigningService/Sign",
+            "name": "request",
+            "request_id": "build-1",
+        }]);
+        assert_eq!(object["spans"], named);
+        assert!(line.ends_with("}\n") && !line.contains("987654"), "{line}");
+    }
+
+    #[test]
+    fn a_line_of_text_ends_with_the_call_that_it_is_of_and_others_name_none() {
+        let text = written(&Settings::default(), || {
+            call().while_named(|| tracing::info!(count = 2, "asked"));
+            tracing::info!("by the way");
+        });
+        let lines: Vec<&str> = text.lines().collect();
+        let named = concat!(
+            r"asked count=2 request{id=0000000000c0ffee method=/countersign.v1.SigningService/Sign ",
+            r#"caller="dns:a \"b\"" request_id="build-1"}"#
+        );
+        assert!(lines[0].ends_with(named), "{text}");
+        assert!(lines[1].ends_with("by the way"), "{text}");
+    }
+
+    fn call() -> Arc<Call> {
+        let call = Call::new(0x00c0_ffee, "/countersign.v1.SigningService/Sign".into(), "dns:a \"b\"".into());
+        Arc::clone(&call).while_named(|| Call::note_request_id(|| "build-1".to_owned()));
+        call
     }
 
     #[test]

@@ -105,10 +105,10 @@ impl Inside {
             denials,
             clock: Arc::clone(&clock),
         };
-        let (routes, board) = services.routes().unwrap();
+        let (paths, board) = services.paths().unwrap();
         let (listen, limits) = (&config.listen, config.limits.clone());
         let edge =
-            Edge::bind(listen, &mut Inherited::default(), &authorities, routes, board, limits, clock).await;
+            Edge::bind(listen, &mut Inherited::default(), &authorities, paths, board, limits, clock).await;
         let edge = edge.unwrap().serve();
         let local = listen.local.as_ref().unwrap().socket.clone();
         let addresses = serde_json::json!({ "network": edge.address().unwrap(), "local": local });

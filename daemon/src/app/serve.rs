@@ -93,12 +93,12 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, metrics: telemetry::Metric
         denials: Arc::clone(&denials),
         clock: Arc::clone(&clock),
     };
-    let (routes, board) = services.routes()?;
+    let (paths, board) = services.paths()?;
     let vouched_by = guardrails_of(&keyring);
     let authorities = authorities(&keyring)?;
     let limits = config.limits.clone();
     let bound =
-        Edge::bind(&config.listen, &mut inherited, &authorities, routes, board, limits, Arc::clone(&clock))
+        Edge::bind(&config.listen, &mut inherited, &authorities, paths, board, limits, Arc::clone(&clock))
             .await?;
     let pages = match config.web {
         Some(address) => Some(web::bind(address).await?),

@@ -43,6 +43,8 @@ impl fmt::Display for Peer {
 pub struct Connection {
     /// Who is at the other end.
     pub identity: Identity,
+    /// That, as traces have it.
+    pub called: Arc<str>,
     /// Where that is.
     pub peer: Peer,
     /// What it holds of the room that there is.
@@ -66,7 +68,8 @@ impl Connection {
         withdrawn: watch::Receiver<bool>,
     ) -> Arc<Self> {
         let (presented, ending) = (Mutex::new(None), watch::Sender::new(false));
-        Arc::new(Self { identity, peer, visitor, presented, ending, withdrawn })
+        let called = Arc::from(identity.id());
+        Arc::new(Self { identity, called, peer, visitor, presented, ending, withdrawn })
     }
 
     /// Whether an authority is gone that may have vouched for the other end.

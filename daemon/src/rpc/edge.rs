@@ -8,12 +8,12 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
-use tonic::service::Routes;
 
 use super::front::Shared;
 use super::health::{Board, Condition};
 use super::limit::{Gate, Limits};
 use super::listen::{self, BindError, Inherited, Settings, Tasks};
+use super::paths::Paths;
 use super::tls::{Tls, TlsError};
 use crate::clock::Clock;
 
@@ -78,7 +78,7 @@ impl Edge {
         settings: &Settings,
         inherited: &mut Inherited,
         authorities: &[CertificateDer<'static>],
-        routes: Routes,
+        paths: impl Into<Paths>,
         board: Board,
         limits: Limits,
         clock: Arc<dyn Clock>,
@@ -98,7 +98,7 @@ impl Edge {
             Some(local) => Some((inherited.local(&local.socket)?, local.socket.clone())),
             None => None,
         };
-        let shared = Shared::new(routes, Gate::new(limits), clock);
+        let shared = Shared::new(paths.into(), Gate::new(limits), clock);
         Ok(Bound { tls, network, local, shared, board })
     }
 

@@ -24,10 +24,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use proto::reason::Reason;
 use proto::refusal::Refusal;
-use tonic::service::Routes;
 use tonic::{Code, Status};
-use tower::ServiceExt as _;
-use tracing::Instrument as _;
 
 pub use body::{Ends, Measured, Reply};
 pub use deadline::Deadline;
@@ -35,9 +32,11 @@ pub use held::Held;
 
 use super::connection::Connection;
 use super::limit::{Class, Gate, InProgress};
+use super::paths::Paths;
 use super::status;
 use crate::clock::Clock;
 use crate::random;
+use crate::trace::Call;
 
 /// The name of a request in traces and in the metadata of internal faults: 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,7 +53,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The services behind their common front; one for the daemon, shared by all connections.
 pub struct Shared {
-    routes: Routes,
+    paths: Paths,
     gate: Arc<Gate>,
     clock: Arc<dyn Clock>,
     next: AtomicU64,
@@ -62,10 +61,10 @@ pub struct Shared {
 
 impl Shared {
     /// Puts services behind the front.
-    pub fn new(routes: Routes, gate: Arc<Gate>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub fn new(paths: Paths, gate: Arc<Gate>, clock: Arc<dyn Clock>) -> Arc<Self> {
         // Request ids are told apart from those of the run before by where they begin; they are no secret.
         let next = random::bytes().map_or_else(|_none| clock.wall().milliseconds() << 20, u64::from_le_bytes);
-        Arc::new(Self { routes: routes.prepare(), gate, clock, next: AtomicU64::new(next) })
+        Arc::new(Self { paths, gate, clock, next: AtomicU64::new(next) })
     }
 
     /// The gate that connections pass.
@@ -140,19 +139,17 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let id = RequestId(self.shared.next.fetch_add(1, Ordering::Relaxed));
         let method = method(request.uri().path());
-        // The caller's own id of its request is in the record, too; a service that reads one fills it in.
-        let caller = self.connection.identity.id();
-        let span = tracing::info_span!("request", %id, %method, caller, request_id = tracing::field::Empty);
+        let call = Call::new(id.0, Arc::clone(&method), Arc::clone(&self.connection.called));
         let (in_progress, deadline) = match self.admit(&request) {
             Ok(admitted) => admitted,
             Err(refusal) => {
-                span.in_scope(|| tracing::debug!(%refusal, "refused at the front"));
+                call.while_named(|| tracing::debug!(%refusal, "refused at the front"));
                 let response = refused(&status::of(&refusal));
                 return Box::pin(std::future::ready(Ok(response)));
             }
         };
         let front = self.clone();
-        let call = async move {
+        let answer = async move {
             let outcome = front.ask(request, id, &in_progress, deadline).await;
             let (mut parts, body) = match outcome {
                 Ok(response) => response.into_parts(),
@@ -167,7 +164,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
             };
             Ok(Response::from_parts(parts, Reply::new(body, held, in_progress, method, ends)))
         };
-        Box::pin(call.instrument(span))
+        Box::pin(call.names(answer))
     }
 }
 
@@ -180,18 +177,17 @@ impl Front {
         in_progress: &Arc<InProgress>,
         deadline: Deadline,
     ) -> Result<Response<tonic::body::Body>, Refusal> {
-        let mut request =
-            request.map(|body| tonic::body::Body::new(Measured::new(body, Arc::clone(in_progress))));
+        let mut request = request.map(|body| Measured::new(body, Arc::clone(in_progress)));
         request.extensions_mut().insert(Arc::clone(&self.connection));
         request.extensions_mut().insert(deadline);
         request.extensions_mut().insert(id);
-        let answer = AssertUnwindSafe(self.shared.routes.clone().oneshot(request)).catch_unwind();
+        let answer = AssertUnwindSafe(self.shared.paths.answer(request)).catch_unwind();
         let left = deadline.left(self.shared.clock.monotonic()).saturating_add(PATIENCE);
         match tokio::time::timeout(left, answer).await {
             Ok(Ok(Ok(response))) => Ok(response),
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_panic)) => {
-                // The panic hook has written what happened, with this span around it.
+                // The panic hook has written what happened, and named this call.
                 tracing::error!(%id, "a call panicked");
                 Err(Refusal::new(Reason::Internal, "a fault of the daemon; nothing was released")
                     .with("request", id))

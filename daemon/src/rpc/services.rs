@@ -10,12 +10,13 @@ use proto::wire::v1::incident_service_server::IncidentServiceServer;
 use proto::wire::v1::key_service_server::KeyServiceServer;
 use proto::wire::v1::log_service_server::LogServiceServer;
 use proto::wire::v1::signing_service_server::SigningServiceServer;
-use tonic::service::{Routes, RoutesBuilder};
+use tonic::service::RoutesBuilder;
 use tonic::{Extensions, Status};
 
 use super::connection::Connection;
 use super::front::Deadline;
 use super::health::{self, Board, Condition};
+use super::paths::Paths;
 use super::{ceremony, enrollment, incident, keys, log, reflection, signing, status};
 use crate::audit::Reads;
 use crate::backend::Health;
@@ -67,15 +68,13 @@ impl Services {
     ///
     /// # Errors
     /// If the descriptors for reflection, which are built in, cannot be read.
-    pub fn routes(self) -> Result<(Routes, Board), tonic_reflection::server::Error> {
+    pub fn paths(self) -> Result<(Paths, Board), tonic_reflection::server::Error> {
         let board = self.board();
         let mut routes = RoutesBuilder::default();
         let services = Arc::new(self);
         let largest = wire::LARGEST_REQUEST;
-        routes.add_service(
-            SigningServiceServer::new(signing::Service(Arc::clone(&services)))
-                .max_decoding_message_size(largest),
-        );
+        let signing = SigningServiceServer::new(signing::Service(Arc::clone(&services)))
+            .max_decoding_message_size(largest);
         routes.add_service(
             KeyServiceServer::new(keys::Service(Arc::clone(&services))).max_decoding_message_size(largest),
         );
@@ -95,7 +94,7 @@ impl Services {
         );
         routes.add_service(health::Service::server(board.clone()));
         reflection::add(&mut routes)?;
-        Ok((routes.routes(), board))
+        Ok((Paths::from(routes.routes()).with_signing(signing), board))
     }
 
     /// Signing serves while the log takes records; stops are taken always, and reads as long as there is a log.

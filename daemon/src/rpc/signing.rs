@@ -17,8 +17,9 @@ use super::services::{self, Services};
 use super::{keys, status};
 use crate::policy::facts::Action;
 use crate::sign::SignRequest;
+use crate::trace::Call;
 
-/// Request ids of a batch that its span names.
+/// Request ids of a batch that its lines name.
 const NAMED: usize = 8;
 
 /// The service.
@@ -41,7 +42,7 @@ fn traced(refusal: &Refusal) {
     }
 }
 
-/// The request ids of a batch's items, the first few of them: a span stands before each line of its call.
+/// The request ids of a batch's items, the first few of them: they are in each line of its call.
 fn named(asked: &[SignRequest]) -> String {
     let mut ids = asked.iter().filter_map(|request| request.request_id.as_deref());
     let mut text = String::new();
@@ -72,7 +73,7 @@ impl SigningService for Service {
         let id = request.extensions().get::<RequestId>().copied();
         let asked = ask::one(request.into_inner()).map_err(|refusal| status::of(&refusal))?;
         if let Some(request_id) = &asked.request_id {
-            tracing::Span::current().record("request_id", request_id.as_str());
+            Call::note_request_id(|| request_id.clone());
         }
         let reply = self.0.signer.sign(&caller, asked, by).await.map_err(|refusal| told(id, refusal))?;
         let (response, held) = answer::one(&self.0, &caller, reply);
@@ -100,7 +101,7 @@ impl SigningService for Service {
         }
         let ids = named(&asked);
         if !ids.is_empty() {
-            tracing::Span::current().record("request_id", ids);
+            Call::note_request_id(|| ids);
         }
         let mut signed = self.0.signer.sign_batch(&caller, asked, by).await.into_iter();
         let missing = || Err(Refusal::new(Reason::Internal, "a request without an answer"));

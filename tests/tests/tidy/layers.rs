@@ -10,7 +10,7 @@
 //! 3  backend · log
 //! 2  store
 //! 1b room
-//! 1a keys · policy · clock · secret · measure · ahead · random
+//! 1a keys · policy · clock · secret · measure · trace · ahead · random
 //! ```
 //!
 //! A module imports lower layers only, never a sibling of its own. The first segment of every `crate::` path is held
@@ -45,6 +45,7 @@ const TABLE: &[(&str, u32)] = &[
     ("clock", 10),
     ("secret", 10),
     ("measure", 10),
+    ("trace", 10),
     ("ahead", 10),
     ("random", 10),
 ];

@@ -165,6 +165,11 @@ impl Hold {
     }
 }
 
+/// Whether these trailers say that all went well, as nearly all do: a status that is read whole costs more than that.
+fn is_well(trailers: &HeaderMap) -> bool {
+    trailers.get(Status::GRPC_STATUS).is_some_and(|code| code == "0")
+}
+
 fn trailers(status: &Status) -> HeaderMap {
     let mut trailers = HeaderMap::new();
     write(status, &mut trailers);
@@ -197,8 +202,10 @@ impl Body for Reply {
                 hold.waiting = None;
                 match frame.into_trailers() {
                     Ok(mut map) => {
-                        let said = Status::from_header_map(&map).filter(|said| said.code() != Code::Ok);
-                        if let Some(said) = said {
+                        if !is_well(&map)
+                            && let Some(said) = Status::from_header_map(&map)
+                            && said.code() != Code::Ok
+                        {
                             write(&status::adopt(said, &hold.method), &mut map);
                         }
                         Poll::Ready(Some(Ok(Frame::trailers(map))))

@@ -14,6 +14,7 @@ use crate::rpc::edge::Edge;
 use crate::rpc::health::{Board, Service};
 use crate::rpc::limit::Limits;
 use crate::rpc::listen::{Inherited, Local, Network, Settings};
+use crate::rpc::paths::Paths;
 use crate::rpc::reflection;
 use crate::rpc::tls::ClientCertificate;
 use crate::secret::SecretReference;
@@ -115,7 +116,7 @@ pub async fn start(client_certificate: ClientCertificate, limits: Limits) -> Run
 pub async fn start_with(
     client_certificate: ClientCertificate,
     limits: Limits,
-    routes: Routes,
+    paths: impl Into<Paths>,
     board: Board,
 ) -> Running {
     let authority = Authority::new();
@@ -133,7 +134,7 @@ pub async fn start_with(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let authorities = [authority.certificate.clone()];
     let edge =
-        Edge::bind(&settings, &mut Inherited::default(), &authorities, routes, board.clone(), limits, clock)
+        Edge::bind(&settings, &mut Inherited::default(), &authorities, paths, board.clone(), limits, clock)
             .await
             .unwrap()
             .serve();

@@ -70,8 +70,8 @@ impl Site {
             denials: Arc::clone(&denials),
             clock,
         };
-        let (routes, board) = services.routes().unwrap();
-        let running = start_with(Optional, limits, routes, board).await;
+        let (paths, board) = services.paths().unwrap();
+        let running = start_with(Optional, limits, paths, board).await;
         let log_key = log.verifier().clone();
         Self { running, log, log_key, denials, minutes, _trial: trial }
     }
