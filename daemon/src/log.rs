@@ -287,6 +287,7 @@ impl Log {
                 Err(error) => results.push(Some(Err(error))),
             }
         }
+        self.shared.following.find_terms(items.iter_mut());
         let mut sealed = self.sealed(items).await.into_iter();
         let missing = || Err(self.not_there());
         results.into_iter().map(|result| result.or_else(|| sealed.next()).unwrap_or_else(missing)).collect()

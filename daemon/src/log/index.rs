@@ -7,30 +7,29 @@ mod follow;
 mod terms;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Condvar, Mutex, PoisonError, RwLock};
 
-use bytes::Bytes;
 use proto::hash::Hash;
-use proto::record::SignRecord;
 use tokio::sync::watch;
 
+use super::seal::Prepared;
 use crate::store::{IndexReader, Posting, StoreError, Term};
 
 pub(super) use follow::run;
 pub use terms::Sought;
-pub(super) use terms::{FORMAT, Terms, kind, not_sign, request_of};
+pub(super) use terms::{FORMAT, Found, Terms, kind, not_sign, request_of};
 
 /// Sealed operations that wait for the follower; those beyond are read from the log.
 const HANDED: usize = 4096;
 
-/// A sealed operation as its task left it: the follower need not read, parse and hash the leaf.
+/// A sealed operation: the follower need not read, parse and hash its leaf.
 #[derive(Debug)]
 pub(super) struct Handed {
     pub(super) index: u64,
     /// The leaf's.
     pub(super) hash: Hash,
-    pub(super) record: Arc<SignRecord>,
-    pub(super) detail: Bytes,
+    /// All terms but that of the leaf's hash, as its task found them.
+    pub(super) found: Found,
 }
 
 /// Records in a segment. Tests cross its edge without writing that many.
@@ -41,6 +40,8 @@ pub(super) const SEGMENT: u64 = if cfg!(test) { 256 } else { 65_536 };
 pub(super) struct Following {
     /// Records that can be found; the first `in_file` of them in segments.
     indexed: watch::Sender<u64>,
+    /// For the tasks of operations.
+    terms: Mutex<Terms>,
     tail: RwLock<Tail>,
     waiting: Mutex<VecDeque<Handed>>,
     orders: Mutex<Orders>,
@@ -68,6 +69,7 @@ impl Default for Following {
     fn default() -> Self {
         Self {
             indexed: watch::channel(0).0,
+            terms: Mutex::default(),
             tail: RwLock::default(),
             waiting: Mutex::default(),
             orders: Mutex::default(),
@@ -84,6 +86,14 @@ impl Following {
             orders.new = true;
             drop(orders);
             self.wake.notify_one();
+        }
+    }
+
+    /// Finds the terms of operations, in their task.
+    pub(super) fn find_terms<'p>(&self, operations: impl Iterator<Item = &'p mut Prepared>) {
+        let mut terms = self.terms.lock().unwrap_or_else(PoisonError::into_inner);
+        for operation in operations {
+            operation.found = terms.of_operation(&operation.seal.released, &operation.seal.detail);
         }
     }
 
@@ -180,9 +190,12 @@ impl Tail {
         }
     }
 
-    fn take(&mut self) -> Vec<Posting> {
-        let mut all: Vec<Posting> = std::mem::take(&mut self.runs).into_iter().flatten().collect();
-        all.sort();
-        all
+    /// Makes one run of all.
+    fn join(&mut self) {
+        let mut all = std::mem::take(&mut self.runs).into_iter();
+        let mut joined = all.next().unwrap_or_default();
+        joined.extend(all.flatten());
+        joined.sort();
+        self.runs.push(joined);
     }
 }

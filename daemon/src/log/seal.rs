@@ -12,6 +12,7 @@ use proto::time::Time;
 
 use super::error::LogError;
 use super::handover::HandOver;
+use super::index::Found;
 use super::intent::{Earlier, Intent, RequestKey};
 
 /// A finished operation, to be recorded and then released.
@@ -98,6 +99,8 @@ const WITHHOLDING: usize = 160;
 pub(super) struct Prepared {
     pub(super) seal: Seal,
     pub(super) draft: Option<Draft>,
+    /// By what it can be searched.
+    pub(super) found: Found,
 }
 
 impl Prepared {
@@ -115,7 +118,7 @@ impl Prepared {
                 cause: format!("a leaf of at most {longest} bytes was expected").into(),
             });
         }
-        Ok(Self { seal, draft: Some(draft) })
+        Ok(Self { seal, draft: Some(draft), found: Found::default() })
     }
 
     pub(super) fn bytes(&self) -> usize {

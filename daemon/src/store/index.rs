@@ -18,7 +18,7 @@ const CHUNK: usize = 48;
 const POSTING: usize = 18;
 
 /// A search term: 16 bytes that stand for a kind and a value, so that the index holds no names.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Term(pub [u8; 16]);
 
 /// One term found in one record.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use proto::hash::Hash;
 use proto::proof::leaf::leaf_hash;
 
-use super::{FORMAT, Following, SEGMENT, Tail, Terms};
+use super::terms::of_leaf_hash;
+use super::{FORMAT, Following, Handed, SEGMENT, Tail, Terms};
 use crate::log::shared::Shared;
 use crate::log::tree::Tree;
 use crate::store::{Index, Posting, Segment, StoreError, Term};
@@ -15,6 +16,8 @@ use crate::store::{Index, Posting, Segment, StoreError, Term};
 const PAGE: usize = 1 << 20;
 /// Handed-over operations taken at once.
 const AT_ONCE: usize = 1024;
+/// Terms of an operation, about.
+const TERMS: usize = 8;
 /// How long the follower rests between two rounds, so that it does not wake for each commit.
 const REST: Duration = Duration::from_millis(10);
 /// How long it rests after an error.
@@ -196,10 +199,9 @@ impl Follower {
                 taken.push(first);
             }
         }
-        let mut terms = Vec::new();
-        for operation in &taken {
-            self.terms.of_handed(operation, &mut terms);
-            self.passed(operation.index, operation.hash, terms.drain(..), run);
+        run.reserve(taken.len() * TERMS);
+        for Handed { index, hash, found } in &taken {
+            self.passed(*index, *hash, found.iter().chain([of_leaf_hash(hash)]), run);
         }
         !taken.is_empty()
     }
@@ -219,16 +221,15 @@ impl Follower {
 
     /// Makes a segment of what is in memory. A crash before it is durable leaves records that are read again.
     fn flush(&mut self, following: &Following) -> Result<(), StoreError> {
-        let postings = {
-            let mut tail = following.tail.write().unwrap_or_else(PoisonError::into_inner);
-            let all = tail.take();
-            tail.runs = vec![all.clone()];
-            all
-        };
+        following.tail.write().unwrap_or_else(PoisonError::into_inner).join();
         let first = self.segment * SEGMENT;
         let anchor = *self.last.as_bytes();
         let segment = Segment { number: self.segment, first, last: self.next - 1, anchor };
-        self.index.add(segment, &postings)?;
+        {
+            // They are found in memory until they are found in the file.
+            let tail = following.tail.read().unwrap_or_else(PoisonError::into_inner);
+            self.index.add(segment, tail.runs.first().map_or(&[], Vec::as_slice))?;
+        }
         let mut tail = following.tail.write().unwrap_or_else(PoisonError::into_inner);
         tail.segments = self.segment + 1;
         tail.runs.clear();

@@ -9,10 +9,10 @@ use std::collections::HashMap;
 
 use proto::hash::Hash;
 use proto::purpose::Kind;
+use proto::record::SignRecord;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Handed;
 use crate::store::{Stored, Term};
 
 /// Which terms a record has, as a number: raise it with every change, and an index of another number is built again.
@@ -105,7 +105,7 @@ fn of_digest(digest: &[u8]) -> Term {
     if digest.len() < 16 { hashed(1, &[digest]) } else { plain(1, digest) }
 }
 
-fn of_leaf_hash(hash: &Hash) -> Term {
+pub(in crate::log) fn of_leaf_hash(hash: &Hash) -> Term {
     plain(4, hash.as_bytes())
 }
 
@@ -224,6 +224,37 @@ pub(in crate::log) fn request_of(detail: &[u8]) -> Option<(String, String)> {
     named.then(|| (request.into_owned(), caller.id.into_owned()))
 }
 
+/// Terms that are in one place as long as they are few: nearly every operation has seven, and what one thread allocates and
+/// another frees costs both.
+#[derive(Clone, Debug, Default)]
+pub(in crate::log) struct Found {
+    count: usize,
+    first: [Term; Self::FEW],
+    more: Vec<Term>,
+}
+
+impl Found {
+    const FEW: usize = 8;
+
+    fn push(&mut self, term: Term) {
+        match self.first.get_mut(self.count) {
+            Some(place) => *place = term,
+            None => self.more.push(term),
+        }
+        self.count += 1;
+    }
+
+    pub(in crate::log) fn iter(&self) -> impl Iterator<Item = Term> {
+        self.first.iter().take(self.count).chain(&self.more).copied()
+    }
+}
+
+impl Extend<Term> for Found {
+    fn extend<T: IntoIterator<Item = Term>>(&mut self, terms: T) {
+        terms.into_iter().for_each(|term| self.push(term));
+    }
+}
+
 /// Makes terms. Keys, versions and callers come again and again: their names are hashed once.
 #[derive(Debug, Default)]
 pub(in crate::log) struct Terms {
@@ -279,10 +310,9 @@ impl Terms {
         (public, private)
     }
 
-    /// The terms of an operation as its task left it: the same as of its leaf and detail.
-    pub(in crate::log) fn of_handed(&mut self, operation: &Handed, found: &mut Vec<Term>) {
-        let record = &operation.record;
-        found.push(of_leaf_hash(&operation.hash));
+    /// The terms of an operation in its task: those of its leaf and detail but for its leaf's hash, which nobody knows yet.
+    pub(in crate::log) fn of_operation(&mut self, record: &SignRecord, detail: &[u8]) -> Found {
+        let mut found = Found::default();
         found.push(of_operation(record.operation.as_bytes()));
         found.extend(record.signed.digests.iter().map(|digest| of_digest(digest.value())));
         found.extend(record.signed.subjects.iter().map(|subject| of_subject(subject)));
@@ -292,7 +322,8 @@ impl Terms {
         let key = record.key.as_str();
         found.push(self.of_key(key));
         found.extend(record.signatures.iter().map(|entry| self.of_version(key, entry.version)));
-        self.of_detail(&operation.detail, found);
+        self.of_detail(detail, &mut found);
+        found
     }
 
     fn of_leaf(&mut self, leaf: Leaf, found: &mut Vec<Term>) {
@@ -322,18 +353,12 @@ impl Terms {
         found.extend(callers.iter().map(|caller| self.of_caller(caller)));
     }
 
-    fn of_detail(&mut self, detail: &[u8], found: &mut Vec<Term>) {
+    fn of_detail(&mut self, detail: &[u8], found: &mut impl Extend<Term>) {
         let Ok(detail) = serde_json::from_slice::<Detail<'_>>(detail) else { return };
         found.extend(detail.subjects.iter().map(|subject| of_subject(subject)));
-        let (caller, request) = (detail.caller.id, detail.request);
-        if !detail.repository.is_empty() {
-            found.push(self.of_repository(&detail.repository));
-        }
-        if !caller.is_empty() && !request.is_empty() {
-            found.push(of_request(&caller, &request));
-        }
-        if !caller.is_empty() {
-            found.push(self.of_caller(&caller));
-        }
+        let (caller, request, repository) = (detail.caller.id, detail.request, detail.repository);
+        found.extend((!repository.is_empty()).then(|| self.of_repository(&repository)));
+        found.extend((!caller.is_empty() && !request.is_empty()).then(|| of_request(&caller, &request)));
+        found.extend((!caller.is_empty()).then(|| self.of_caller(&caller)));
     }
 }

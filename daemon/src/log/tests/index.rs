@@ -6,7 +6,7 @@ use proto::hash::Hash;
 use proto::record::{Body, Lift, Record, SignRecord, StopTarget};
 
 use super::support::*;
-use crate::log::index::{FORMAT, Handed, Terms};
+use crate::log::index::{FORMAT, Terms};
 use crate::log::*;
 
 fn index(site: &Site) -> rusqlite::Connection {
@@ -108,15 +108,13 @@ async fn what_is_handed_over_has_the_terms_of_what_is_read_again() {
             );
             assert_eq!(read.len(), if number % 200 == 0 { 7 } else { 8 }, "and of an attestation its type");
             read.extend(private);
-            let mut handed = Vec::new();
-            let operation = Handed { index: done.index, hash: done.leaf_hash, record, detail };
-            terms.of_handed(&operation, &mut handed);
+            let mut handed: Vec<_> = terms.of_operation(&record, &detail).iter().collect();
+            handed.push(Sought::Leaf(done.leaf_hash).term());
             read.sort_unstable();
             handed.sort_unstable();
             assert_eq!(handed, read);
         } else {
-            let operation = Handed { index: 0, hash: Hash::ZERO, record, detail };
-            terms.of_handed(&operation, &mut Vec::new());
+            terms.of_operation(&record, &detail);
         }
     }
 }

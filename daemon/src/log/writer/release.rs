@@ -93,7 +93,7 @@ impl Leaving<'_> {
         let seal = item.seal;
         seal.intent.into_iter().for_each(Intent::end);
         let hash = self.batch.rows[row].hash;
-        handed.push(Handed { index, hash, record: seal.released, detail: seal.detail });
+        handed.push(Handed { index, hash, found: item.found });
         if !stopped.is_empty() || kept == 0 {
             let held_back = u32::from(!stopped.is_empty());
             self.shared.fence.count_withheld(held_back);
