@@ -203,7 +203,7 @@ async fn a_signature_verifies_and_its_receipt_proves_it() {
     let record = world.record(receipt.index).await;
     assert_eq!((record.number, record.signatures[0].outcome), (None, Outcome::Released));
     assert_eq!(record.signatures[0].value.as_deref(), Some(&signed.value));
-    assert_eq!(reply.rule, "builders");
+    assert_eq!(&*reply.rule, "builders");
 }
 
 #[tokio::test]
@@ -351,7 +351,7 @@ async fn a_dry_run_touches_nothing() {
     let size = world.log.head().size;
     let reply = world.sign(CALLER, SignRequest { validate_only: true, ..message("hello") }).await.unwrap();
     assert!(reply.signatures.is_empty() && reply.operation.is_none());
-    assert_eq!(reply.rule, "builders");
+    assert_eq!(&*reply.rule, "builders");
     assert_eq!(world.log.head().size, size);
 }
 

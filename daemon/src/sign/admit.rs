@@ -75,6 +75,7 @@ pub(crate) struct Standing<'s> {
     ring: &'s Ring,
     approach: Approach<'s>,
     active: Option<Signing<'s>>,
+    caller_id: Arc<str>,
 }
 
 /// The version that signs, and what a signature by it requires.
@@ -101,12 +102,17 @@ impl<'s> Standing<'s> {
             let terms = terms(ring.name(), version.key_id, &version.backend, caller).into();
             Signing { version, terms }
         });
-        Ok(Self { ring, approach, active })
+        Ok(Self { ring, approach, active, caller_id: caller.id.as_str().into() })
     }
 
     /// Whether it is about this key.
     pub(crate) fn is_of(&self, key: &KeyName) -> bool {
         self.ring.name() == key
+    }
+
+    /// The caller's stable id.
+    pub(crate) fn caller_id(&self) -> &Arc<str> {
+        &self.caller_id
     }
 
     /// Decides one request. Policy is asked before anything is said of the key's state or purpose, so that nobody learns

@@ -1,5 +1,6 @@
 //! What was signed before under a request id, for whoever cannot have it signed now: quota and backend are asked before anything is
 //! recorded, and what they refuse may have been signed already.
+#![expect(clippy::vec_box, reason = "operations are long, and move from list to list")]
 
 use std::sync::Arc;
 
@@ -32,9 +33,9 @@ impl Signer {
     /// what was signed before under their request id they get all the same.
     pub(super) async fn tried(
         self: &Arc<Self>,
-        operations: Vec<Operation>,
+        operations: Vec<Box<Operation>>,
         by: Option<Monotonic>,
-    ) -> (Vec<Operation>, Vec<(usize, Answer)>) {
+    ) -> (Vec<Box<Operation>>, Vec<(usize, Answer)>) {
         let (mut tried, mut refused) = (Vec::with_capacity(operations.len()), vec![]);
         for mut operation in operations {
             let Err((backend, failure)) = operation.admitted(by) else {
@@ -44,7 +45,7 @@ impl Signer {
             measure::backend_failed(backend, failure.name());
             let refusal = refuse::failed(backend, &failure);
             let earlier = match operation.request_key() {
-                Some(request) => self.log.earlier(&operation.caller.id.as_str().into(), &request).await,
+                Some(request) => self.log.earlier(&operation.caller_id, &request).await,
                 None => Ok(None),
             };
             let answer = match earlier {

@@ -25,6 +25,8 @@ pub(crate) struct Operation {
     pub(crate) position: usize,
     /// Who asked.
     pub(crate) caller: Arc<Caller>,
+    /// The caller's stable id.
+    pub(crate) caller_id: Arc<str>,
     /// For what.
     pub(crate) request: SignRequest,
     /// What the bytes are.
@@ -66,7 +68,7 @@ impl Operation {
     pub(crate) fn draft(&self) -> IntentDraft {
         IntentDraft {
             operation: self.id,
-            caller: self.caller.id.as_str().into(),
+            caller: Arc::clone(&self.caller_id),
             request: self.request_key(),
             record: SignRecord::clone(&self.record),
             detail: self.detail.clone(),
@@ -84,7 +86,7 @@ impl Operation {
 
     /// Its place in a backend's queue.
     pub(crate) fn turn(&self, by: Option<Monotonic>) -> Turn {
-        let (caller, deadline) = (self.caller.id.as_str().into(), by.map(Deadline));
+        let (caller, deadline) = (Arc::clone(&self.caller_id), by.map(Deadline));
         Turn { caller, deadline, priority: Priority::Normal }
     }
 
@@ -102,7 +104,6 @@ impl Operation {
 
     /// Notes what a backend gave for the version at `position`.
     pub(crate) fn note(&mut self, position: usize, result: Result<RawSignature, Failure>) {
-        let backend = self.chosen[position].version.backend.clone();
         let entry = &mut Arc::make_mut(&mut self.record).signatures[position];
         match result {
             Ok(signature) => {
@@ -110,6 +111,7 @@ impl Operation {
                 entry.value = Some(signature.into_bytes());
             }
             Err(failure) => {
+                let backend = self.chosen[position].version.backend.clone();
                 crate::measure::backend_failed(&backend, failure.name());
                 entry.outcome = refuse::outcome(&failure);
                 entry.reason = Some(failure.reason());
@@ -131,7 +133,7 @@ impl Operation {
         }
         let request = match &intent {
             Some(_) => None,
-            None => self.request_key().map(|key| (Arc::from(self.caller.id.as_str()), key)),
+            None => self.request_key().map(|key| (Arc::clone(&self.caller_id), key)),
         };
         Seal {
             intent,

@@ -1,4 +1,5 @@
 //! From requests to replies: admit, intend, sign, seal.
+#![expect(clippy::vec_box, reason = "operations are long, and move from list to list")]
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -65,19 +66,16 @@ impl Signer {
                 continue;
             }
             match self.admit(&snapshot, &mut standing, caller, request, position, asked).await {
-                Ok(Admitted::Operation(operation)) if self.is_external(&operation) => {
-                    outside.push(*operation)
-                }
-                Ok(Admitted::Operation(operation)) => inside.push(*operation),
+                Ok(Admitted::Operation(operation)) if self.is_external(&operation) => outside.push(operation),
+                Ok(Admitted::Operation(operation)) => inside.push(operation),
                 Ok(Admitted::Replay(mut operation, earlier)) => {
-                    answers[position] = Some(operation.replay(self, earlier).await);
+                    answers[position] = Some(Box::pin(operation.replay(self, earlier)).await);
                 }
                 Ok(Admitted::DryRun(reply)) => answers[position] = Some(Ok(*reply)),
                 Err(refusal) => answers[position] = Some(Err(refusal)),
             }
         }
-        let (inside, outside) = tokio::join!(self.inside(inside, by), self.outside(outside, by));
-        for (position, answer) in inside.into_iter().chain(outside) {
+        for (position, answer) in self.performed(inside, outside, by).await {
             answers[position] = Some(answer);
         }
         measure::stage(Stage::Whole, self.clock.monotonic().since(begun));
@@ -118,15 +116,18 @@ impl Signer {
             Some(known) => Ok(&*known),
             None => Standing::find(snapshot, caller, &request.key).map(|found| &*standing.insert(found)),
         };
-        let admitted = found.and_then(|standing| standing.admit(&self.log, &request, &reading));
+        let admitted = found.and_then(|standing| {
+            let (permit, chosen) = standing.admit(&self.log, &request, &reading)?;
+            Ok((permit, chosen, Arc::clone(standing.caller_id())))
+        });
         measure::stage(Stage::Policy, self.clock.monotonic().since(prepared));
-        let (permit, chosen) = match admitted {
+        let (permit, chosen, caller_id) = match admitted {
             Ok(admitted) => admitted,
             Err(Unadmitted::Refused(refusal)) => return Err(refusal),
             Err(Unadmitted::Denied(denied)) if request.validate_only => return Err(denied.refusal()),
             Err(Unadmitted::Denied(denied)) => {
                 let digests = || Some(reading.body.digests());
-                return Err(self.denials.refuse(snapshot, caller, denied, digests).await);
+                return Err(Box::pin(self.denials.refuse(snapshot, caller, denied, digests)).await);
             }
         };
         if request.validate_only {
@@ -136,7 +137,7 @@ impl Signer {
                 receipt: None,
                 operation: None,
                 replayed: false,
-                rule: permit.rule().to_string(),
+                rule: Arc::clone(permit.rule()),
                 guard: None,
             })));
         }
@@ -145,16 +146,18 @@ impl Signer {
             Ok(spent) => (spent, None),
             Err(exhausted) => {
                 let request = request_key(&request, input);
-                (Spent::default(), Some(self.without_quota(caller, request, &exhausted).await?))
+                let earlier = Box::pin(self.without_quota(caller, request, &exhausted)).await?;
+                (Spent::default(), Some(earlier))
             }
         };
-        let Fresh { operation: id, salt, .. } = self.log.fresh().map_err(|e| refuse::unlogged(&e))?;
+        let Fresh { operation: id, salt, .. } = Fresh::at(asked).map_err(|e| refuse::unlogged(&e))?;
         let named = snapshot.named(caller);
         let (record, detail) = recorded::of(id, asked, &request, &reading, &chosen, named, &permit, salt)?;
         let signers = chosen.iter().map(|chosen| snapshot.signer(&chosen.version.key_id)).collect();
         let caller = Arc::clone(caller);
         let operation = Box::new(Operation {
             position,
+            caller_id,
             caller,
             request,
             reading,
@@ -175,10 +178,30 @@ impl Signer {
         })
     }
 
+    /// Both at once where there are both. What is rare is in a box of its own: the future of a call is copied as a whole when it is
+    /// made.
+    async fn performed(
+        self: &Arc<Self>,
+        inside: Vec<Box<Operation>>,
+        outside: Vec<Box<Operation>>,
+        by: Option<Monotonic>,
+    ) -> Vec<(usize, Answer)> {
+        if outside.is_empty() {
+            return self.inside(inside, by).await;
+        }
+        let outside = Box::pin(self.outside(outside, by));
+        if inside.is_empty() {
+            return outside.await;
+        }
+        let (mut answers, others) = tokio::join!(Box::pin(self.inside(inside, by)), outside);
+        answers.extend(others);
+        answers
+    }
+
     /// Keys inside the process: a signature exists nowhere else until it is released, so the seal is enough.
     async fn inside(
         self: &Arc<Self>,
-        operations: Vec<Operation>,
+        operations: Vec<Box<Operation>>,
         by: Option<Monotonic>,
     ) -> Vec<(usize, Answer)> {
         if operations.is_empty() {
@@ -202,7 +225,7 @@ impl Signer {
     /// Keys elsewhere: a durable intent, then the backend and the seal in a task that outlives the caller.
     async fn outside(
         self: &Arc<Self>,
-        operations: Vec<Operation>,
+        operations: Vec<Box<Operation>>,
         by: Option<Monotonic>,
     ) -> Vec<(usize, Answer)> {
         let (operations, mut refused) = self.tried(operations, by).await;
@@ -241,7 +264,7 @@ impl Signer {
 
     async fn run(
         self: Arc<Self>,
-        operations: Vec<Operation>,
+        operations: Vec<Box<Operation>>,
         intended: Vec<Result<Intended, LogError>>,
         by: Option<Monotonic>,
         answered: oneshot::Sender<Vec<(usize, Answer)>>,
@@ -296,7 +319,7 @@ impl Signer {
     }
 
     /// Seals operations, deciding again what a change touched meanwhile.
-    async fn settle(self: &Arc<Self>, signed: Vec<(Operation, Option<Intent>)>) -> Vec<(usize, Answer)> {
+    async fn settle(self: &Arc<Self>, signed: Vec<(Box<Operation>, Option<Intent>)>) -> Vec<(usize, Answer)> {
         let began = self.clock.monotonic();
         let mut answers = Vec::with_capacity(signed.len());
         // A software key that did not sign has nothing to record: no intent exists, and nothing happened.
@@ -323,11 +346,11 @@ impl Signer {
                     Ok(Sealed::Released(released)) => operation.reply(self, *released),
                     Ok(Sealed::Withheld { index, reasons }) => Err(operation.withheld(index, &reasons)),
                     Ok(Sealed::Touched { seal, control }) => {
-                        self.decide_again(&mut operation, control).await;
+                        Box::pin(self.decide_again(&mut operation, control)).await;
                         pending.push((operation, seal.intent));
                         continue;
                     }
-                    Ok(Sealed::Replay(earlier)) => operation.replay(self, earlier).await,
+                    Ok(Sealed::Replay(earlier)) => Box::pin(operation.replay(self, earlier)).await,
                     Ok(Sealed::Gone) => Err(Refusal::new(
                         Reason::OutcomeUnknown,
                         "the operation was closed as unknown before it could be sealed; its signature was wiped",

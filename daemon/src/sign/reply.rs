@@ -32,7 +32,7 @@ pub struct Reply {
     /// The result of an earlier request with the same id.
     pub replayed: bool,
     /// The rule that permitted it.
-    pub rule: String,
+    pub rule: Arc<str>,
     /// Counted by the barrier of a stop; drop it when the reply has been handed to its connection.
     pub guard: Option<HandOver>,
 }
@@ -94,7 +94,7 @@ impl Operation {
             receipt,
             operation: Some(self.id),
             replayed: false,
-            rule: self.permit.rule().to_string(),
+            rule: Arc::clone(self.permit.rule()),
             guard: Some(released.guard),
         })
     }
@@ -189,7 +189,7 @@ impl Operation {
             receipt,
             operation: Some(earlier.operation),
             replayed: true,
-            rule: self.permit.rule().to_string(),
+            rule: Arc::clone(self.permit.rule()),
             guard: Some(guard),
         })
     }
