@@ -36,6 +36,10 @@ use clap::Parser;
 use arguments::{Arguments, Role};
 use stage::Stage;
 
+/// That of the daemon, so that a ceiling has no other advantage than what it leaves out.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.role {
