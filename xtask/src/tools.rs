@@ -1,4 +1,4 @@
-//! The programs that the tests call and that cargo does not bring.
+//! The programs that building and the tests call and that cargo does not bring.
 //!
 //! As root (a container, a CI machine) missing Debian packages are installed; anybody else is told the command. Nothing
 //! is downloaded that Debian and crates.io do not carry.
@@ -16,6 +16,7 @@ struct Tool {
 }
 
 const TOOLS: &[Tool] = &[
+    Tool { program: "make", package: "make", purpose: "building the daemon's allocator" },
     Tool { program: "softhsm2-util", package: "softhsm2", purpose: "a PKCS#11 token to sign with" },
     Tool { program: "pkcs11-tool", package: "opensc", purpose: "a second opinion on what is in the token" },
     Tool { program: "openssl", package: "openssl", purpose: "a second opinion on signatures" },
@@ -34,7 +35,7 @@ const TOOLS: &[Tool] = &[
 const DENY_VERSION: &str = "0.20.2";
 
 /// What the demo calls.
-const DEMO: [&str; 3] = ["softhsm2-util", "openssl", "ssh-keygen"];
+const DEMO: [&str; 4] = ["make", "softhsm2-util", "openssl", "ssh-keygen"];
 
 /// Makes sure that every program is there; installs what is missing if it may.
 pub fn debian() -> Result<(), String> {
