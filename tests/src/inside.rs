@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -23,13 +23,14 @@ use daemon::enroll::{Ca, Enroller};
 use daemon::incident::Responder;
 use daemon::keyring::{self, Account, Keyring};
 use daemon::keys::fold::State;
-use daemon::log::{self, Log, LogKey};
+use daemon::log::{self, LoadError, Log, LogKey, Opened};
 use daemon::rpc::edge::Edge;
 use daemon::rpc::listen::Inherited;
 use daemon::rpc::services::Services;
 use daemon::rpc::tls;
 use daemon::secret::SecretReference;
 use daemon::sign::Signer;
+use daemon::store::StoreError;
 use proto::canonical::Map;
 use proto::record::config::Cause;
 use proto::time::Time;
@@ -45,6 +46,21 @@ pub struct Inside {
     council: Arc<Council>,
 }
 
+/// Opens the log. Its lock is inherited by each program that another test of this process starts, until that is executed: a log that
+/// was closed a moment ago may seem to be open.
+async fn opened(config: &Config, clock: &Arc<dyn Clock>) -> Opened {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (settings, key) = (config.log.settings.clone(), log_key(&config.log.key));
+        match log::open(settings, Arc::clone(clock), key) {
+            Err(LoadError::Store(StoreError::Locked { .. })) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
 impl Inside {
     /// Starts it where the world's configuration says, and writes down where it listens, as the daemon does.
     ///
@@ -57,8 +73,7 @@ impl Inside {
     async fn configured(file: &Path, clock: Arc<ManualClock>) -> Self {
         let clock: Arc<dyn Clock> = clock;
         let config = config::load(file).unwrap();
-        let opened =
-            log::open(config.log.settings.clone(), Arc::clone(&clock), log_key(&config.log.key)).unwrap();
+        let opened = opened(&config, &clock).await;
         let mut history = opened.history.iter();
         let genesis = history.next().unwrap();
         let mut state = State::genesis(genesis.hash, &genesis.record, genesis.detail.as_deref()).unwrap();
