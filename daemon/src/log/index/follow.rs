@@ -7,7 +7,7 @@ use proto::hash::Hash;
 use proto::proof::leaf::leaf_hash;
 
 use super::terms::of_leaf_hash;
-use super::{FORMAT, Following, Handed, SEGMENT, Tail, Terms};
+use super::{FORMAT, Following, Found, Handed, SEGMENT, Tail, Terms};
 use crate::log::shared::Shared;
 use crate::log::tree::Tree;
 use crate::store::{Index, Posting, Segment, StoreError, Term};
@@ -16,8 +16,6 @@ use crate::store::{Index, Posting, Segment, StoreError, Term};
 const PAGE: usize = 1 << 20;
 /// Handed-over operations taken at once.
 const AT_ONCE: usize = 1024;
-/// Terms of an operation, about.
-const TERMS: usize = 8;
 /// How long the follower rests between two rounds, so that it does not wake for each commit.
 const REST: Duration = Duration::from_millis(10);
 /// How long it rests after an error.
@@ -199,7 +197,7 @@ impl Follower {
                 taken.push(first);
             }
         }
-        run.reserve(taken.len() * TERMS);
+        run.reserve(taken.len() * Found::FEW);
         for Handed { index, hash, found } in &taken {
             self.passed(*index, *hash, found.iter().chain([of_leaf_hash(hash)]), run);
         }

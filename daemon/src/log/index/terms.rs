@@ -234,7 +234,8 @@ pub(in crate::log) struct Found {
 }
 
 impl Found {
-    const FEW: usize = 8;
+    /// As many as there is room for, and about as many as an operation has.
+    pub(in crate::log) const FEW: usize = 8;
 
     fn push(&mut self, term: Term) {
         match self.first.get_mut(self.count) {
