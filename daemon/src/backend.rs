@@ -26,6 +26,7 @@ pub mod verify;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use capability::{Ability, Capabilities, Health, Input};
 use ceremonies::birth::BirthNames;
@@ -79,6 +80,10 @@ pub trait SigningKey: Send + Sync {
     /// # Errors
     /// As [`Self::sign`] would answer at once.
     fn admits(&self, turn: &Turn) -> Result<(), Failure>;
+
+    /// About how long another signature with such a turn would wait for the device; nothing, where that is less than one takes,
+    /// and for a key in this process.
+    fn delay(&self, turn: &Turn) -> Duration;
 
     /// Signs. The deadline of `turn` counts until the device is asked; from then on the answer is waited for, because the
     /// device may have signed.

@@ -15,6 +15,7 @@ mod settings;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ceremonies::birth::BirthNames;
 use proto::algorithm::Algorithm;
@@ -208,6 +209,10 @@ struct Key {
 impl SigningKey for Key {
     fn admits(&self, turn: &Turn) -> Result<(), Failure> {
         self.gate.admits(turn)
+    }
+
+    fn delay(&self, _turn: &Turn) -> Duration {
+        Duration::ZERO
     }
 
     fn sign(&self, input: Prepared, turn: Turn) -> Work<'_, RawSignature> {

@@ -10,6 +10,7 @@
 //! close it without its task: see [`Body`].
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use proto::hash::Hash;
@@ -45,6 +46,8 @@ pub struct IntentDraft {
     pub record: SignRecord,
     /// The detail that the record names, canonical.
     pub detail: Bytes,
+    /// How long it may wait for company.
+    pub patience: Duration,
 }
 
 /// What became of an [`IntentDraft`].

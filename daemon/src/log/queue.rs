@@ -1,14 +1,17 @@
 //! What waits for the writer: lanes, bounds, and the one wait.
 //!
 //! Control records head a batch, and then what is owed; seals and closures are always taken, because their intents were;
-//! what is new is bounded in count and bytes, *before* anything is signed; summaries come last. There is no timer: what
-//! arrives during a commit is the next batch.
+//! what is new is bounded in count and bytes, *before* anything is signed; summaries come last. What arrives during a
+//! commit is the next batch.
+//!
+//! Where everybody in a batch is patient, because calls wait for their device anyway, the batch waits for company: as long as those may
+//! that are there first, or until half of what is open is in it. Whoever is in a hurry ends that wait; nothing else waits for a timer.
 
 mod jobs;
 mod lanes;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
@@ -16,7 +19,7 @@ use tokio::sync::{Notify, oneshot};
 use super::error::LogError;
 use super::intent::Closure;
 use super::settings::Limits;
-use lanes::Lanes;
+use lanes::{Lanes, Waits};
 
 pub(super) use jobs::{
     Beside, ControlJob, Erased, IntendItem, IntendJob, Jobs, OwedJob, PlainJob, SealJob, Work,
@@ -59,7 +62,7 @@ impl Queue {
         }
     }
 
-    fn lanes(&self) -> std::sync::MutexGuard<'_, Lanes> {
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -147,17 +150,44 @@ impl Queue {
             return Err(what);
         }
         put(&mut lanes, what);
-        self.wake(lanes);
+        self.hurry(lanes);
         Ok(())
     }
 
-    /// Lets go of the lanes and wakes the writer, if it waits: a notification is a system call even where nobody does.
-    fn wake(&self, mut lanes: std::sync::MutexGuard<'_, Lanes>) {
-        let waits = std::mem::take(&mut lanes.waits);
+    /// Lets go of the lanes, to which something came that does not wait for company.
+    fn hurry(&self, mut lanes: MutexGuard<'_, Lanes>) {
+        lanes.patience = Some(Duration::ZERO);
+        self.wake(lanes);
+    }
+
+    /// The same for a job of so many operations that may wait so long.
+    fn came(&self, mut lanes: MutexGuard<'_, Lanes>, operations: usize, patience: Duration) {
+        lanes.patience = Some(lanes.patience.map_or(patience, |others| others.min(patience)));
+        lanes.came += operations;
+        self.wake(lanes);
+    }
+
+    /// Lets go of the lanes and wakes the writer, if it waits for this: a notification is a system call even where nobody does.
+    fn wake(&self, mut lanes: MutexGuard<'_, Lanes>) {
+        let waited = match lanes.waits {
+            Waits::Nothing => false,
+            Waits::Work => true,
+            Waits::Company => self.wants_company(&lanes).is_none(),
+        };
+        if waited {
+            lanes.waits = Waits::Nothing;
+        }
         drop(lanes);
-        if waits {
+        if waited {
             self.work.notify_one();
         }
+    }
+
+    /// How long what is in the lanes waits for more, if it does: nobody in it is in a hurry, and the greater part of what is open is still
+    /// elsewhere.
+    fn wants_company(&self, lanes: &Lanes) -> Option<Duration> {
+        let patience = lanes.patience.filter(|patience| !patience.is_zero())?;
+        (lanes.came * 2 < self.open_intents()).then(|| patience.min(self.limits.company))
     }
 
     /// The writer has ended: whoever waits is told by the drop of what it waits for.
@@ -177,7 +207,7 @@ impl Queue {
             return Err(Box::new(job));
         }
         lanes.controls.push_back(job);
-        self.wake(lanes);
+        self.hurry(lanes);
         Ok(())
     }
 
@@ -188,7 +218,7 @@ impl Queue {
             return Err(LogError::Closing);
         }
         lanes.owed.push(job);
-        self.wake(lanes);
+        self.hurry(lanes);
         Ok(())
     }
 
@@ -201,9 +231,16 @@ impl Queue {
     /// Takes seals. Those that end an intent are never refused.
     pub(super) fn seal(&self, job: SealJob) -> Result<(), LogError> {
         if job.items.iter().any(|item| item.seal.intent.is_some()) {
-            return self
-                .put(job, |lanes, job| lanes.ends.push_back(job))
-                .map_err(|_unanswered| LogError::Closing);
+            let mut lanes = self.lanes();
+            if lanes.dead {
+                // It may hold intents, whose drop comes here again.
+                drop(lanes);
+                return Err(LogError::Closing);
+            }
+            let (operations, patience) = (job.items.len(), job.patience());
+            lanes.ends.push_back(job);
+            self.came(lanes, operations, patience);
+            return Ok(());
         }
         self.offer(0, None, Work::Seal(job))
     }
@@ -223,7 +260,7 @@ impl Queue {
         lanes.count += size.0;
         lanes.bytes += size.1;
         lanes.last.push_back(job);
-        self.wake(lanes);
+        self.hurry(lanes);
         Ok(())
     }
 
@@ -234,8 +271,9 @@ impl Queue {
         self.room(&lanes, size, intents, left)?;
         lanes.count += size.0;
         lanes.bytes += size.1;
+        let patience = work.patience();
         lanes.work.push_back(work);
-        self.wake(lanes);
+        self.came(lanes, size.0, patience);
         Ok(())
     }
 
@@ -267,7 +305,11 @@ impl Queue {
 
     /// Waits for work or an order, at most `patience`, and takes one batch.
     pub(super) fn take(&self, patience: Option<Duration>) -> (Jobs, Orders) {
-        let mut lanes = self.wait(patience, Lanes::idle);
+        let mut lanes = self.wait(patience, Waits::Work, Lanes::idle);
+        if let (None, Some(company)) = (patience, self.wants_company(&lanes)) {
+            drop(lanes);
+            lanes = self.wait(Some(company), Waits::Company, |lanes| self.wants_company(lanes).is_some());
+        }
         let jobs = lanes.batch(self.limits.batch, self.limits.batch_bytes);
         let orders = lanes.orders;
         lanes.orders.reload = false;
@@ -279,11 +321,13 @@ impl Queue {
     fn wait(
         &self,
         patience: Option<Duration>,
+        what: Waits,
         quiet: impl Fn(&Lanes) -> bool,
-    ) -> std::sync::MutexGuard<'_, Lanes> {
+    ) -> MutexGuard<'_, Lanes> {
         let mut waits = |lanes: &mut Lanes| {
-            lanes.waits = quiet(lanes);
-            lanes.waits
+            let waits = quiet(lanes);
+            lanes.waits = if waits { what } else { Waits::Nothing };
+            waits
         };
         let lanes = self.lanes();
         let mut lanes = match patience {
@@ -295,13 +339,13 @@ impl Queue {
             }
             None => self.work.wait_while(lanes, &mut waits).unwrap_or_else(PoisonError::into_inner),
         };
-        lanes.waits = false;
+        lanes.waits = Waits::Nothing;
         lanes
     }
 
     /// Waits for an order or a control record, at most `patience`, and takes nothing.
     pub(super) fn pause(&self, patience: Duration) -> Orders {
-        let mut lanes = self.wait(Some(patience), |lanes| lanes.orders == Orders::default());
+        let mut lanes = self.wait(Some(patience), Waits::Work, |lanes| lanes.orders == Orders::default());
         let orders = lanes.orders;
         lanes.orders.reload = false;
         lanes.orders.truncate = false;

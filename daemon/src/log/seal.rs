@@ -1,6 +1,7 @@
 //! Seals: what turns a finished operation into its one leaf, and what comes of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use proto::hash::Hash;
@@ -32,6 +33,8 @@ pub struct Seal {
     pub released: Arc<SignRecord>,
     /// The detail that the record names, canonical.
     pub detail: Bytes,
+    /// How long it may wait for company.
+    pub patience: Duration,
 }
 
 /// What must hold for one signature at the moment of its sealing.

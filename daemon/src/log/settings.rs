@@ -30,6 +30,8 @@ pub(super) struct Faults {
     pub(super) pages: std::sync::atomic::AtomicU32,
     /// The next commit happens and says that it failed.
     pub(super) unknown: std::sync::atomic::AtomicBool,
+    /// Commits that were begun.
+    pub(super) commits: std::sync::atomic::AtomicU64,
     /// Commits wait for this lock.
     pub(super) slow: std::sync::Mutex<()>,
 }
@@ -43,6 +45,8 @@ pub struct Limits {
     pub queued_bytes: usize,
     /// Most intents without a seal.
     pub open_intents: usize,
+    /// Longest that a commit waits for company, however patient everybody in it is.
+    pub company: Duration,
     /// A commit takes no further job once it has so many records and intents.
     pub batch: usize,
     /// … or so many bytes.
@@ -69,6 +73,7 @@ impl Default for Limits {
             queued: 8192,
             queued_bytes: 64 << 20,
             open_intents: 8192,
+            company: Duration::from_millis(1),
             batch: 1024,
             batch_bytes: 4 << 20,
             reserve: 1 << 30,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod basic;
+mod company;
 mod disk;
 mod erase;
 mod index;

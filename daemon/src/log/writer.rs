@@ -7,7 +7,7 @@
 //!                                              └──── inconsistent: stays closed until a person acts
 //! ```
 //!
-//! Batches form while a commit is in progress; there is no timer. Stops, the ends of intents and what is owed are never lost
+//! Batches form while a commit is in progress, and while everybody in one can wait for company. Stops, the ends of intents and what is owed are never lost
 //! while the process lives: they wait in [`Deferred`] until the log takes them.
 
 mod recover;
@@ -417,6 +417,7 @@ mod faulty {
 
     pub(super) fn before(open: &Open, shared: &Shared) {
         drop(shared.settings.faults.slow.lock());
+        shared.settings.faults.commits.fetch_add(1, Ordering::SeqCst);
         let pages = shared.settings.faults.pages.load(Ordering::SeqCst);
         let bound = if pages == 0 { u32::MAX - 1 } else { pages };
         open.store.bound(bound).expect("a bound can be set");

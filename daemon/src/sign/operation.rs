@@ -1,6 +1,7 @@
 //! One signing operation between its admission and its leaf.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use proto::hash::Hash;
@@ -18,6 +19,9 @@ use crate::log::{Intent, IntentDraft, RequestKey, Requires, Seal};
 use crate::policy::Permit;
 use crate::policy::caller::Caller;
 use crate::policy::quota::Spent;
+
+/// Of the time that operations wait for a device, one part in so many may be added to have fewer and larger commits.
+const PATIENCE: u32 = 8;
 
 /// An admitted operation. It is spent by being sealed.
 pub(crate) struct Operation {
@@ -47,6 +51,8 @@ pub(crate) struct Operation {
     pub(crate) input: Option<Hash>,
     /// The first failure, for the answer.
     pub(crate) failure: Option<(String, Failure)>,
+    /// How long what is recorded of it may wait for company.
+    pub(crate) patience: Duration,
     /// How often it was decided again.
     pub(crate) decided: u8,
     /// What it took from quotas.
@@ -72,6 +78,7 @@ impl Operation {
             request: self.request_key(),
             record: SignRecord::clone(&self.record),
             detail: self.detail.clone(),
+            patience: self.patience,
         }
     }
 
@@ -100,6 +107,11 @@ impl Operation {
             };
             admitted.map_err(|failure| (chosen.version.backend.as_str(), failure))
         })
+    }
+
+    /// What is recorded of it may wait for company a part of the time that the next such operation would wait for a device.
+    pub(crate) fn has_patience(&mut self, delay: Duration) {
+        self.patience = delay / PATIENCE;
     }
 
     /// Notes what a backend gave for the version at `position`.
@@ -147,6 +159,7 @@ impl Operation {
             saw: self.permit.control(),
             released: Arc::clone(&self.record),
             detail: self.detail.clone(),
+            patience: self.patience,
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use proto::reason::Reason;
@@ -169,6 +170,7 @@ impl Signer {
             detail: detail.into(),
             input,
             failure: None,
+            patience: Duration::ZERO,
             decided: 0,
             spent,
         });
@@ -228,13 +230,20 @@ impl Signer {
         operations: Vec<Box<Operation>>,
         by: Option<Monotonic>,
     ) -> Vec<(usize, Answer)> {
-        let (operations, mut refused) = self.tried(operations, by).await;
+        let (mut operations, mut refused) = self.tried(operations, by).await;
         if operations.is_empty() {
             return refused;
         }
         let began = self.clock.monotonic();
         let positions: Vec<usize> = operations.iter().map(|operation| operation.position).collect();
-        let drafts = operations.iter().map(|operation| operation.draft()).collect();
+        let drafts = operations.iter_mut().map(|operation| {
+            let turn = operation.turn(by);
+            let delays = operation.signers.iter().flatten().map(|signer| signer.delay(&turn));
+            let delay = delays.max().unwrap_or_default();
+            operation.has_patience(delay);
+            operation.draft()
+        });
+        let drafts = drafts.collect();
         let intended = self.log.intend(drafts, by).await;
         measure::stage(Stage::Intent, self.clock.monotonic().since(began));
         let (answered, answers) = oneshot::channel();
@@ -307,15 +316,20 @@ impl Signer {
     async fn perform(&self, operation: &mut Operation, by: Option<Monotonic>) {
         let turn = operation.turn(by);
         let signers = std::mem::take(&mut operation.signers);
+        let mut delay = Duration::ZERO;
         for (position, signer) in signers.into_iter().enumerate() {
             let result = match signer {
                 Ok(signer) => {
-                    signer.sign(operation.prepared(&operation.chosen[position]), turn.clone()).await
+                    let input = operation.prepared(&operation.chosen[position]);
+                    let result = signer.sign(input, turn.clone()).await;
+                    delay = delay.max(signer.delay(&turn));
+                    result
                 }
                 Err(failure) => Err(failure),
             };
             operation.note(position, result);
         }
+        operation.has_patience(delay);
     }
 
     /// Seals operations, deciding again what a change touched meanwhile.

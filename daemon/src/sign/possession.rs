@@ -97,6 +97,7 @@ impl Signer {
             request: None,
             record: record.clone(),
             detail: detail.clone(),
+            patience: Duration::ZERO,
         };
         let intended = self.log.intend(vec![draft], None).await.pop();
         let intent = match intended {
@@ -132,6 +133,7 @@ impl Signer {
             saw: snapshot.control(),
             released: Arc::clone(&record),
             detail,
+            patience: Duration::ZERO,
         };
         for _ in 0..AGAIN {
             match self.log.seal(vec![seal]).await.pop() {

@@ -145,6 +145,7 @@ impl Model {
             saw: self.saw,
             released: Arc::new(released),
             detail: detail.into(),
+            patience: Duration::ZERO,
         }
     }
 

@@ -81,6 +81,16 @@ impl<T> Fair<T> {
         Ok(())
     }
 
+    /// How many calls that wait now have their turn before another one of this caller, at most: all that are more urgent, and
+    /// a round for each call of its own, and one more, in which everybody has a turn.
+    pub fn before(&self, turn: &Turn) -> usize {
+        let place = Self::place(turn.priority);
+        let urgent: usize =
+            self.rounds[..place].iter().flat_map(|round| round.lanes.values()).map(VecDeque::len).sum();
+        let rounds = self.waiting(turn) + 1;
+        self.total.min(urgent + rounds.saturating_mul(self.rounds[place].order.len()))
+    }
+
     fn waiting(&self, turn: &Turn) -> usize {
         self.counts.get(&turn.caller).copied().unwrap_or(0)
     }

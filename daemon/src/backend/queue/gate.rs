@@ -100,6 +100,18 @@ impl Gate {
         pass
     }
 
+    /// About how long another such call would wait for its turn: nothing, where that is less than one call takes.
+    pub fn delay(&self, turn: &Turn) -> Duration {
+        let now = self.clock.monotonic();
+        let state = self.locked();
+        let before = state.fair.before(turn);
+        if before < self.limit {
+            return Duration::ZERO;
+        }
+        let rounds = u32::try_from(before / self.limit).unwrap_or(u32::MAX);
+        state.pace.median(now).map_or(Duration::ZERO, |usual| usual.saturating_mul(rounds))
+    }
+
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.locked().fair.len()

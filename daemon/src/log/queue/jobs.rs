@@ -1,5 +1,7 @@
 //! What is asked of the writer, with where the answer goes.
 
+use std::time::Duration;
+
 use proto::hash::Hash;
 use proto::operation::OperationId;
 use proto::proof::keys::ended;
@@ -133,14 +135,22 @@ impl Jobs {
     }
 }
 
-/// Operations and bytes.
+/// Operations and bytes, and how long all of it may wait for company.
 impl IntendJob {
+    fn patience(&self) -> Duration {
+        self.items.iter().map(|item| item.draft.patience).min().unwrap_or_default()
+    }
+
     pub(super) fn size(&self) -> (usize, usize) {
         (self.items.len(), self.items.iter().map(|item| item.body.len()).sum())
     }
 }
 
 impl SealJob {
+    pub(super) fn patience(&self) -> Duration {
+        self.items.iter().map(|item| item.seal.patience).min().unwrap_or_default()
+    }
+
     pub(super) fn size(&self) -> (usize, usize) {
         (self.items.len(), self.items.iter().map(Prepared::bytes).sum())
     }
@@ -153,6 +163,14 @@ impl PlainJob {
 }
 
 impl Work {
+    pub(super) fn patience(&self) -> Duration {
+        match self {
+            Self::Intend(job) => job.patience(),
+            Self::Seal(job) => job.patience(),
+            Self::Plain(_) => Duration::ZERO,
+        }
+    }
+
     pub(super) fn size(&self) -> (usize, usize) {
         match self {
             Self::Intend(job) => job.size(),

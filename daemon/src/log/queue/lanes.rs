@@ -1,6 +1,7 @@
 //! The lanes, and how a batch is taken from them.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -8,6 +9,18 @@ use super::Orders;
 use super::jobs::{ControlJob, Jobs, OwedJob, PlainJob, SealJob, Work};
 use crate::log::error::LogError;
 use crate::log::intent::Closure;
+
+/// What the writer waits for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Waits {
+    /// It works.
+    #[default]
+    Nothing,
+    /// Anything at all.
+    Work,
+    /// Company for what is in the lanes.
+    Company,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
@@ -22,8 +35,12 @@ pub(super) struct Lanes {
     pub(super) orders: Orders,
     pub(super) count: usize,
     pub(super) bytes: usize,
-    /// The writer waits for work.
-    pub(super) waits: bool,
+    /// What the writer waits for.
+    pub(super) waits: Waits,
+    /// How long everybody in the lanes may wait for company; no time, where somebody is in a hurry.
+    pub(super) patience: Option<Duration>,
+    /// Operations that came since the last batch was taken.
+    pub(super) came: usize,
     /// The writer has ended: nobody would answer.
     pub(super) dead: bool,
 }
@@ -75,6 +92,9 @@ impl Lanes {
             jobs.plains.push(job);
         }
         jobs.forget = self.forget.take();
+        // What is left has waited for one commit already.
+        self.patience = (!self.idle()).then_some(Duration::ZERO);
+        self.came = 0;
         jobs
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use proto::algorithm::{Algorithm, HashAlgorithm};
@@ -60,6 +61,11 @@ impl Site {
         let thread = std::thread::Builder::new().spawn(holding).unwrap();
         is_ready.await.unwrap();
         HeldBack { go, thread }
+    }
+
+    /// How many commits were begun.
+    pub(super) fn commits(&self) -> u64 {
+        self.settings.faults.commits.load(Ordering::SeqCst)
     }
 
     /// A place with a new log in it.
@@ -221,6 +227,7 @@ impl Site {
             request: request.map(request_key),
             record: self.record(key, operation, &detail),
             detail,
+            patience: Duration::ZERO,
         }
     }
 
@@ -236,6 +243,7 @@ impl Site {
             saw,
             released: signed(record),
             detail,
+            patience: Duration::ZERO,
             intent: Some(intent),
         }
     }
@@ -252,6 +260,7 @@ impl Site {
             saw,
             released: signed(self.record(key, operation, &detail)),
             detail,
+            patience: Duration::ZERO,
         }
     }
 }

@@ -146,6 +146,10 @@ impl SigningKey for Key {
         self.shared.admits(turn)
     }
 
+    fn delay(&self, turn: &Turn) -> Duration {
+        self.shared.delay(turn)
+    }
+
     fn sign(&self, input: Prepared, turn: Turn) -> Work<'_, RawSignature> {
         Box::pin(self.work(input, turn))
     }

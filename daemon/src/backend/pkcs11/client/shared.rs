@@ -133,6 +133,10 @@ impl Shared {
         self.gate.admits(turn)
     }
 
+    pub(super) fn delay(&self, turn: &Turn) -> Duration {
+        self.gate.delay(turn)
+    }
+
     pub(super) async fn enter(&self, turn: &Turn) -> Result<Pass, Failure> {
         self.gate.enter(turn).await
     }

@@ -42,6 +42,8 @@ proptest! {
         let mut model = Model::default();
         let mut now = Monotonic::START;
         let mut number = 0;
+        // Of each call that waits, by its number: how many older ones may be served before it, and how many were.
+        let mut before = std::collections::BTreeMap::new();
         for step in steps {
             match step {
                 Step::Offer { caller, priority, wait } => {
@@ -54,8 +56,10 @@ proptest! {
                         () if own >= bounds.per_caller => Err((number, Full::Caller)),
                         () => Ok(()),
                     };
+                    let bound = fair.before(&turn);
                     prop_assert_eq!(fair.offer(&turn, number), expected);
                     if expected.is_ok() {
+                        before.insert(number, (bound, 0));
                         model.waiting.push((caller, priority, deadline, number));
                     }
                 }
@@ -74,6 +78,9 @@ proptest! {
                     }
                     match served {
                         Some(item) => {
+                            let (bound, count) = before.remove(&item).unwrap();
+                            prop_assert!(count <= bound, "{count} older calls were served before it, not {bound} at most");
+                            before.range_mut(item..).for_each(|(_, (_, count))| *count += 1);
                             let (caller, priority, deadline, _) = model.waiting[find(item).expect("a served call was waiting")];
                             prop_assert!(deadline.is_none_or(|deadline| deadline.0 > now));
                             let live = |w: &&(usize, Priority, Option<Deadline>, u64)| w.2.is_none_or(|d| d.0 > now);

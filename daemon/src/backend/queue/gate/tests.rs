@@ -109,3 +109,29 @@ async fn a_deadline_shorter_than_the_median_is_refused_at_admission() {
     assert!(failure.to_string().contains("4000 µs"), "{failure}");
     gate.enter(&turn(5)).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_call_is_delayed_by_the_rounds_before_its_turn_and_a_light_caller_is_not() {
+    let (gate, clock) = gate(2);
+    let heavy = Turn::of("heavy");
+    for _ in 0..24 {
+        let pass = gate.enter(&heavy).await.unwrap();
+        clock.advance(Duration::from_millis(10));
+        drop(pass);
+    }
+    let _running = [gate.enter(&heavy).await.unwrap(), gate.enter(&heavy).await.unwrap()];
+    assert_eq!(gate.delay(&heavy), Duration::ZERO, "it would be the first to wait");
+    let wait = |turn: &Turn| {
+        let (gate, turn) = (Arc::clone(&gate), turn.clone());
+        tokio::spawn(async move { gate.enter(&turn).await })
+    };
+    let _waiting: Vec<_> = (0..4).map(|_| wait(&heavy)).collect();
+    settle().await;
+    assert_eq!(gate.waiting(), 4);
+    assert_eq!(gate.delay(&heavy), Duration::from_millis(20), "two rounds of two");
+    assert_eq!(gate.delay(&Turn::of("light")), Duration::ZERO, "one call has its turn before it");
+    let urgent = Turn { priority: Priority::Urgent, ..heavy.clone() };
+    assert_eq!(gate.delay(&urgent), Duration::ZERO, "nobody has");
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(gate.delay(&heavy), Duration::ZERO, "how long a call takes is not known any more");
+}
