@@ -1,6 +1,7 @@
 //! The PKCS#11 host killed and stopped, its token taken away, replaced, its PIN wrong: callers are told how to go on,
 //! nothing wrong is released, other backends do not notice, and signing comes back by itself where it may.
 
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 use proto::reason::Reason;
@@ -9,8 +10,9 @@ use softhsm::{Shape, Token};
 use tests::ask::{self, explained};
 use tests::crowd::Crowd;
 use tests::load::request;
+use tests::process::Process;
 use tests::world::{Plan, World};
-use tests::{full, tell};
+use tests::{PATIENCE, full, tell};
 
 use super::{KEY, OTHER, P256, accounted, fronted, hsm};
 
@@ -213,6 +215,35 @@ fn a_bad_pin_is_tried_once_over_three_restarts() {
     accounted(&world, [&received], "a bad PIN");
 }
 
+fn unlock(world: &World, name: &str) -> Output {
+    let mut command = world.countersignd("backends");
+    command.args(["unlock", name, "--config"]).arg(world.config()).output().unwrap()
+}
+
+/// Cut off, it would leave a log-in whose outcome nobody knows; after two in a row the right PIN counts as wrong.
+#[test]
+fn a_host_that_logs_in_while_its_daemon_stops_is_let_finish() {
+    let (token, wire) = fronted(&["linux"]);
+    let plan = Plan::new().token(token, Some(wire.module())).token_key(KEY, "linux", P256, &["blob"]);
+    let world = plan.make();
+    for _twice in 0..2 {
+        let before = wire.calls("Login").unwrap();
+        wire.hang("Login").unwrap();
+        let mut daemon = Process::start(world.daemon());
+        while wire.calls("Login").unwrap() == before {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        daemon.signal(Signal::TERM);
+        let _closed = daemon.says("the log is closed", PATIENCE);
+        // Time enough to end the host, for a daemon that would.
+        std::thread::sleep(Duration::from_millis(300));
+        wire.clear().unwrap();
+        assert!(daemon.ended(PATIENCE).success());
+    }
+    let said = unlock(&world, "hsm");
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "no PIN was known to be wrong\n");
+}
+
 #[test]
 fn a_pin_that_became_right_is_tried_again_after_unlock_and_by_the_daemon_that_runs() {
     const PIN_INCORRECT: u64 = 0xa0;
@@ -220,10 +251,6 @@ fn a_pin_that_became_right_is_tried_again_after_unlock_and_by_the_daemon_that_ru
     let (token, wire) = fronted(&["linux"]);
     let plan = Plan::new().token(token, Some(wire.module())).token_key(KEY, "linux", P256, &["blob"]);
     let mut world = plan.key(OTHER, P256, &["blob"]).make();
-    let unlock = |world: &World, name: &str| {
-        let mut command = world.countersignd("backends");
-        command.args(["unlock", name, "--config"]).arg(world.config()).output().unwrap()
-    };
     let said = unlock(&world, "hsm");
     assert!(said.status.success(), "{said:?}");
     assert_eq!(String::from_utf8_lossy(&said.stdout), "no PIN was known to be wrong\n");

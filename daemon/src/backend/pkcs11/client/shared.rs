@@ -1,6 +1,6 @@
 //! What the keeper, the keys and the backend share.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ use crate::measure;
 const SOON: Duration = Duration::from_millis(250);
 const LATER: Duration = Duration::from_secs(5);
 
+/// How long a host that is being started is waited for when the backend is closed.
+const OPENING: Duration = Duration::from_secs(2);
+
 /// One backend's state in the daemon.
 pub(crate) struct Shared {
     pub(crate) name: String,
@@ -31,6 +34,9 @@ pub(crate) struct Shared {
     /// When the next host is started, where there is none.
     due: Mutex<Monotonic>,
     health: watch::Sender<Health>,
+    /// A host is being started, which includes its log-in.
+    opening: watch::Sender<bool>,
+    closing: AtomicBool,
     epoch: AtomicU64,
     starts: AtomicU64,
     process: AtomicU32,
@@ -68,6 +74,8 @@ impl Shared {
             line: Mutex::new(None),
             due: Mutex::new(Monotonic::START),
             health: watch::Sender::new(Health::Starting),
+            opening: watch::Sender::new(false),
+            closing: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
             starts: AtomicU64::new(0),
             process: AtomicU32::new(0),
@@ -106,14 +114,39 @@ impl Shared {
         self.health.borrow().cause().unwrap_or("its host is being started again").to_owned()
     }
 
-    /// Asks the host to log out and end.
+    /// A host is to be started. False: none is any more.
+    pub(super) fn opens(&self) -> bool {
+        self.opening.send_replace(true);
+        if self.closing.load(Ordering::Acquire) {
+            self.opened();
+            return false;
+        }
+        true
+    }
+
+    /// It was started, or could not be.
+    pub(super) fn opened(&self) {
+        self.opening.send_replace(false);
+    }
+
+    /// Asks the host to log out and end; no other is started. One that is logging in is let finish, for a while: ended in the middle
+    /// of it, nobody would know whether the token took the PIN.
     pub(crate) async fn quit(&self) {
+        self.closing.store(true, Ordering::Release);
+        // One that takes longer hangs, and is ended where it is.
+        let _late = tokio::time::timeout(OPENING, self.none_opens()).await;
         let line = self.locked().clone();
         if let Some(line) = line {
             // It ends without an answer.
             let quit = line.call(Ask::Quit, 0, Duration::from_secs(1));
             let _ended = tokio::time::timeout(Duration::from_secs(1), quit).await;
         }
+    }
+
+    async fn none_opens(&self) {
+        let mut opening = self.opening.subscribe();
+        // The sender is here: it does not go before the one who waits.
+        let _ended = opening.wait_for(|opening| !opening).await;
     }
 
     /// A turn, and one request outside of signing.
