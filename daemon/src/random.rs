@@ -1,10 +1,10 @@
 //! Random bytes, from two places.
 //!
-//! What names something (operations, owners of intents, salts of details) is the operating system's, at once; each thread draws a
-//! few names' worth at a time, because asking costs more than the answer, and wipes what it has given. What keys and
-//! signatures are made of is the crypto library's own generator, `aws_lc_rs::rand`, which collects the jitter of the processor
-//! beside the system's numbers before it gives its first: some 20 ms of computing. A start waits for them only where it opens keys of
-//! its own process, and then they are computed beside the log.
+//! What names something (operations, owners of intents, salts) is the operating system's, at once; each thread draws a few names'
+//! worth at a time, because asking costs more than the answer, and wipes what it has given. What keys and signatures are made of is
+//! the crypto library's own generator, `aws_lc_rs::rand`, which collects the jitter of the processor beside the system's numbers before
+//! it gives its first: some 20 ms of computing. A start waits for them only where it opens keys of its own process, and then they are
+//! computed beside the log.
 
 use std::cell::RefCell;
 

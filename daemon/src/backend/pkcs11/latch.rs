@@ -29,11 +29,12 @@ use std::fs;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::{pbkdf2, rand};
+use aws_lc_rs::pbkdf2;
 
 use self::memory::{Mark, Memory, Place};
 use super::message::Token;
 use super::uri::Uri;
+use crate::random;
 use crate::secret::Secret;
 
 /// Log-ins in a row whose outcome nobody learned, before the PIN counts as wrong.
@@ -226,10 +227,8 @@ fn forget(paths: Vec<PathBuf>) -> Result<(), LatchError> {
 }
 
 fn new_salt(place: &Place) -> Result<[u8; 16], LatchError> {
-    let mut salt = [0; 16];
-    rand::fill(&mut salt)
-        .map_err(|_unspecified| place.failed(std::io::Error::other("the system gives no randomness")))?;
-    Ok(salt)
+    // The system's, at once: the crypto library's would cost each host 20 ms before its first log-in.
+    random::bytes().map_err(|none| place.failed(std::io::Error::other(none)))
 }
 
 fn hash(salt: &[u8], token: &str, pin: &Secret) -> String {
