@@ -1,6 +1,6 @@
 //! What the keeper, the keys and the backend share.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +22,15 @@ const LATER: Duration = Duration::from_secs(5);
 /// How long a host that is being started is waited for when the backend is closed.
 const OPENING: Duration = Duration::from_secs(2);
 
+/// Whether hosts come.
+#[derive(Debug, Default)]
+struct Door {
+    /// One is being started, which includes its log-in.
+    opening: bool,
+    /// No other is.
+    closing: bool,
+}
+
 /// One backend's state in the daemon.
 pub(crate) struct Shared {
     pub(crate) name: String,
@@ -34,9 +43,7 @@ pub(crate) struct Shared {
     /// When the next host is started, where there is none.
     due: Mutex<Monotonic>,
     health: watch::Sender<Health>,
-    /// A host is being started, which includes its log-in.
-    opening: watch::Sender<bool>,
-    closing: AtomicBool,
+    door: watch::Sender<Door>,
     epoch: AtomicU64,
     starts: AtomicU64,
     process: AtomicU32,
@@ -74,8 +81,7 @@ impl Shared {
             line: Mutex::new(None),
             due: Mutex::new(Monotonic::START),
             health: watch::Sender::new(Health::Starting),
-            opening: watch::Sender::new(false),
-            closing: AtomicBool::new(false),
+            door: watch::Sender::new(Door::default()),
             epoch: AtomicU64::new(0),
             starts: AtomicU64::new(0),
             process: AtomicU32::new(0),
@@ -116,23 +122,21 @@ impl Shared {
 
     /// A host is to be started. False: none is any more.
     pub(super) fn opens(&self) -> bool {
-        self.opening.send_replace(true);
-        if self.closing.load(Ordering::Acquire) {
-            self.opened();
-            return false;
-        }
-        true
+        self.door.send_if_modified(|door| {
+            door.opening = !door.closing;
+            door.opening
+        })
     }
 
     /// It was started, or could not be.
     pub(super) fn opened(&self) {
-        self.opening.send_replace(false);
+        self.door.send_modify(|door| door.opening = false);
     }
 
     /// Asks the host to log out and end; no other is started. One that is logging in is let finish, for a while: ended in the middle
     /// of it, nobody would know whether the token took the PIN.
     pub(crate) async fn quit(&self) {
-        self.closing.store(true, Ordering::Release);
+        self.door.send_modify(|door| door.closing = true);
         // One that takes longer hangs, and is ended where it is.
         let _late = tokio::time::timeout(OPENING, self.none_opens()).await;
         let line = self.locked().clone();
@@ -144,9 +148,9 @@ impl Shared {
     }
 
     async fn none_opens(&self) {
-        let mut opening = self.opening.subscribe();
+        let mut door = self.door.subscribe();
         // The sender is here: it does not go before the one who waits.
-        let _ended = opening.wait_for(|opening| !opening).await;
+        let _ended = door.wait_for(|door| !door.opening).await;
     }
 
     /// A turn, and one request outside of signing.
