@@ -7,8 +7,8 @@
 //!                                              └──── inconsistent: stays closed until a person acts
 //! ```
 //!
-//! Batches form while a commit is in progress, and while everybody in one can wait for company. Stops, the ends of intents and what is owed are never lost
-//! while the process lives: they wait in [`Deferred`] until the log takes them.
+//! Batches form while a commit is in progress, and while everybody in one can wait for company. Stops, the ends of intents and
+//! what is owed are never lost while the process lives: they wait in [`Deferred`] until the log takes them.
 
 mod recover;
 mod release;

@@ -109,8 +109,8 @@ impl Operation {
         })
     }
 
-    /// What is recorded of it may wait for company a part of the time that the next such operation would wait for a device.
-    pub(crate) fn has_patience(&mut self, delay: Duration) {
+    /// Lets what is recorded of it wait for company: a part of the time that the next such operation would wait for a device.
+    pub(crate) fn be_patient(&mut self, delay: Duration) {
         self.patience = delay / PATIENCE;
     }
 

@@ -240,7 +240,7 @@ impl Signer {
             let turn = operation.turn(by);
             let delays = operation.signers.iter().flatten().map(|signer| signer.delay(&turn));
             let delay = delays.max().unwrap_or_default();
-            operation.has_patience(delay);
+            operation.be_patient(delay);
             operation.draft()
         });
         let drafts = drafts.collect();
@@ -329,7 +329,7 @@ impl Signer {
             };
             operation.note(position, result);
         }
-        operation.has_patience(delay);
+        operation.be_patient(delay);
     }
 
     /// Seals operations, deciding again what a change touched meanwhile.

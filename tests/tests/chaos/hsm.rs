@@ -230,7 +230,9 @@ fn a_host_that_logs_in_while_its_daemon_stops_is_let_finish() {
         let before = wire.calls("Login").unwrap();
         wire.hang("Login").unwrap();
         let mut daemon = Process::start(world.daemon());
+        let end = Instant::now() + PATIENCE;
         while wire.calls("Login").unwrap() == before {
+            assert!(Instant::now() < end, "its host does not log in; it said:\n{}", daemon.said());
             std::thread::sleep(Duration::from_millis(10));
         }
         daemon.signal(Signal::TERM);
