@@ -22,7 +22,9 @@ pub mod shelf;
 pub mod strace;
 pub mod world;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use softhsm::Wire;
 
 /// How long a test waits for something that should happen at once: long enough for a machine that is busy with other
 /// builds, and no measure of anything.
@@ -40,6 +42,19 @@ pub fn tell(line: &str) {
 #[must_use]
 pub fn full() -> bool {
     std::env::var_os("COUNTERSIGN_FULL").is_some()
+}
+
+/// Waits until a token's module was asked so often.
+///
+/// # Panics
+/// If it is not.
+#[track_caller]
+pub fn until_called(wire: &Wire, function: &str, times: usize) {
+    let asked = Instant::now();
+    while wire.calls(function).unwrap() < times {
+        assert!(asked.elapsed() < PATIENCE, "{function} was not called {times} times");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// How often something is repeated: a few times in every run, as often as the design says in a full one.

@@ -4,8 +4,9 @@
 //! what is new is bounded in count and bytes, *before* anything is signed; summaries come last. What arrives during a
 //! commit is the next batch.
 //!
-//! Where everybody in a batch is patient, because calls wait for their device anyway, the batch waits for company: as long as those may
-//! that are there first, or until half of what is open is in it. Whoever is in a hurry ends that wait; nothing else waits for a timer.
+//! Where everybody in a batch is patient, because calls wait for their device anyway, the batch waits for company: as long as
+//! those may that are there first, or until half of what is open is in it. Whoever is in a hurry ends that wait; nothing else waits
+//! for a timer.
 
 mod jobs;
 mod lanes;
@@ -35,6 +36,12 @@ pub(super) struct Orders {
     /// Empty the WAL to nothing.
     pub(super) truncate: bool,
 }
+
+/// What came into the lanes: so many operations, which may wait so long for company.
+type Came = (usize, Duration);
+
+/// What ends everybody's waiting.
+const HURRIED: Came = (0, Duration::ZERO);
 
 /// The queue in front of the writer.
 #[derive(Debug)]
@@ -144,24 +151,18 @@ impl Queue {
 
     /// Puts something in that is never refused. After the writer's end it comes back: it may hold intents, whose drop
     /// comes here again, so it must not be dropped under the lock.
-    fn put<T>(&self, what: T, put: impl FnOnce(&mut Lanes, T)) -> Result<(), T> {
+    fn put<T>(&self, what: T, came: Came, put: impl FnOnce(&mut Lanes, T)) -> Result<(), T> {
         let mut lanes = self.lanes();
         if lanes.dead {
             return Err(what);
         }
         put(&mut lanes, what);
-        self.hurry(lanes);
+        self.came(lanes, came);
         Ok(())
     }
 
-    /// Lets go of the lanes, to which something came that does not wait for company.
-    fn hurry(&self, mut lanes: MutexGuard<'_, Lanes>) {
-        lanes.patience = Some(Duration::ZERO);
-        self.wake(lanes);
-    }
-
-    /// The same for a job of so many operations that may wait so long.
-    fn came(&self, mut lanes: MutexGuard<'_, Lanes>, operations: usize, patience: Duration) {
+    /// Lets go of the lanes, to which this came.
+    fn came(&self, mut lanes: MutexGuard<'_, Lanes>, (operations, patience): Came) {
         lanes.patience = Some(lanes.patience.map_or(patience, |others| others.min(patience)));
         lanes.came += operations;
         self.wake(lanes);
@@ -207,7 +208,7 @@ impl Queue {
             return Err(Box::new(job));
         }
         lanes.controls.push_back(job);
-        self.hurry(lanes);
+        self.came(lanes, HURRIED);
         Ok(())
     }
 
@@ -218,29 +219,23 @@ impl Queue {
             return Err(LogError::Closing);
         }
         lanes.owed.push(job);
-        self.hurry(lanes);
+        self.came(lanes, HURRIED);
         Ok(())
     }
 
     /// Takes the end of an intent; never refused.
     pub(super) fn close(&self, closure: Closure) {
         // After the writer's end the intent stays open, and the next load closes it.
-        let _left = self.put(closure, |lanes, closure| lanes.closures.push_back(closure));
+        let _left = self.put(closure, HURRIED, |lanes, closure| lanes.closures.push_back(closure));
     }
 
     /// Takes seals. Those that end an intent are never refused.
     pub(super) fn seal(&self, job: SealJob) -> Result<(), LogError> {
         if job.items.iter().any(|item| item.seal.intent.is_some()) {
-            let mut lanes = self.lanes();
-            if lanes.dead {
-                // It may hold intents, whose drop comes here again.
-                drop(lanes);
-                return Err(LogError::Closing);
-            }
-            let (operations, patience) = (job.items.len(), job.patience());
-            lanes.ends.push_back(job);
-            self.came(lanes, operations, patience);
-            return Ok(());
+            let came = (job.items.len(), job.patience());
+            return self
+                .put(job, came, |lanes, job| lanes.ends.push_back(job))
+                .map_err(|_unanswered| LogError::Closing);
         }
         self.offer(0, None, Work::Seal(job))
     }
@@ -260,7 +255,7 @@ impl Queue {
         lanes.count += size.0;
         lanes.bytes += size.1;
         lanes.last.push_back(job);
-        self.hurry(lanes);
+        self.came(lanes, HURRIED);
         Ok(())
     }
 
@@ -271,28 +266,28 @@ impl Queue {
         self.room(&lanes, size, intents, left)?;
         lanes.count += size.0;
         lanes.bytes += size.1;
-        let patience = work.patience();
+        let came = (size.0, work.patience());
         lanes.work.push_back(work);
-        self.came(lanes, size.0, patience);
+        self.came(lanes, came);
         Ok(())
     }
 
     /// Request rows to forget.
     pub(super) fn forget(&self, keys: Vec<(String, String)>, before: i64) {
-        let _ended = self.put(keys, |lanes, keys| match &mut lanes.forget {
+        let _ended = self.put(keys, HURRIED, |lanes, keys| match &mut lanes.forget {
             Some(waiting) => waiting.0.extend(keys),
             none => *none = Some((keys, before)),
         });
     }
 
     pub(super) fn order(&self, change: impl FnOnce(&mut Orders)) {
-        let _ended = self.put((), |lanes, ()| change(&mut lanes.orders));
+        let _ended = self.put((), HURRIED, |lanes, ()| change(&mut lanes.orders));
     }
 
     /// Asks for a WAL cut to nothing.
     pub(super) fn truncate(&self) -> oneshot::Receiver<Result<(), LogError>> {
         let (done, asked) = oneshot::channel();
-        let _ended = self.put(done, |lanes, done| {
+        let _ended = self.put(done, HURRIED, |lanes, done| {
             lanes.orders.truncate = true;
             lanes.truncated.push(done);
         });

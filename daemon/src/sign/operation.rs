@@ -51,7 +51,7 @@ pub(crate) struct Operation {
     pub(crate) input: Option<Hash>,
     /// The first failure, for the answer.
     pub(crate) failure: Option<(String, Failure)>,
-    /// How long what is recorded of it may wait for company.
+    /// How long its record may wait for company.
     pub(crate) patience: Duration,
     /// How often it was decided again.
     pub(crate) decided: u8,
@@ -64,6 +64,13 @@ pub(crate) fn request_key(request: &SignRequest, input: Option<Hash>) -> Option<
     Some(RequestKey { id: request.request_id.clone()?, input: input? })
 }
 
+/// How long what is recorded of an operation with these keys may wait for company: a part of the time that the next such
+/// operation would wait for a device.
+pub(crate) fn patience(signers: &[Result<Arc<dyn SigningKey>, Failure>], turn: &Turn) -> Duration {
+    let delays = signers.iter().flatten().map(|signer| signer.delay(turn));
+    delays.max().unwrap_or_default() / PATIENCE
+}
+
 impl Operation {
     /// The caller's id for its request.
     pub(crate) fn request_key(&self) -> Option<RequestKey> {
@@ -71,14 +78,14 @@ impl Operation {
     }
 
     /// What is to be recorded before a backend is asked.
-    pub(crate) fn draft(&self) -> IntentDraft {
+    pub(crate) fn draft(&self, by: Option<Monotonic>) -> IntentDraft {
         IntentDraft {
             operation: self.id,
             caller: Arc::clone(&self.caller_id),
             request: self.request_key(),
             record: SignRecord::clone(&self.record),
             detail: self.detail.clone(),
-            patience: self.patience,
+            patience: patience(&self.signers, &self.turn(by)),
         }
     }
 
@@ -107,11 +114,6 @@ impl Operation {
             };
             admitted.map_err(|failure| (chosen.version.backend.as_str(), failure))
         })
-    }
-
-    /// Lets what is recorded of it wait for company: a part of the time that the next such operation would wait for a device.
-    pub(crate) fn be_patient(&mut self, delay: Duration) {
-        self.patience = delay / PATIENCE;
     }
 
     /// Notes what a backend gave for the version at `position`.

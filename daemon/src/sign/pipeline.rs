@@ -13,7 +13,7 @@ use proto::time::Time;
 use tokio::sync::oneshot;
 
 use super::admit::{self, Standing, Unadmitted};
-use super::operation::{Operation, request_key};
+use super::operation::{Operation, patience, request_key};
 use super::reply::Reply;
 use super::{SignRequest, Signer, prepare, recorded, refuse};
 use crate::clock::Monotonic;
@@ -230,20 +230,13 @@ impl Signer {
         operations: Vec<Box<Operation>>,
         by: Option<Monotonic>,
     ) -> Vec<(usize, Answer)> {
-        let (mut operations, mut refused) = self.tried(operations, by).await;
+        let (operations, mut refused) = self.tried(operations, by).await;
         if operations.is_empty() {
             return refused;
         }
         let began = self.clock.monotonic();
         let positions: Vec<usize> = operations.iter().map(|operation| operation.position).collect();
-        let drafts = operations.iter_mut().map(|operation| {
-            let turn = operation.turn(by);
-            let delays = operation.signers.iter().flatten().map(|signer| signer.delay(&turn));
-            let delay = delays.max().unwrap_or_default();
-            operation.be_patient(delay);
-            operation.draft()
-        });
-        let drafts = drafts.collect();
+        let drafts = operations.iter().map(|operation| operation.draft(by)).collect();
         let intended = self.log.intend(drafts, by).await;
         measure::stage(Stage::Intent, self.clock.monotonic().since(began));
         let (answered, answers) = oneshot::channel();
@@ -316,20 +309,16 @@ impl Signer {
     async fn perform(&self, operation: &mut Operation, by: Option<Monotonic>) {
         let turn = operation.turn(by);
         let signers = std::mem::take(&mut operation.signers);
-        let mut delay = Duration::ZERO;
-        for (position, signer) in signers.into_iter().enumerate() {
+        for (position, signer) in signers.iter().enumerate() {
             let result = match signer {
                 Ok(signer) => {
-                    let input = operation.prepared(&operation.chosen[position]);
-                    let result = signer.sign(input, turn.clone()).await;
-                    delay = delay.max(signer.delay(&turn));
-                    result
+                    signer.sign(operation.prepared(&operation.chosen[position]), turn.clone()).await
                 }
-                Err(failure) => Err(failure),
+                Err(failure) => Err(failure.clone()),
             };
             operation.note(position, result);
         }
-        operation.be_patient(delay);
+        operation.patience = patience(&signers, &turn);
     }
 
     /// Seals operations, deciding again what a change touched meanwhile.

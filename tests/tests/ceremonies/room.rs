@@ -417,12 +417,7 @@ impl Room {
     /// Waits until the token's module was asked so often.
     #[track_caller]
     pub fn until_called(&self, function: &str, times: usize) {
-        let wire = self.wire.as_ref().unwrap();
-        let asked = std::time::Instant::now();
-        while wire.calls(function).unwrap() < times {
-            assert!(asked.elapsed() < tests::PATIENCE, "{function} was not called {times} times");
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+        tests::until_called(self.wire.as_ref().unwrap(), function, times);
     }
 
     /// The files of a transcript.

@@ -12,7 +12,7 @@ use tests::crowd::Crowd;
 use tests::load::request;
 use tests::process::Process;
 use tests::world::{Plan, World};
-use tests::{PATIENCE, full, tell};
+use tests::{PATIENCE, full, tell, until_called};
 
 use super::{KEY, OTHER, P256, accounted, fronted, hsm};
 
@@ -230,11 +230,7 @@ fn a_host_that_logs_in_while_its_daemon_stops_is_let_finish() {
         let before = wire.calls("Login").unwrap();
         wire.hang("Login").unwrap();
         let mut daemon = Process::start(world.daemon());
-        let end = Instant::now() + PATIENCE;
-        while wire.calls("Login").unwrap() == before {
-            assert!(Instant::now() < end, "its host does not log in; it said:\n{}", daemon.said());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        until_called(&wire, "Login", before + 1);
         daemon.signal(Signal::TERM);
         let _closed = daemon.says("the log is closed", PATIENCE);
         // Time enough to end the host, for a daemon that would.

@@ -8,6 +8,8 @@ mod history;
 mod keeper;
 mod key;
 mod line;
+#[cfg(test)]
+mod played;
 mod shared;
 mod spawn;
 

@@ -104,11 +104,7 @@ impl Gate {
     pub fn delay(&self, turn: &Turn) -> Duration {
         let now = self.clock.monotonic();
         let state = self.locked();
-        let before = state.fair.before(turn);
-        if before < self.limit {
-            return Duration::ZERO;
-        }
-        let rounds = u32::try_from(before / self.limit).unwrap_or(u32::MAX);
+        let rounds = self.rounds(state.fair.before(turn));
         state.pace.median(now).map_or(Duration::ZERO, |usual| usual.saturating_mul(rounds))
     }
 
@@ -160,10 +156,15 @@ impl Gate {
 
     fn busy(&self, state: &State, now: Monotonic) -> Failure {
         let usual = state.pace.median(now).unwrap_or(Duration::from_millis(5));
-        let rounds = u32::try_from(state.fair.len() / self.limit + 1).unwrap_or(u32::MAX);
+        let rounds = self.rounds(state.fair.len()).saturating_add(1);
         let retry_after =
             usual.saturating_mul(rounds).clamp(Duration::from_millis(10), Duration::from_secs(30));
         Failure::Busy { retry_after }
+    }
+
+    /// How often all places are taken anew before so many calls have had theirs.
+    fn rounds(&self, calls: usize) -> u32 {
+        u32::try_from(calls / self.limit).unwrap_or(u32::MAX)
     }
 
     fn pass(self: &Arc<Self>, since: Monotonic) -> Pass {

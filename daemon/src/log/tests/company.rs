@@ -1,5 +1,5 @@
-//! Commits that wait for company, and what ends their waiting. Nobody here waits for less than an hour: a commit that is not ended
-//! by what the test does would not end at all.
+//! Commits that wait for company, and what ends their waiting. But for the one test of time itself, everybody is patient for an hour:
+//! a wait that is not ended by what the test does would not end at all.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +70,7 @@ async fn half_of_what_is_open_is_company_enough() {
 }
 
 #[tokio::test]
-async fn nobody_waits_longer_than_the_least_patient_one() {
+async fn one_that_nobody_joins_waits_no_longer_than_it_may() {
     let (site, log, _open) = log_with_open(9).await;
     let begun = site.commits();
     let _given = waiting(&site, &log, Duration::from_millis(1)).await.await.unwrap();

@@ -23,13 +23,9 @@ pub(crate) async fn keep(shared: Arc<Shared>, spawner: Spawner) {
     let mut history = History::default();
     while shared.opens() {
         let begun = shared.clock.monotonic();
-        let started = start(&shared, &spawner).await;
-        if let Ok((line, process)) = &started {
-            shared.up(line.clone(), process.as_ref().map(Process::id));
-        }
-        shared.opened();
-        let (how, cause) = match started {
+        let (how, cause) = match start(&shared, &spawner).await {
             Ok((line, process)) => {
+                shared.up(line.clone(), process.as_ref().map(Process::id));
                 let ended = attend(&shared, &line).await;
                 shared.lower();
                 if let Some(process) = process {
@@ -166,79 +162,32 @@ async fn probe(shared: Arc<Shared>, line: Arc<Line>) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::UnixListener;
 
-    use super::super::super::frame::{self, Inbox};
-    use super::super::super::message::{FromDaemon, FromHost, Hello, Reply, Token};
-    use super::super::super::{Place, Settings};
+    use super::super::played::{self, Host, ready};
     use super::*;
-    use crate::backend::Capabilities;
     use crate::clock::ManualClock;
-
-    /// A host that says nothing but its greeting until it is let, then that its token is well; then it ends when it is asked to.
-    async fn host(
-        listener: &UnixListener,
-        asked: tokio::sync::oneshot::Sender<()>,
-        go: tokio::sync::oneshot::Receiver<()>,
-    ) {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut bytes = Vec::new();
-        frame::write(&FromHost::Hello(Hello::ours()), &mut bytes).unwrap();
-        stream.write_all(&bytes).await.unwrap();
-        let (mut inbox, mut told) = (Inbox::default(), Some((asked, go)));
-        loop {
-            if let Some(message) = inbox.next(frame::value::<FromDaemon>).unwrap() {
-                let FromDaemon::Request(request) = message.unwrap() else { continue };
-                match request.body {
-                    Ask::Open(_) => {
-                        let (asked, go) = told.take().unwrap();
-                        asked.send(()).unwrap();
-                        go.await.unwrap();
-                        let text = || "t".to_owned();
-                        let token =
-                            Token { label: text(), manufacturer: text(), model: text(), serial: text() };
-                        let reply = Reply { id: request.id, epoch: 1, body: Answer::Ready(token) };
-                        let mut bytes = Vec::new();
-                        frame::write(&FromHost::Reply(reply), &mut bytes).unwrap();
-                        stream.write_all(&bytes).await.unwrap();
-                    }
-                    Ask::Quit => return,
-                    other => panic!("{other:?}"),
-                }
-                continue;
-            }
-            let count = stream.read(inbox.room()).await.unwrap();
-            assert_ne!(count, 0, "the daemon hung up before it asked the host to quit");
-            inbox.came(count);
-        }
-    }
 
     #[tokio::test]
     async fn a_host_that_opens_when_its_backend_is_closed_is_let_finish_and_no_other_is_started() {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("host.sock");
         let listener = UnixListener::bind(&socket).unwrap();
-        let mut settings = Settings::new("/m.so", "pkcs11:token=t".parse().unwrap(), None);
-        settings.host = Some(socket);
-        let place = Place { program: "/d".into(), state_directory: directory.path().to_owned(), mode: None };
-        let capabilities =
-            Capabilities { kind: "pkcs11", abilities: vec![], external: true, generates: true, in_flight: 2 };
         let clock = Arc::new(ManualClock::default());
-        let shared = Arc::new(Shared::new("hsm", settings, place, capabilities, clock));
+        let shared = Arc::new(played::shared(clock, |settings| settings.host = Some(socket)));
         let keeper = tokio::spawn(keep(Arc::clone(&shared), Spawner::start("hsm").unwrap()));
-        let ((asked, is_asked), (go, may_go)) =
-            (tokio::sync::oneshot::channel(), tokio::sync::oneshot::channel());
-        let playing = host(&listener, asked, may_go);
-        let closing = async {
-            is_asked.await.unwrap();
-            tokio::join!(shared.quit(), async {
-                // Time enough to give up, for a backend that would.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                go.send(()).unwrap();
-            });
+        let mut host = Host::on(listener.accept().await.unwrap().0);
+        host.greet().await;
+        let open = host.request().await;
+        assert!(matches!(open.body, Ask::Open(_)));
+        let playing = async {
+            // Time enough to give up, for a backend that would.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            host.reply(open.id, ready()).await;
+            assert_eq!(host.request().await.body, Ask::Quit);
+            drop(host);
         };
-        tokio::join!(playing, closing);
+        tokio::join!(shared.quit(), playing);
         keeper.await.unwrap();
         assert_eq!(shared.starts(), 1);
     }

@@ -129,7 +129,7 @@ impl Shared {
     }
 
     /// It was started, or could not be.
-    pub(super) fn opened(&self) {
+    fn opened(&self) {
         self.door.send_modify(|door| door.opening = false);
     }
 
@@ -203,12 +203,14 @@ impl Shared {
     /// There is no host, and after this pause there is a next one. Callers are told to come back then.
     pub(super) fn rest(&self, health: Health, pause: Duration) {
         *self.due.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.monotonic().after(pause);
+        self.opened();
         self.say(health);
     }
 
     pub(super) fn up(&self, line: Arc<Line>, process: Option<u32>) {
         self.process.store(process.unwrap_or(0), Ordering::Release);
         *self.locked() = Some(line);
+        self.opened();
     }
 
     pub(super) fn lower(&self) {
@@ -338,11 +340,7 @@ mod tests {
     #[test]
     fn a_caller_is_told_to_come_back_when_the_next_host_is_there() {
         let clock = Arc::new(ManualClock::default());
-        let settings = Settings::new("/m.so", "pkcs11:token=t".parse().unwrap(), None);
-        let place = Place { program: "/d".into(), state_directory: "/s".into(), mode: None };
-        let capabilities =
-            Capabilities { kind: "pkcs11", abilities: vec![], external: true, generates: true, in_flight: 2 };
-        let shared = Shared::new("hsm", settings, place, capabilities, clock.clone());
+        let shared = super::super::played::shared(clock.clone(), |_settings| {});
         let told = || match shared.line() {
             Err(failure) => (failure.reason(), failure.retry_after().unwrap()),
             Ok(_) => panic!("there is no host"),

@@ -1,46 +1,9 @@
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
-use tokio::io::AsyncReadExt as _;
-
-use super::super::super::message::{Notice, Token};
+use super::super::super::message::Notice;
 use super::super::super::octets::{Octets, SignatureOctets};
+use super::super::played::{Host, ready};
 use super::*;
-
-/// The other end, played by the test.
-struct Host {
-    stream: UnixStream,
-    inbox: Inbox,
-}
-
-impl Host {
-    async fn say(&mut self, message: &FromHost) {
-        let mut bytes = Vec::new();
-        frame::write(message, &mut bytes).unwrap();
-        self.stream.write_all(&bytes).await.unwrap();
-    }
-
-    async fn hear(&mut self) -> FromDaemon {
-        loop {
-            if let Some(message) = self.inbox.next(frame::value).unwrap() {
-                return message.unwrap();
-            }
-            let count = self.stream.read(self.inbox.room()).await.unwrap();
-            assert_ne!(count, 0, "the daemon hung up");
-            self.inbox.came(count);
-        }
-    }
-
-    async fn request(&mut self) -> Request {
-        match self.hear().await {
-            FromDaemon::Request(request) => request,
-            FromDaemon::Hello(_) => panic!("greeted twice"),
-        }
-    }
-
-    async fn reply(&mut self, id: u64, body: Answer) {
-        self.say(&FromHost::Reply(Reply { id, epoch: 1, body })).await;
-    }
-}
 
 fn open() -> Open {
     Open {
@@ -56,19 +19,13 @@ fn open() -> Open {
     }
 }
 
-fn ready() -> Answer {
-    let text = || "t".to_owned();
-    Answer::Ready(Token { label: text(), manufacturer: text(), model: text(), serial: text() })
-}
-
 const LIMIT: Duration = Duration::from_secs(10);
 
 async fn begun() -> (Arc<Line>, Host) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let mut host = Host { stream: theirs, inbox: Inbox::default() };
+    let mut host = Host::on(theirs);
     let playing = async {
-        host.say(&FromHost::Hello(Hello::ours())).await;
-        assert_eq!(host.hear().await, FromDaemon::Hello(Hello::ours()));
+        host.greet().await;
         let request = host.request().await;
         assert!(matches!(request.body, Ask::Open(_)));
         host.reply(request.id, ready()).await;
@@ -149,7 +106,7 @@ async fn only_calls_that_a_worker_has_in_hand_run_against_the_limit() {
 #[tokio::test]
 async fn another_build_is_refused_by_name() {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let mut host = Host { stream: theirs, inbox: Inbox::default() };
+    let mut host = Host::on(theirs);
     let other = Hello { build: "0.0.9 abc".to_owned(), ..Hello::ours() };
     host.say(&FromHost::Hello(other)).await;
     let said = Line::begin(ours, open(), LIMIT).await.map(|_| ()).unwrap_err().to_string();
