@@ -4,6 +4,7 @@
 //! check everything that a single value can be checked for (lengths, names, enumerations) and say what was
 //! expected; they decide nothing. Servers and clients share them, so that both read a message in one way.
 
+pub mod codec;
 pub mod digest;
 pub mod receipt;
 pub mod refusal;

@@ -48,6 +48,7 @@ pub fn write(directory: &Path) -> Result<Vec<PathBuf>, String> {
     // The well-known types come from prost-types: their descriptors serve reflection, their code is not ours.
     let builder = tonic_prost_build::configure()
         .build_transport(false)
+        .codec_path("crate::wire::codec::Whole")
         .btree_map(".")
         .out_dir(directory)
         .emit_rerun_if_changed(false);

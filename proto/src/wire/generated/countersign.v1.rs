@@ -197,7 +197,7 @@ pub mod incident_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.IncidentService/Stop",
             );
@@ -336,7 +336,7 @@ pub mod incident_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = StopSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -888,7 +888,7 @@ pub mod ceremony_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.CeremonyService/GetInstance",
             );
@@ -916,7 +916,7 @@ pub mod ceremony_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.CeremonyService/DraftStatement",
             );
@@ -943,7 +943,7 @@ pub mod ceremony_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.CeremonyService/ProposeCeremony",
             );
@@ -970,7 +970,7 @@ pub mod ceremony_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.CeremonyService/GetCeremony",
             );
@@ -997,7 +997,7 @@ pub mod ceremony_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.CeremonyService/ListCeremonies",
             );
@@ -1024,7 +1024,7 @@ pub mod ceremony_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.CeremonyService/WatchCeremony",
             );
@@ -1052,7 +1052,7 @@ pub mod ceremony_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.CeremonyService/SubmitAct",
             );
@@ -1077,7 +1077,7 @@ pub mod ceremony_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.CeremonyService/ExecuteCeremony",
             );
@@ -1104,7 +1104,7 @@ pub mod ceremony_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.CeremonyService/GetTranscript",
             );
@@ -1326,7 +1326,7 @@ pub mod ceremony_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetInstanceSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1372,7 +1372,7 @@ pub mod ceremony_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DraftStatementSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1418,7 +1418,7 @@ pub mod ceremony_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ProposeCeremonySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1463,7 +1463,7 @@ pub mod ceremony_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetCeremonySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1509,7 +1509,7 @@ pub mod ceremony_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListCeremoniesSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1556,7 +1556,7 @@ pub mod ceremony_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WatchCeremonySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1601,7 +1601,7 @@ pub mod ceremony_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SubmitActSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1647,7 +1647,7 @@ pub mod ceremony_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ExecuteCeremonySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1694,7 +1694,7 @@ pub mod ceremony_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetTranscriptSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1897,7 +1897,7 @@ pub mod enrollment_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.EnrollmentService/Invite",
             );
@@ -1919,7 +1919,7 @@ pub mod enrollment_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.EnrollmentService/Enroll",
             );
@@ -2062,7 +2062,7 @@ pub mod enrollment_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = InviteSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2107,7 +2107,7 @@ pub mod enrollment_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = EnrollSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2538,7 +2538,7 @@ pub mod key_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.KeyService/ListKeys",
             );
@@ -2560,7 +2560,7 @@ pub mod key_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.KeyService/GetKey",
             );
@@ -2585,7 +2585,7 @@ pub mod key_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.KeyService/WatchKeys",
             );
@@ -2741,7 +2741,7 @@ pub mod key_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListKeysSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2784,7 +2784,7 @@ pub mod key_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetKeySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2830,7 +2830,7 @@ pub mod key_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WatchKeysSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -3293,7 +3293,7 @@ pub mod log_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.LogService/GetCheckpoint",
             );
@@ -3320,7 +3320,7 @@ pub mod log_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.LogService/PresentCheckpoint",
             );
@@ -3348,7 +3348,7 @@ pub mod log_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.LogService/GetLogKeys",
             );
@@ -3373,7 +3373,7 @@ pub mod log_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.LogService/ListRecords",
             );
@@ -3398,7 +3398,7 @@ pub mod log_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.LogService/SearchRecords",
             );
@@ -3423,7 +3423,7 @@ pub mod log_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.LogService/GetReceipt",
             );
@@ -3448,7 +3448,7 @@ pub mod log_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.LogService/GetInclusionProof",
             );
@@ -3475,7 +3475,7 @@ pub mod log_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.LogService/GetConsistencyProof",
             );
@@ -3504,7 +3504,7 @@ pub mod log_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.LogService/RedactDetail",
             );
@@ -3727,7 +3727,7 @@ pub mod log_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetCheckpointSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -3772,7 +3772,7 @@ pub mod log_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PresentCheckpointSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -3817,7 +3817,7 @@ pub mod log_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetLogKeysSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -3863,7 +3863,7 @@ pub mod log_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListRecordsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -3909,7 +3909,7 @@ pub mod log_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SearchRecordsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -3954,7 +3954,7 @@ pub mod log_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetReceiptSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -4000,7 +4000,7 @@ pub mod log_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetInclusionProofSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -4046,7 +4046,7 @@ pub mod log_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetConsistencyProofSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -4091,7 +4091,7 @@ pub mod log_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RedactDetailSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -4570,7 +4570,7 @@ pub mod signing_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.SigningService/Sign",
             );
@@ -4597,7 +4597,7 @@ pub mod signing_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.SigningService/SignBatch",
             );
@@ -4622,7 +4622,7 @@ pub mod signing_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::wire::codec::Whole::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/countersign.v1.SigningService/GetPublicKey",
             );
@@ -4778,7 +4778,7 @@ pub mod signing_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SignSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -4823,7 +4823,7 @@ pub mod signing_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SignBatchSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -4868,7 +4868,7 @@ pub mod signing_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetPublicKeySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::wire::codec::Whole::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
