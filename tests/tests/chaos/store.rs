@@ -7,6 +7,7 @@ use proto::wire::v1::stop_target::Target;
 use tests::files::copy;
 use tests::load::{Received, request};
 use tests::process::killed;
+use tests::strace::{Attached, Trace};
 use tests::world::World;
 use tests::{PATIENCE, ask, tell};
 
@@ -35,6 +36,31 @@ fn a_store_deleted_under_the_daemon_is_noticed() {
     received.replies.extend(sign_again(&mut world, KEY).replies);
     assert!(world.stop().success());
     accounted(&world, [&received], "a deleted store");
+}
+
+/// Who asks for a file's times makes the kernel write its inode with the next sync: a third of what a commit costs.
+#[test]
+fn a_commit_asks_which_files_it_has_and_not_when_they_were_written() {
+    let mut world = software().start();
+    let mut received = sign_again(&mut world, KEY);
+    let trace = world.scratch().join("trace");
+    let tracer = Attached::watch(world.process().number(), &["%%stat", "fdatasync"], &trace);
+    received.replies.extend(sign_again(&mut world, KEY).replies);
+    drop(tracer);
+    let calls = Trace::read(&trace).calls;
+    let commit = |call: &str, arguments: &str| call == "fdatasync" && arguments.contains("log.db-wal");
+    let (writer, ..) = calls.iter().find(|(_, call, arguments)| commit(call, arguments)).unwrap();
+    let asked: Vec<String> = calls
+        .iter()
+        .filter(|(thread, call, _)| thread == writer && call != "fdatasync")
+        .map(|(_, call, arguments)| format!("{call}({arguments}"))
+        .collect();
+    assert!(asked.iter().any(|question| question.contains("log.db-wal")), "{asked:?}");
+    for question in &asked {
+        assert!(question.starts_with("statx(") && question.contains(", STATX_INO, "), "{question}");
+    }
+    assert!(world.stop().success());
+    accounted(&world, [&received], "a commit looked at");
 }
 
 fn flip(file: &Path, at: usize) {
