@@ -53,7 +53,10 @@ impl Ready {
     /// Waits until the service says this line, or ends: for tests that kill it on the way.
     ///
     /// # Errors
-    /// What happened instead.
+    /// What happened instead; of one that has ended, all that it said has been read.
+    ///
+    /// # Panics
+    /// If a process that shares the output of one that has ended does not end within the time.
     pub fn wait_or_end(&self, line: &str, process: &mut Process, within: Duration) -> Result<(), String> {
         let end = Instant::now() + within;
         let mut datagram = [0; 4096];
@@ -71,7 +74,10 @@ impl Ready {
                     return Ok(());
                 }
             } else if gone {
-                return Err(format!("it ended with {} before it said {line}", process.ended(within)));
+                let status = process.ended(within);
+                // What it said last is read by then.
+                process.silent(within);
+                return Err(format!("it ended with {status} before it said {line}"));
             } else if left.is_zero() {
                 return Err(format!("it has not said {line} within {within:?}"));
             }
