@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use prost::Message;
 use tonic::Status;
 use tonic::codec::{Codec, EncodeBuf, Encoder};
-use tonic_prost::ProstDecoder;
+use tonic_prost::{ProstDecoder, ProstEncoder};
 
 /// The codec that the generated clients and servers use: sends `T`, receives `U`.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Whole<T, U>(PhantomData<(T, U)>);
 
 /// Writes one message after another.
 #[derive(Debug)]
-pub struct WholeEncoder<T>(PhantomData<T>);
+pub struct WholeEncoder<T>(ProstEncoder<T>);
 
 impl<T, U> Default for Whole<T, U> {
     fn default() -> Self {
@@ -31,7 +31,7 @@ impl<T: Message + 'static, U: Message + Default + 'static> Codec for Whole<T, U>
     type Decoder = ProstDecoder<U>;
 
     fn encoder(&mut self) -> WholeEncoder<T> {
-        WholeEncoder(PhantomData)
+        WholeEncoder(ProstEncoder::default())
     }
 
     fn decoder(&mut self) -> ProstDecoder<U> {
@@ -43,10 +43,8 @@ impl<T: Message> Encoder for WholeEncoder<T> {
     type Item = T;
     type Error = Status;
 
-    /// # Errors
-    /// None that can happen: the buffer grows.
     fn encode(&mut self, message: T, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
         buffer.reserve(message.encoded_len());
-        message.encode(buffer).map_err(|full| Status::internal(full.to_string()))
+        self.0.encode(message, buffer)
     }
 }
