@@ -100,7 +100,7 @@ impl Process {
         &self.handle
     }
 
-    /// Waits for its end.
+    /// Waits for its end. What it said last may not have been read yet: see [`Self::finished`].
     ///
     /// # Panics
     /// If it has not ended within the time, with all that it said.
@@ -109,6 +109,16 @@ impl Process {
         let ready = poll(&mut ends, Some(&Timespec::try_from(within).unwrap())).unwrap();
         assert!(ready == 1, "{} has not ended within {within:?}; it said:\n{}", self.name, self.said());
         self.child.wait().unwrap()
+    }
+
+    /// Waits for its end and for that of every process that shares its output: [`Self::said`] is all that it said.
+    ///
+    /// # Panics
+    /// If either has not come within the time.
+    pub fn finished(&mut self, within: Duration) -> ExitStatus {
+        let status = self.ended(within);
+        self.silent(within);
+        status
     }
 
     /// Waits until every process that shares its output (its children, a tracer) has ended too.

@@ -74,9 +74,7 @@ impl Ready {
                     return Ok(());
                 }
             } else if gone {
-                let status = process.ended(within);
-                // What it said last is read by then.
-                process.silent(within);
+                let status = process.finished(within);
                 return Err(format!("it ended with {status} before it said {line}"));
             } else if left.is_zero() {
                 return Err(format!("it has not said {line} within {within:?}"));

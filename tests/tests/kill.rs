@@ -56,8 +56,7 @@ fn points(world: &mut World) -> BTreeSet<(String, usize)> {
     assert_eq!(ask(world, 2).replies.len(), 2);
     let mut daemon = world.release();
     daemon.signal(rustix::process::Signal::TERM);
-    assert!(daemon.ended(PATIENCE).success());
-    daemon.silent(PATIENCE);
+    assert!(daemon.finished(PATIENCE).success());
     let trace = Trace::read(&trace);
     let socket = |arguments: &str| {
         arguments.contains("<socket:") || arguments.contains("<TCP") || arguments.contains("<UNIX")
@@ -101,8 +100,7 @@ fn strike(world: &mut World, point: &Point) -> bool {
     let received = if started.is_ok() { ask(world, 2) } else { Received::default() };
     let mut daemon = world.release();
     daemon.signal(rustix::process::Signal::TERM);
-    let status = daemon.ended(PATIENCE);
-    daemon.silent(PATIENCE);
+    let status = daemon.finished(PATIENCE);
     assert!(status.success() || killed(status), "{point}: it ended with {status}");
     judge(world, &[received], &point.to_string());
     killed(status)

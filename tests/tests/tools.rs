@@ -31,14 +31,12 @@ fn each_call_is_seen_and_each_point_kills() {
     let trace = directory.path().join("trace");
     let command = three_syncs(directory.path());
     let mut process = Process::start(watched(&command, &["fdatasync"], &trace));
-    assert!(process.ended(PATIENCE).success());
-    process.silent(PATIENCE);
+    assert!(process.finished(PATIENCE).success());
     let points = Trace::read(&trace).points();
     assert_eq!(points, [point(1), point(2), point(3)]);
     for point in points {
         let mut process = Process::start(struck(&command, &point, Fault::Kill, &trace));
-        assert!(killed(process.ended(PATIENCE)), "{point}");
-        process.silent(PATIENCE);
+        assert!(killed(process.finished(PATIENCE)), "{point}");
         assert_eq!(Trace::read(&trace).calls.len(), point.nth, "{point}");
     }
 }
@@ -104,6 +102,25 @@ fn readiness_is_a_datagram_and_an_early_end_is_told() {
     assert!(killed(service.kill()));
     let why = ready.wait_or_end("READY=1", &mut service, PATIENCE).unwrap_err();
     assert!(why.contains("before it said READY=1"), "{why}");
+}
+
+#[test]
+fn what_a_program_said_last_is_there_when_its_end_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let ready = Ready::listen(directory.path());
+    // What it leaves behind speaks for it, later than anything of its own could be read.
+    let speaker = || {
+        let mut command = Command::new("sh");
+        command.args(["-c", "(sleep 0.2; echo last words) & exit 3"]);
+        Process::start(command)
+    };
+    let mut service = speaker();
+    let why = ready.wait_or_end("READY=1", &mut service, PATIENCE).unwrap_err();
+    assert!(why.contains("exit status: 3"), "{why}");
+    assert_eq!(service.said(), "last words");
+    let mut program = speaker();
+    assert_eq!(program.finished(PATIENCE).code(), Some(3));
+    assert_eq!(program.said(), "last words");
 }
 
 #[test]

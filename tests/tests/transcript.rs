@@ -227,8 +227,7 @@ fn verified(from: &Path, directory: &str, environment: &[(&str, &str)]) -> (Stri
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .envs(environment.iter().copied());
     let mut watched = Process::start(watching);
-    assert!(watched.ended(PATIENCE).success(), "{}", watched.said());
-    watched.silent(PATIENCE);
+    assert!(watched.finished(PATIENCE).success(), "{}", watched.said());
     (watched.said(), Trace::read(&trace))
 }
 

@@ -22,8 +22,7 @@ use crate::site::{BLOB, fails, says, standing};
 fn does_not_start(world: &World) -> String {
     let before = standing(world);
     let mut daemon = Process::start(world.daemon());
-    assert!(!daemon.ended(PATIENCE).success(), "{}", daemon.said());
-    daemon.silent(PATIENCE);
+    assert!(!daemon.finished(PATIENCE).success(), "{}", daemon.said());
     assert_eq!(standing(world), before);
     assert!(!daemon.said().contains("ready:"), "{}", daemon.said());
     assert!(!daemon.said().contains("panicked"), "{}", daemon.said());

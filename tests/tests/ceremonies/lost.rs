@@ -211,7 +211,7 @@ impl Desk {
     #[track_caller]
     pub fn refuses_to_start(&mut self) -> String {
         let mut daemon = Process::start(self.room.world.daemon());
-        assert!(!daemon.ended(PATIENCE).success());
+        assert!(!daemon.finished(PATIENCE).success());
         daemon.said()
     }
 }

@@ -276,8 +276,7 @@ fn killed_while_it_completes_leaves_no_instance_that_starts() {
     for point in points {
         again(&desk);
         let mut process = Process::start(struck(&desk.complete(), &point, Fault::Kill, &trace));
-        let status = process.ended(PATIENCE);
-        process.silent(PATIENCE);
+        let status = process.finished(PATIENCE);
         assert!(killed(status) || status.success(), "{point}: {status}");
         if !killed(status) {
             continue;

@@ -74,8 +74,7 @@ fn a_key_is_born_on_a_token_by_people_with_the_program_and_signs() {
         done(&world, witness, &["attest", &id, "--yes"]);
     }
     let mut lead = lead;
-    assert!(lead.ended(tests::PATIENCE).success(), "{}", lead.said());
-    lead.silent(tests::PATIENCE);
+    assert!(lead.finished(tests::PATIENCE).success(), "{}", lead.said());
 
     world.done(&["sign", KEY, "app.tar"]);
     std::fs::write(world.scratch().join("key.pem"), world.done(&["keys", "public", KEY])).unwrap();

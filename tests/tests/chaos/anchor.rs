@@ -233,8 +233,7 @@ fn one_that_takes_nothing_any_more_stops_nobody_and_catches_up() {
     received.replies.extend(sign_again(&mut world, KEY).replies);
     let mut daemon = world.release();
     daemon.signal(rustix::process::Signal::TERM);
-    assert!(daemon.ended(PATIENCE).success());
-    daemon.silent(PATIENCE);
+    assert!(daemon.finished(PATIENCE).success());
     assert!(daemon.said().contains("it was left behind"), "{}", daemon.said());
     accounted(&world, [&received], "an anchor that does not answer");
     // A kill leaves it behind too: that contradicts nothing.

@@ -56,8 +56,7 @@ fn strike(world: &mut World, point: &Point, all: &mut Vec<Received>) -> bool {
     let reached = received.replies.is_empty();
     if reached {
         let mut daemon = world.release();
-        assert!(killed(daemon.ended(PATIENCE)), "{point}");
-        daemon.silent(PATIENCE);
+        assert!(killed(daemon.finished(PATIENCE)), "{point}");
         world.start();
     }
     let after = Runtime::new()

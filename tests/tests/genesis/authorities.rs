@@ -107,7 +107,7 @@ fn reload(world: &mut World, words: &str) -> String {
 /// Ends a start that must fail, and gives what it said.
 fn refused_start(world: &World) -> String {
     let mut daemon = Process::start(world.daemon());
-    assert!(!daemon.ended(PATIENCE).success());
+    assert!(!daemon.finished(PATIENCE).success());
     daemon.said()
 }
 

@@ -53,7 +53,7 @@ fn a_production_instance_begins_when_all_have_signed() {
     // A changed grants file is refused, where a rehearsal would log it.
     std::fs::write(desk.made("grants.cedar"), "// nobody\n").unwrap();
     let mut daemon = Process::start(desk.world.daemon());
-    assert!(!daemon.ended(tests::PATIENCE).success());
+    assert!(!daemon.finished(tests::PATIENCE).success());
     says(&daemon.said(), &["the grants file has SHA-256", "put the approved file back"]);
 }
 
@@ -176,7 +176,7 @@ fn who_has_not_signed_and_which_act_is_wrong_is_said_at_once() {
     std::fs::write(desk.world.config(), config.replace("[log]\n", "[log]\nreserve = \"1MiB\"\n") + &backend)
         .unwrap();
     let mut daemon = Process::start(desk.world.daemon());
-    assert!(!daemon.ended(tests::PATIENCE).success());
+    assert!(!daemon.finished(tests::PATIENCE).success());
     says(&daemon.said(), &["allow_software_backend"]);
 }
 

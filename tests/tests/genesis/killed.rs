@@ -25,8 +25,7 @@ fn killed_while_it_begins_there_is_the_whole_instance_or_none_and_what_was_signe
         std::fs::remove_dir_all(&place).unwrap();
         copy(&whole, &place);
         let mut process = Process::start(struck(&desk.complete(), &point, Fault::Kill, &trace));
-        let status = process.ended(PATIENCE);
-        process.silent(PATIENCE);
+        let status = process.finished(PATIENCE);
         assert!(killed(status) || status.success(), "{point}: {status}");
         if !killed(status) {
             continue;
